@@ -1,0 +1,9 @@
+"""Whole signals: lfilter, sosfilt, filtfilt and sosfiltfilt beside SciPy and other libraries."""
+
+from sigrnn import measure
+
+CASES = [case for case in measure.CASES if case.group != "Short blocks"]
+
+
+def test_whole_signal(run):
+    run()

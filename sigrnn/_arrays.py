@@ -1,0 +1,93 @@
+"""The door's work on arrays: types, axes, shapes, states. No Numba, no filters."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+F8, C16 = np.dtype(np.float64), np.dtype(np.complex128)
+NATIVE = "fdFD"  # what the kernels serve: float32, float64, complex64, complex128
+
+
+def signal(x: Any, name: str = "x") -> Array:
+    """An array with at least one axis."""
+    x = np.asarray(x)
+    if x.ndim == 0:
+        raise ValueError(f"{name} must be at least 1-D, got a scalar")
+    return x
+
+
+def time_axis(axis: Any, x: Array, name: str = "x") -> int:
+    """The axis as a non-negative number."""
+    axis = operator.index(axis)
+    if not -x.ndim <= axis < x.ndim:
+        raise np.exceptions.AxisError(f"axis {axis} is out of bounds for {name} with shape {x.shape}")
+    return axis % x.ndim
+
+
+def time_last(x: Array, axis: int) -> Array:
+    """A view with time along the last axis; `numpy.moveaxis` does it too, in 4 us."""
+    if axis == x.ndim - 1:
+        return x
+    return x.T if x.ndim == 2 else x.transpose(*range(axis), *range(axis + 1, x.ndim), axis)
+
+
+def time_back(x: Array, axis: int) -> Array:
+    """Undo `time_last`."""
+    if axis == x.ndim - 1:
+        return x
+    last = x.ndim - 1
+    return x.T if x.ndim == 2 else x.transpose(*range(axis), last, *range(axis, last))
+
+
+def output(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], x: Array) -> tuple[Array, Array]:
+    """The array to fill and the input to read: `out` as it is, and a copy of `x` where filling would disturb reading."""
+    if out is None:
+        return np.empty(shape, dtype), x
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an array, got {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, expected {shape}")
+    if out.dtype != dtype or not out.dtype.isnative:
+        raise TypeError(f"out has dtype {out.dtype!r}, expected the result's: {dtype!r}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+    same = out.__array_interface__["data"] == x.__array_interface__["data"] and out.strides == x.strides
+    if not (same and x.dtype == dtype) and np.may_share_memory(out, x):
+        x = x.copy()
+    return out, x
+
+
+def initial_state(zi: Any, shape: Sequence[int], axes: Sequence[int], x: Array, axis: int) -> Array:
+    """The given state with the shape expected, broadcast over channels.
+
+    `shape` is SciPy's layout; `axes` are those of the state itself (order; or sections and order), the others are
+    channels. Allowed are that layout with ones for channels, a scalar, and the state of a single channel; the last not
+    for x with several channel axes, where SciPy's rule (and its tests) want the ones spelled out.
+    """
+    zi, shape = np.asarray(zi), tuple(shape)
+    if zi.shape == shape:
+        return zi
+    if zi.ndim == 0:
+        return np.broadcast_to(zi, shape)
+    ones = tuple(n if k in axes else 1 for k, n in enumerate(shape))
+    if x.ndim == 2 and zi.shape == tuple(shape[k] for k in axes):
+        zi = zi.reshape(ones)
+    fits = zi.ndim == len(shape) and all(n in (m, o) for n, m, o in zip(zi.shape, shape, ones, strict=True))
+    if not fits:
+        raise ValueError(
+            f"Invalid zi shape. With axis={axis}, x with shape {x.shape} and this filter, zi must have shape {shape} "
+            f"(ones in place of channels are broadcast, so is a scalar), got {zi.shape}."
+        )
+    return np.broadcast_to(zi, shape)
+
+
+def rows(x: Array, y: Array) -> bool:
+    """Whether both can be seen as (channels, samples) without a copy."""
+    return all(v.ndim <= 2 or np.may_share_memory(v, v.reshape(-1, v.shape[-1])) for v in (x, y))

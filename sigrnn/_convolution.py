@@ -1,0 +1,149 @@
+"""Filters without feedback, ready to run: sums over the taps, or overlap-save with Fourier transforms."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from sigrnn._arrays import F8, Array
+from sigrnn._cascade import Cascade
+from sigrnn._cascade import run_real as run_cascade
+from sigrnn.workers import get_workers, share
+
+CHUNK = 960  # samples in the scratch of the sums: first-level cache, and a multiple of their span
+LONG = 384  # taps from which Fourier transforms are faster
+QUIET = 100.0  # a stretch quieter than its surroundings by more than this is summed: the transform would blur it
+
+
+@cache
+def convolve() -> Any:
+    """The compiled loop; Numba is imported here, at the first call that needs it."""
+    from sigrnn._kernels import fir
+
+    return fir.convolve
+
+
+def run(b: Array, x: Array, y: Array, z: Array | None, method: str) -> None:
+    """Filter x (C, N) into y (may be x); z (C, M), if given, goes from initial to final states.
+
+    b : (M + 1,) for all channels or (C, M + 1), float64 or complex128.
+    """
+    final = None if z is None else final_state(b, x, z, method)
+    if y.dtype.kind != "c":
+        run_real(b, x, y, method)
+    else:
+        run_complex(b, x, y, method)
+    if z is not None:
+        head = min(z.shape[1], y.shape[1])
+        y[:, :head] += z[:, :head].astype(y.dtype)
+        z[...] = final
+
+
+def final_state(b: Array, x: Array, z: Array, method: str) -> Array:
+    """What the outputs after the last will still receive: the filter goes on for M samples of silence."""
+    memory, samples = z.shape[1], x.shape[1]
+    tail = np.zeros((len(x), 2 * memory), z.dtype)
+    kept = min(memory, samples)
+    tail[:, memory - kept : memory] = x[:, samples - kept :]
+    after = np.empty_like(tail)
+    run(b, tail, after, None, method)
+    final = after[:, memory:]
+    if samples < memory:
+        final[:, : memory - samples] += z[:, samples:]
+    return final
+
+
+def run_complex(b: Array, x: Array, y: Array, method: str) -> None:
+    """Each part of b by each part of x: sums of real filters."""
+    parts = [np.ascontiguousarray(part) for part in (x.real, x.imag)]
+    for channel in range(len(x)) if b.ndim == 2 else [slice(None)]:
+        taps = b[channel] if b.ndim == 2 else b
+        mine = [np.atleast_2d(part[channel]) for part in parts]
+        real, imag = np.empty_like(mine[0], F8), np.empty_like(mine[0], F8)
+        run_real(np.ascontiguousarray(taps.real), mine[0], real, method)
+        run_real(np.ascontiguousarray(taps.real), mine[1], imag, method)
+        if b.dtype != F8 and taps.imag.any():
+            more = np.empty_like(real)
+            run_real(np.ascontiguousarray(taps.imag), mine[1], more, method)
+            real -= more
+            run_real(np.ascontiguousarray(taps.imag), mine[0], more, method)
+            imag += more
+        y[channel].real, y[channel].imag = real.reshape(y[channel].shape), imag.reshape(y[channel].shape)
+
+
+def run_real(b: Array, x: Array, y: Array, method: str) -> None:
+    channels, samples = x.shape
+    if b.ndim == 2:
+        for c in range(channels):
+            run_real(b[c], x[c : c + 1], y[c : c + 1], method)
+    elif method == "fft" or (method == "auto" and len(b) >= LONG and samples > 2 * len(b)):
+        share([partial(overlap_save, b, x[c], y[c], method == "auto") for c in range(channels)], 16.0 * x.size)
+    elif method == "sequential" and len(b) > 1:
+        run_cascade(Cascade(b[None], b[None], "taps"), x, y, np.zeros((channels, 1, len(b) - 1)), method)
+    else:
+        direct(b, x, y)
+
+
+def direct(b: Array, x: Array, y: Array) -> None:
+    """Sum over the taps. Channels beside each other in memory are one long row, its samples a hop apart."""
+    hop = 1
+    if len(x) > 1 and beside(x) and beside(y):
+        x, y, hop = x.T.reshape(1, -1), y.T.reshape(1, -1), len(x)
+    elif x.strides[1] != x.itemsize or y.strides[1] != y.itemsize:
+        straight = np.ascontiguousarray(x)
+        filtered = np.empty(straight.shape, y.dtype)
+        direct(b, straight, filtered)
+        y[...] = filtered
+        return
+    reach = (len(b) - 1) * hop
+    taps, size = np.ascontiguousarray(b[::-1]), reach + max(CHUNK, 2 * reach) + 48
+    parts = min(get_workers(), len(x))
+    bounds = [len(x) * i // parts for i in range(parts + 1)] if parts else []
+    tasks = [
+        partial(convolve(), taps, x[low:high], y[low:high], hop, np.empty(size))
+        for low, high in zip(bounds, bounds[1:], strict=False)
+    ]
+    share(tasks, 0.05 * len(b) * x.size)
+
+
+def beside(x: Array) -> bool:
+    """Whether (C, N) lies in memory as N rows of C neighbours, without gaps."""
+    return x.strides == (x.itemsize, x.itemsize * len(x))
+
+
+def overlap_save(b: Array, x: Array, y: Array, careful: bool) -> None:
+    """Filter one channel by Fourier transforms; stretches with NaN or inf in reach are summed instead.
+
+    `careful` sums those, too, in which a quiet part lies within reach of a loud one: the error of a transform is
+    relative to the loudest sample in it.
+    """
+    reach = len(b) - 1
+    size = 1 << max(11, (8 * reach).bit_length())
+    step = size - reach
+    spectrum = np.fft.rfft(b, size)
+    padded = np.zeros(size)
+    history = np.zeros(reach)  # y may be x: keep what will be overwritten
+    for start in range(0, len(x), step):
+        count = min(step, len(x) - start)
+        padded[:reach] = history
+        padded[reach : reach + count] = x[start : start + count]
+        padded[reach + count :] = 0.0
+        history = padded[count : count + reach].copy()
+        if smooth(padded[: reach + count], reach, careful):
+            y[start : start + count] = np.fft.irfft(np.fft.rfft(padded) * spectrum, size)[reach : reach + count]
+        else:
+            summed = np.empty((1, reach + count))
+            direct(b, padded[None, : reach + count], summed)
+            y[start : start + count] = summed[0, reach:]
+
+
+def smooth(x: Array, reach: int, careful: bool) -> bool:
+    """Whether a transform of x does no harm: all finite and, if `careful`, no part much quieter than the loudest."""
+    loudest = np.abs(x).max()
+    if not careful or not np.isfinite(loudest):
+        return bool(np.isfinite(loudest))
+    piece = max(64, reach // 8)
+    whole = len(x) // piece * piece
+    return bool(loudest <= QUIET * np.abs(x[len(x) - whole :]).reshape(-1, piece).max(axis=1).min())

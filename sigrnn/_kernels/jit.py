@@ -1,0 +1,132 @@
+"""The one decorator for compiled code, and the cache that goes with it.
+
+Numba's own disk cache looks at one file at a time and keeps an index beside the data: an edit in a helper's file goes
+unnoticed, a folder that cannot be written fails the import, and two processes can cross entries. Here every compiled
+signature is one file, named by what it was made from, and a cache that cannot be used is no cache, never an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core import compiler, config, serialize
+
+HERE = Path(__file__).parent
+
+# "python" errors would put a zero test before each division; nogil lets threads run beside us.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+
+
+def device(function: Callable[..., Any]) -> Any:
+    """A helper of kernels, inlined into them before types are known: no symbol of its own, nothing to go stale."""
+    return numba.njit(inline="always", **OPTIONS)(function)
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """An entry point: compiled at its first call, kept on disk under its (unique) qualified name."""
+    compiled = numba.njit(**OPTIONS)(function)
+    compiled._cache = KernelCache(function)
+    return compiled
+
+
+@cache
+def sources() -> str:
+    """Digest of every file a kernel may be made of, so that an edit or an upgrade of any of them is seen."""
+    digest = hashlib.sha256()
+    for path in sorted(HERE.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    versions = numba.__version__, llvmlite.__version__, sys.version, config.OPT, config.BOUNDSCHECK
+    return hashlib.sha256(repr((digest.hexdigest(), versions)).encode()).hexdigest()
+
+
+def folders() -> Iterator[Path]:
+    """Places a compiled kernel may lie: the user's wish, beside the sources, the user's cache folder."""
+    install = "sigrnn-" + hashlib.sha256(str(HERE).encode()).hexdigest()[:16]
+    if config.CACHE_DIR:
+        yield Path(config.CACHE_DIR) / install
+        return
+    yield HERE / "__pycache__"
+    with contextlib.suppress(RuntimeError):  # no home directory
+        root = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+        yield Path(root) / install
+
+
+class KernelCache:
+    """What a Numba dispatcher asks of its cache, one atomic file for each compiled signature."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.name = function.__qualname__
+        self.hits = self.misses = 0
+
+    @property
+    def cache_path(self) -> str:
+        return str(next(folders()))
+
+    def enable(self) -> None:
+        """Part of Numba's protocol; the cache is always on."""
+
+    def disable(self) -> None:
+        """Part of Numba's protocol; the cache is always on."""
+
+    def flush(self) -> None:
+        """Forget every compiled form of this function."""
+        for folder in folders():
+            self._remove(folder, f"{self.name}-*.nbc")
+
+    def file_names(self, signature: Any, codegen: Any) -> tuple[str, str]:
+        """Name of the file, and the pattern of those it replaces (same signature and machine, older sources)."""
+        target = hashlib.sha256(repr((signature, codegen.magic_tuple())).encode()).hexdigest()[:20]
+        return f"{self.name}-{target}-{sources()[:20]}.nbc", f"{self.name}-{target}-*.nbc"
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        name, _ = self.file_names(signature, target_context.codegen())
+        for folder in folders():
+            # A file cut short, or written by another build of something, is a miss, whatever it raises.
+            with contextlib.suppress(Exception):
+                data = pickle.loads((folder / name).read_bytes())
+                loaded = compiler.CompileResult._rebuild(target_context, *data)
+                self.hits += 1
+                return loaded
+        self.misses += 1
+        return None
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        if result.library.has_dynamic_globals:
+            raise RuntimeError(f"{self.name} holds an address and cannot be kept on disk")
+        name, replaced = self.file_names(signature, result.codegen)
+        data = serialize.dumps(result._reduce())
+        for folder in folders():
+            with contextlib.suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+                self._write(folder, name, data)
+                self._remove(folder, replaced, keep=name)
+                return
+
+    @staticmethod
+    def _write(folder: Path, name: str, data: bytes) -> None:
+        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(temporary, folder / name)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    @staticmethod
+    def _remove(folder: Path, pattern: str, keep: str = "") -> None:
+        for path in folder.glob(pattern):
+            if path.name != keep:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,220 @@
+"""The loops that run the recurrences of `filters.py`: sample after sample, channels in lanes, or time blocks in lanes.
+
+Each function here makes the kernel for one recurrence: `step` says which and `order` how many states a section has
+(0: any number, known only when called). Doors ask for them through `kernels`; they are compiled at their first call.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from sigrnn._kernels.filters import LANES, STEPS, final_states, sweep, sweep_any
+from sigrnn._kernels.jit import device, kernel
+from sigrnn._kernels.vec import ROWS, lanes, load, pointer, stack, store, transpose
+
+TILE = 128  # samples of a channel moved before its neighbours' turn
+AREA = TILE * LANES  # 16 kB, half of a small first-level cache
+LARGEST = 8  # orders up to here have kernels of their own, with the state in registers
+MOST = 64  # orders up to here run in lanes
+
+
+@cache
+def kernels(loop: str, kind: str, order: int) -> Any:
+    """The compiled form of one of the loops below, for a recurrence of `filters.STEPS` with sections of this order."""
+    known = order if order <= LARGEST else 0
+    function = LOOPS[loop](STEPS[kind], known)
+    function.__qualname__ = f"{loop}_{kind}{known or ''}"
+    return kernel(function)
+
+
+def sequential(step: Any, order: int) -> Any:
+    """One channel, sample after sample, each operation rounded as SciPy rounds it."""
+    room = order + 1
+
+    def run(b, a, x, y, z):
+        # b, a (S, P + 1)   x, y (N,) any strides   z (S P,), left as the final state
+        like, z = b[0, 0], z.reshape(b.shape[0], b.shape[1] - 1)
+        tile = stack(TILE, like)
+        for start in range(0, x.shape[0], TILE):
+            count = min(TILE, x.shape[0] - start)
+            for n in range(count):
+                tile[n] = x[start + n]
+            if order:
+                sweep(step, order, room, b, a, z, tile, 1, count, like)
+            else:
+                sweep_any(step, b, a, z, tile, 1, count)
+            for n in range(count):
+                y[start + n] = tile[n]
+
+    return run
+
+
+@device
+def to_lanes(at, hop, along, rows, tile):
+    """tile[n, k] = at[k hop + n along], along = 1 or -1, in 4 x 4 transposes.
+
+    Four streams at a time: sixteen would evict each other from the cache when they lie a power of two apart.
+    """
+    back = ROWS - 1 if along < 0 else 0
+    for first in range(0, rows, TILE):
+        for k in range(0, LANES, ROWS):
+            for n in range(first, min(first + TILE, rows), ROWS):
+                transpose(at, k * hop + n * along - back, hop, tile, (n + back) * LANES + k, along * LANES)
+
+
+@device
+def from_lanes(tile, rows, at, hop, along):
+    """The way back: at[k hop + n along] = tile[n, k]."""
+    back = ROWS - 1 if along < 0 else 0
+    for first in range(0, rows, TILE):
+        for k in range(0, LANES, ROWS):
+            for n in range(first, min(first + TILE, rows), ROWS):
+                transpose(tile, (n + back) * LANES + k, along * LANES, at, k * hop + n * along - back, hop)
+
+
+@device
+def gather(x, c, width, start, count, tile, like):
+    """tile[n, k] = x[c + k, start + n]; lanes beyond `width` are zero."""
+    across, along = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize
+    at, rows = pointer(x[c:, start:]), 0
+    if width == LANES and abs(along) == 1:
+        rows = count // ROWS * ROWS
+        to_lanes(at, across, along, rows, tile)
+    elif width == LANES and across == 1:
+        rows = count
+        for n in range(rows):
+            store(tile, n * LANES, load(at, n * along, like))
+    for n in range(rows, count):
+        for k in range(LANES):
+            tile[n * LANES + k] = x[c + k, start + n] if k < width else 0.0
+
+
+@device
+def scatter(tile, y, c, width, start, count, like):
+    """The way back: y[c + k, start + n] = tile[n, k] for k < width."""
+    across, along = y.strides[0] // y.itemsize, y.strides[1] // y.itemsize
+    at, rows = pointer(y[c:, start:]), 0
+    if width == LANES and abs(along) == 1:
+        rows = count // ROWS * ROWS
+        from_lanes(tile, rows, at, across, along)
+    elif width == LANES and across == 1:
+        rows = count
+        for n in range(rows):
+            store(at, n * along, load(tile, n * LANES, like))
+    for n in range(rows, count):
+        for k in range(width):
+            y[c + k, start + n] = tile[n * LANES + k]
+
+
+def channels(step: Any, order: int) -> Any:
+    """Sixteen channels at a time, one in each lane, each rounded as if it were alone."""
+    known, room = order, order + 1 if order else MOST + 1
+
+    def run(b, a, x, y, z, low, high):
+        # b, a (1 or G, S, P + 1, 1 or LANES)   x, y (C, N) any strides   z (G, S, P, LANES)   groups low ... high - 1
+        like = lanes(LANES, False)
+        tile = stack(AREA, 0.0)
+        order = known if known else b.shape[2] - 1
+        groups, tiles = high - low, (x.shape[1] + TILE - 1) // TILE
+        by_row = abs(x.strides[1]) <= abs(x.strides[0])  # walk memory in the order in which it lies
+        for i in range(groups * tiles):
+            g, t = (i // tiles, i % tiles) if by_row else (i % groups, i // groups)
+            g, start = low + g, t * TILE
+            count, width = min(TILE, x.shape[1] - start), min(LANES, x.shape[0] - g * LANES)
+            gather(x, g * LANES, width, start, count, tile, like)
+            h = g if b.shape[0] > 1 else 0
+            sweep(step, order, room, b[h], a[h], z[g], tile, LANES, count, like)
+            scatter(tile, y, g * LANES, width, start, count, like)
+
+    return run
+
+
+def blocked(step: Any, order: int) -> Any:
+    """One long channel cut into blocks, sixteen of them side by side in the lanes.
+
+    For each section: the state each block would end with from rest, the chain z <- A^L z + that, and the recurrence
+    itself from the true states. Sums may be fused, so it is more accurate than the plain recurrence where ||A^L|| <= 1.
+    """
+    known, room = order, order + 1 if order else MOST + 1
+
+    def run(b, a, g, power, x, y, z, tile, entry):
+        # b, a (S, P + 1)   g (S, L, P)   power (S, P, P)   x, y (N,), N a multiple of L * LANES   z (S, P)
+        # scratch: tile (L * LANES,)   entry (1, P, LANES)
+        like = lanes(LANES, True)
+        order = known if known else b.shape[1] - 1
+        length, at = g.shape[1], pointer(tile)
+        for start in range(0, x.shape[0], length * LANES):
+            columns(x, start, length, at)
+            for s in range(b.shape[0]):
+                final_states(order, room, g[s], at, entry[0], length, like)
+                if chain(order, power[s], z[s], entry[0]):
+                    sweep(step, order, room, b[s : s + 1], a[s : s + 1], entry, at, LANES, length, like)
+                else:  # NaN or inf is on its way: let it go where the plain recurrence takes it
+                    in_turn(step, order, room, b[s : s + 1], a[s : s + 1], z[s : s + 1], tile, length)
+            back(at, y, start, length)
+
+    return run
+
+
+@device
+def columns(x, start, length, tile):
+    """tile[n, k] = x[start + k length + n]: block k of the stretch goes into lane k."""
+    along = x.strides[0] // x.itemsize
+    if abs(along) == 1:
+        to_lanes(pointer(x[start:]), along * length, along, length, tile)
+    else:
+        for n in range(length):
+            for k in range(LANES):
+                tile[n * LANES + k] = x[start + k * length + n]
+
+
+@device
+def back(tile, y, start, length):
+    """The way back: y[start + k length + n] = tile[n, k]."""
+    along = y.strides[0] // y.itemsize
+    if abs(along) == 1:
+        from_lanes(tile, length, pointer(y[start:]), along * length, along)
+    else:
+        for n in range(length):
+            for k in range(LANES):
+                y[start + k * length + n] = tile[n * LANES + k]
+
+
+@device
+def chain(order, power, z, entry):
+    """From final states from rest to true entry states, lane after lane; False, and z as it was, if one is not finite."""
+    # power (P, P)   z (P,) state before the first block, left as the state after the last   entry (P, LANES)
+    now, end = stack(MOST, 0.0), stack(MOST, 0.0)
+    for p in range(order):
+        now[p] = z[p]
+    for k in range(LANES):
+        for p in range(order):
+            end[p] = entry[p, k]
+            entry[p, k] = now[p]
+        for p in range(order):
+            for q in range(order):
+                end[p] += power[p, q] * now[q]
+        for p in range(order):
+            now[p] = end[p]
+    finite = True
+    for p in range(order):
+        for k in range(LANES):
+            finite = finite and abs(entry[p, k]) < np.inf
+        finite = finite and abs(now[p]) < np.inf
+    if finite:
+        for p in range(order):
+            z[p] = now[p]
+    return finite
+
+
+@device
+def in_turn(step, order, room, b, a, z, tile, length):
+    """The plain recurrence over a tile of blocks: lane after lane, as time runs."""
+    for k in range(LANES):
+        sweep(step, order, room, b, a, z, pointer(tile[k:]), LANES, length, 0.0)
+
+
+LOOPS = {"sequential": sequential, "channels": channels, "blocked": blocked}

@@ -1,0 +1,326 @@
+"""What is measured: each benchmark is a case, one entry of a table.
+
+The floors and aims are ratios to SciPy that the project promises and hopes for. How each library is asked is in
+`peers`, how the clock is read in `timing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from functools import partial
+from math import sqrt
+
+import numpy as np
+import scipy.signal
+
+from .peers import HOLD, OURS, PEERS, Array, Binding, Inputs, Peer
+
+MILLION = 1_000_000
+Design = Callable[["Case"], Mapping[str, Array]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure: which filter, over which signal, and what is promised.
+
+    Attributes
+    ----------
+    name, group : str
+        What it is called, and under which heading it stands.
+    function : str
+        Whom to ask, and for what: a key of `peers.OURS` and `peers.PEERS`.
+    design : callable
+        Makes the coefficients, as the fields of `Inputs`, from the case.
+    samples, channels : int
+        Size of the signal; one channel is a 1-D array.
+    axis : int
+        Where time runs: -1, or 0 for channels side by side in memory.
+    dtype : str
+        Of the signal; the coefficients have its precision.
+    floor, aim : float, optional
+        Ratio to SciPy below which the project is broken, and the one it is after.
+    tolerance : float
+        Largest difference from SciPy's result, as a share of the result's largest value.
+    workers : int
+        Threads allowed, to all libraries alike.
+    zi, out : bool
+        Whether a state is handed in (and comes back), and whether sigrnn writes into a given array.
+    steps : int
+        Calls in a row whose results are compared: above 1 where a call leaves a state behind.
+    headline : bool
+        Whether it is in the README.
+    """
+
+    name: str
+    group: str
+    function: str
+    design: Design
+    samples: int = MILLION
+    channels: int = 1
+    axis: int = -1
+    dtype: str = "float64"
+    floor: float | None = None
+    aim: float | None = None
+    tolerance: float = 1e-9
+    workers: int = 1
+    zi: bool = False
+    out: bool = False
+    steps: int = 1
+    headline: bool = False
+
+    @property
+    def ours(self) -> Binding:
+        """How sigrnn is asked."""
+        return OURS[self.function]
+
+    @property
+    def peers(self) -> dict[str, Peer]:
+        """How the others are asked, by name; the first is the reference."""
+        return PEERS[self.function]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the signal."""
+        if self.channels == 1:
+            return (self.samples,)
+        return (self.samples, self.channels) if self.axis == 0 else (self.channels, self.samples)
+
+    def setup(self, seed: int = 0) -> Inputs:
+        """Make the inputs: white noise and the coefficients.
+
+        Parameters
+        ----------
+        seed : int
+            Of the noise.
+
+        Returns
+        -------
+        Inputs
+            The signal, the filter and how it is to run.
+        """
+        rng, dtype = np.random.default_rng(seed), np.dtype(self.dtype)
+        x = rng.standard_normal(self.shape, np.float32 if dtype == np.float32 else np.float64)
+        if dtype.kind == "c":
+            x = x + 1j * rng.standard_normal(self.shape)
+        coefficients = {name: value.astype(x.real.dtype) for name, value in self.design(self).items()}
+        zi = rng.standard_normal(_state_shape(coefficients)) if self.zi else None
+        return Inputs(x, **coefficients, axis=self.axis, zi=zi, out=np.empty_like(x) if self.out else None)
+
+    def limited(self, total: int) -> Case:
+        """Return the case with at most about `total` samples in all channels together.
+
+        Parameters
+        ----------
+        total : int
+            The limit.
+
+        Returns
+        -------
+        Case
+            The same filter over a shorter signal, or the case itself.
+        """
+        return replace(self, samples=min(self.samples, max(total // self.channels, HOLD)))
+
+
+def _state_shape(coefficients: Mapping[str, Array]) -> tuple[int, ...]:
+    if "sos" in coefficients:
+        return (coefficients["sos"].shape[0], 2)
+    return (max(coefficients["a"].size, coefficients["b"].size) - 1,)
+
+
+# ------------------------------------------------------------------------------------------------------------- designs
+
+
+def _ba(order: int, cutoff: float | tuple[float, float] = 0.2, btype: str = "lowpass") -> Design:
+    return lambda _: dict(zip("ba", scipy.signal.butter(order, cutoff, btype), strict=True))
+
+
+def _sections(n: int, cutoff: float = 0.2) -> Design:
+    return lambda _: {"sos": scipy.signal.butter(2 * n, cutoff, output="sos")}
+
+
+def _taps(n: int) -> Design:
+    return lambda _: {"b": scipy.signal.firwin(n, 0.2), "a": np.ones(1)}
+
+
+def _elliptic(_: Case) -> dict[str, Array]:
+    return dict(zip("ba", scipy.signal.ellip(6, 0.1, 80, 0.3), strict=True))
+
+
+def _all_pole(_: Case) -> dict[str, Array]:
+    return {"b": np.ones(1), "a": scipy.signal.butter(4, 0.2)[1]}
+
+
+def _biquads(cutoffs: Array) -> tuple[Array, Array]:
+    # Butterworth low-passes of order 2 in closed form, one a row: a million calls of scipy.signal.butter take minutes.
+    k = np.tan(np.pi / 2 * cutoffs)
+    scale = 1 / (1 + sqrt(2) * k + k * k)
+    b = (k * k * scale)[:, None] * np.array([1.0, 2.0, 1.0])
+    a = np.stack([np.ones_like(k), 2 * (k * k - 1) * scale, (1 - sqrt(2) * k + k * k) * scale], -1)
+    return b, a
+
+
+def _one_each(case: Case) -> dict[str, Array]:
+    b, a = _biquads(np.linspace(0.05, 0.4, case.channels))
+    return {"b": b, "a": a}
+
+
+def _sections_each(case: Case) -> dict[str, Array]:
+    b, a = _biquads(np.linspace(0.05, 0.4, case.channels))
+    return {"sos": np.tile(np.concatenate([b, a], -1)[:, None], (1, 2, 1))}
+
+
+def _sweep(case: Case) -> dict[str, Array]:
+    holds = -(-case.samples // HOLD)
+    b, a = (np.repeat(rows, HOLD, 0)[: case.samples] for rows in _biquads(np.linspace(0.05, 0.4, holds)))
+    return {"b": b, "a": a}
+
+
+# --------------------------------------------------------------------------------------------------------------- cases
+
+_ONE = "One channel, a million samples"
+_MANY = "Many channels"
+_FIR = "FIR filters, a million samples"
+_SHORT = "Short blocks"
+_MORE = "More filters"
+
+
+def _orders() -> list[Case]:
+    promised = {1: (4, 8), 2: (5, 8), 4: (4, 7), 8: (2.5, 4)}
+    return [
+        Case(f"lfilter order {n}", _ONE, "lfilter", _ba(n), floor=floor, aim=aim, headline=n in (2, 8))
+        for n, (floor, aim) in promised.items()
+    ]
+
+
+def _one_channel() -> list[Case]:
+    case = partial(Case, group=_ONE)
+    # Plain float32 arithmetic, which SciPy does, is what limits agreement here: 5e-7 was measured at this order.
+    return [
+        *_orders(),
+        case("lfilter order 2, cut-off 0.001", function="lfilter", design=_ba(2, 0.001), floor=3, aim=7),
+        case(
+            "lfilter order 2, float32",
+            function="lfilter",
+            design=_ba(2),
+            dtype="float32",
+            tolerance=1e-5,
+            floor=5,
+            aim=10,
+        ),
+        case("sosfilt 4 sections", function="sosfilt", design=_sections(4), floor=5, aim=10, headline=True),
+        case("filtfilt order 4", function="filtfilt", design=_ba(4), floor=4, aim=8, headline=True),
+    ]
+
+
+def _many_channels() -> list[Case]:
+    case = partial(Case, group=_MANY)
+    wide = partial(case, channels=64, samples=16_384)
+    probe = partial(
+        case,
+        function="sosfilt",
+        design=_sections(2),
+        channels=384,
+        samples=300_000,
+        workers=2,
+        out=True,
+        floor=5,
+        aim=12,
+    )
+    return [
+        wide("lfilter order 4, 64 channels x 16k, axis -1", function="lfilter", design=_ba(4), floor=4, aim=8),
+        wide(
+            "lfilter order 4, 16k x 64 channels, axis 0",
+            function="lfilter",
+            design=_ba(4),
+            axis=0,
+            floor=5,
+            aim=12,
+            headline=True,
+        ),
+        wide(
+            "sosfilt 4 sections, 16k x 64 channels, axis 0",
+            function="sosfilt",
+            design=_sections(4),
+            axis=0,
+            floor=6,
+            aim=12,
+        ),
+        probe("sosfilt 2 sections, 384 channels x 30 kHz x 10 s, axis -1, 2 workers", headline=True),
+        probe("sosfilt 2 sections, 30 kHz x 10 s x 384 channels, axis 0, 2 workers", axis=0, headline=True),
+        wide("lfilter, a filter for each of 64 channels", function="lfilter batch", design=_one_each),
+        wide("sosfilt, a filter for each of 64 channels", function="sosfilt batch", design=_sections_each),
+    ]
+
+
+def _fir() -> list[Case]:
+    promised = {8: (3, 5), 32: (5, 10), 128: (2.5, 5), 512: (2, 4), 4096: (4, 20)}
+    return [
+        Case(f"FIR {n} taps", _FIR, "fir", _taps(n), floor=floor, aim=aim, headline=n in (32, 4096))
+        for n, (floor, aim) in promised.items()
+    ]
+
+
+def _short_blocks() -> list[Case]:
+    case = partial(Case, group=_SHORT)
+    return [
+        case(
+            "64 samples with zi, lfilter",
+            function="lfilter",
+            design=_ba(4),
+            samples=64,
+            zi=True,
+            floor=2.5,
+            aim=4,
+            headline=True,
+        ),
+        case(
+            "64 samples with zi, sosfilt",
+            function="sosfilt",
+            design=_sections(4),
+            samples=64,
+            zi=True,
+            floor=8,
+            aim=25,
+            headline=True,
+        ),
+        *(
+            case(f"Stream, blocks of {n}, {what}", function=function, design=design, samples=n, steps=3)
+            for n in (1, 64, 512)
+            for what, function, design in (("order 4", "stream", _ba(4)), ("4 sections", "stream sos", _sections(4)))
+        ),
+    ]
+
+
+def _more() -> list[Case]:
+    case = partial(Case, group=_MORE)
+    return [
+        case("lfilter elliptic order 6", function="lfilter", design=_elliptic),
+        case("lfilter band-pass order 8", function="lfilter", design=_ba(4, (0.1, 0.2), "bandpass")),
+        case("lfilter order 4, complex", function="lfilter", design=_ba(4), dtype="complex128"),
+        case("lfilter all-pole order 4", function="all-pole", design=_all_pole),
+        case("lfilter_tv order 2", function="lfilter_tv", design=_sweep),
+        case("sosfilt 4 sections, float32", function="sosfilt", design=_sections(4), dtype="float32", tolerance=1e-5),
+        case("sosfiltfilt 4 sections", function="sosfiltfilt", design=_sections(4)),
+    ]
+
+
+CASES: tuple[Case, ...] = (*_one_channel(), *_many_channels(), *_fir(), *_short_blocks(), *_more())
+
+
+def select(pattern: str = "*") -> tuple[Case, ...]:
+    """Return the cases whose name has `pattern` in it, or matches it as a file name would.
+
+    Parameters
+    ----------
+    pattern : str
+        Text, with `*` and `?` if wanted.
+
+    Returns
+    -------
+    tuple of Case
+        In the order of the tables.
+    """
+    return tuple(case for case in CASES if pattern in case.name or fnmatch(case.name, pattern))

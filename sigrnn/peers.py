@@ -1,0 +1,278 @@
+"""How each library is asked for the same result: sigrnn, SciPy, NumPy, and others where they are installed.
+
+A binding takes the inputs of a case and returns a call without arguments, so that what is timed is the library and not
+the reading of fields, the conversion to tensors or the layout that a library wants.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.signal
+from numpy.typing import NDArray
+
+import sigrnn
+
+Array = NDArray[Any]
+Call = Callable[[], Any]
+HOLD = 64  # samples for which a time-varying case keeps its coefficients, so that SciPy can follow block by block
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What one case filters: the signal, the filter (`b` and `a`, or `sos`), and how."""
+
+    x: Array
+    b: Array = field(default_factory=lambda: np.empty(0))
+    a: Array = field(default_factory=lambda: np.empty(0))
+    sos: Array = field(default_factory=lambda: np.empty(0))
+    axis: int = -1
+    zi: Array | None = None
+    out: Array | None = None
+
+
+Binding = Callable[[Inputs], Call]
+
+
+class Peer(NamedTuple):
+    """A library's binding, and the module that must be there for it."""
+
+    module: str
+    bind: Binding
+
+    def installed(self) -> bool:
+        """Tell whether the module can be imported, without importing it."""
+        return importlib.util.find_spec(self.module) is not None
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Hold sigrnn, BLAS and, where it is loaded, PyTorch to `n` threads.
+
+    Parameters
+    ----------
+    n : int
+        The number of threads for each.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(sigrnn.set_workers(n))
+        if importlib.util.find_spec("threadpoolctl") is not None:
+            stack.enter_context(importlib.import_module("threadpoolctl").threadpool_limits(n))
+        if torch := sys.modules.get("torch"):
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(n)
+        yield
+
+
+# --------------------------------------------------------------------------------------------- sigrnn, SciPy and NumPy
+
+
+def _options(i: Inputs) -> dict[str, Any]:
+    given = {"axis": i.axis, "zi": i.zi, "out": i.out}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _with_ba(function: Callable[..., Any]) -> Binding:
+    return lambda i: partial(function, i.b, i.a, i.x, **_options(i))
+
+
+def _with_sos(function: Callable[..., Any]) -> Binding:
+    return lambda i: partial(function, i.sos, i.x, **_options(i))
+
+
+def _without_out(bind: Binding) -> Binding:
+    # What has no `out` gets the rest.
+    return lambda i: bind(replace(i, out=None))
+
+
+def _numpy_fir(i: Inputs) -> Call:
+    return lambda: np.convolve(i.x, i.b)[: i.x.size]
+
+
+def _overlap_add(i: Inputs) -> Call:
+    return lambda: scipy.signal.oaconvolve(i.x, i.b)[: i.x.size]
+
+
+def _scipy_each_channel_ba(i: Inputs) -> Call:
+    return lambda: np.stack([scipy.signal.lfilter(b, a, x) for b, a, x in zip(i.b, i.a, i.x, strict=True)])
+
+
+def _scipy_each_channel_sos(i: Inputs) -> Call:
+    return lambda: np.stack([scipy.signal.sosfilt(sos, x) for sos, x in zip(i.sos, i.x, strict=True)])
+
+
+def _scipy_time_varying(i: Inputs) -> Call:
+    def call() -> Array:
+        y, zi = np.empty_like(i.x), np.zeros(i.a.shape[-1] - 1)
+        for n in range(0, i.x.size, HOLD):
+            y[n : n + HOLD], zi = scipy.signal.lfilter(i.b[n], i.a[n], i.x[n : n + HOLD], zi=zi)
+        return y
+
+    return call
+
+
+def _scipy_stream_ba(i: Inputs) -> Call:
+    state = np.zeros(max(i.a.size, i.b.size) - 1)
+
+    def call() -> Array:
+        nonlocal state
+        y: Array
+        y, state = scipy.signal.lfilter(i.b, i.a, i.x, zi=state)
+        return y
+
+    return call
+
+
+def _scipy_stream_sos(i: Inputs) -> Call:
+    state = np.zeros((i.sos.shape[0], 2))
+
+    def call() -> Array:
+        nonlocal state
+        y: Array
+        y, state = scipy.signal.sosfilt(i.sos, i.x, zi=state)
+        return y
+
+    return call
+
+
+# ------------------------------------------------------------------------------- libraries that may be there: adapters
+
+
+def _sosfilt_package(i: Inputs) -> Call:
+    # It wants a filter for each channel: one filter for many channels makes it read past the end.
+    function = importlib.import_module("sosfilt.sosfilt").sosfilt
+    channels = i.x.size // i.x.shape[i.axis]
+    filters = i.sos if i.sos.ndim == 3 else np.repeat(i.sos[None], channels, 0)
+    return _with_sos(function)(replace(i, sos=filters, out=None))
+
+
+class _Tensors:
+    """Inputs as PyTorch libraries want them: one channel a row, a[0] = 1; and the way back."""
+
+    def __init__(self, i: Inputs) -> None:
+        self.axis, self.ndim = i.axis, i.x.ndim
+        tensor = importlib.import_module("torch").from_numpy
+        self.x = tensor(np.ascontiguousarray(np.moveaxis(np.atleast_2d(i.x), i.axis, -1)))
+        self.zi = None if i.zi is None else tensor(i.zi[None])
+        # torchaudio wants both of one length
+        self.b, self.a = np.zeros((2, *i.a.shape[:-1], max(i.a.shape[-1], i.b.shape[-1])), i.x.real.dtype)
+        self.b[..., : i.b.shape[-1]], self.a[..., : i.a.shape[-1]] = i.b / i.a[..., :1], i.a / i.a[..., :1]
+        self.b, self.a = tensor(self.b), tensor(self.a)
+
+    def back(self, y: Any) -> Any:
+        """Return a result, or a result and a state, in the layout of the case."""
+        if isinstance(y, tuple):
+            return tuple(part.numpy()[0] for part in y)
+        return y.numpy()[0] if self.ndim == 1 else np.moveaxis(y.numpy(), -1, self.axis)
+
+
+def _torchaudio(i: Inputs) -> Call:
+    if i.zi is not None:
+        raise NotImplementedError("takes no initial state")
+    lfilter = importlib.import_module("torchaudio.functional").lfilter
+    t = _Tensors(i)
+    return lambda: t.back(lfilter(t.x, t.a, t.b, clamp=False, batching=t.a.ndim == 2))
+
+
+def _philtorch(i: Inputs) -> Call:
+    lfilter = importlib.import_module("philtorch.lti").lfilter
+    t = _Tensors(i)
+    a = t.a[..., 1:].contiguous()
+    return lambda: t.back(lfilter(t.b, a, t.x, zi=t.zi))
+
+
+def _philtorch_time_varying(i: Inputs) -> Call:
+    lfilter = importlib.import_module("philtorch.lpv").lfilter
+    t = _Tensors(i)
+    b, a = t.b[None], t.a[None, :, 1:].contiguous()
+    return lambda: t.back(lfilter(b, a, t.x, form="tdf2"))
+
+
+def _torchlpc(i: Inputs) -> Call:
+    # All-pole filters only, with a row of coefficients for each sample: laid out before the clock starts.
+    filter_by_rows = importlib.import_module("torchlpc").sample_wise_lpc
+    t = _Tensors(i)
+    rows = t.a[1:].expand(*t.x.shape, -1).contiguous()
+    return lambda: t.back(filter_by_rows(t.x, rows))
+
+
+# ---------------------------------------------------------------------------------------------- who can do what: tables
+
+
+def _stream_ba(i: Inputs) -> Call:
+    return partial(sigrnn.Stream(i.b, i.a), i.x)
+
+
+def _stream_sos(i: Inputs) -> Call:
+    return partial(sigrnn.Stream(sos=i.sos), i.x)
+
+
+def _ours(name: str, bind: Callable[[Callable[..., Any]], Binding]) -> Binding:
+    # The function is looked up when a case is bound, as `sigrnn` may still be on its way in when this file is read.
+    return lambda i: bind(getattr(sigrnn, name))(i)
+
+
+OURS: dict[str, Binding] = {
+    "lfilter": _ours("lfilter", _with_ba),
+    "all-pole": _ours("lfilter", _with_ba),
+    "fir": _ours("lfilter", _with_ba),
+    "filtfilt": _ours("filtfilt", _with_ba),
+    "sosfilt": _ours("sosfilt", _with_sos),
+    "sosfiltfilt": _ours("sosfiltfilt", _with_sos),
+    "lfilter batch": _ours("lfilter", _with_ba),
+    "sosfilt batch": _ours("sosfilt", _with_sos),
+    "lfilter_tv": _ours("lfilter_tv", _with_ba),
+    "stream": _stream_ba,
+    "stream sos": _stream_sos,
+}
+
+_SCIPY_LFILTER = Peer("scipy", _without_out(_with_ba(scipy.signal.lfilter)))
+_TORCHAUDIO = Peer("torchaudio", _torchaudio)
+_PHILTORCH = Peer("philtorch", _philtorch)
+_SOSFILT = Peer("sosfilt", _sosfilt_package)
+
+# SciPy stands first everywhere: it is the reference. The filtfilt of torchaudio and of philtorch is left out: neither
+# has SciPy's odd extension at the ends, so they compute something else. sosfilt's sosfiltfilt is SciPy's own.
+PEERS: dict[str, dict[str, Peer]] = {
+    "lfilter": {"SciPy": _SCIPY_LFILTER, "torchaudio": _TORCHAUDIO, "philtorch": _PHILTORCH},
+    "all-pole": {
+        "SciPy": _SCIPY_LFILTER,
+        "torchaudio": _TORCHAUDIO,
+        "philtorch": _PHILTORCH,
+        "torchlpc": Peer("torchlpc", _torchlpc),
+    },
+    "fir": {
+        "SciPy": _SCIPY_LFILTER,
+        "NumPy convolve": Peer("numpy", _numpy_fir),
+        "SciPy oaconvolve": Peer("scipy", _overlap_add),
+    },
+    "filtfilt": {"SciPy": Peer("scipy", _without_out(_with_ba(scipy.signal.filtfilt)))},
+    "sosfilt": {
+        "SciPy": Peer("scipy", _without_out(_with_sos(scipy.signal.sosfilt))),
+        "sosfilt": _SOSFILT,
+    },
+    "sosfiltfilt": {"SciPy": Peer("scipy", _without_out(_with_sos(scipy.signal.sosfiltfilt)))},
+    "lfilter batch": {
+        "SciPy": Peer("scipy", _scipy_each_channel_ba),
+        "torchaudio": _TORCHAUDIO,
+        "philtorch": _PHILTORCH,
+    },
+    "sosfilt batch": {
+        "SciPy": Peer("scipy", _scipy_each_channel_sos),
+        "sosfilt": _SOSFILT,
+    },
+    "lfilter_tv": {
+        "SciPy": Peer("scipy", _scipy_time_varying),
+        "philtorch": Peer("philtorch", _philtorch_time_varying),
+    },
+    "stream": {"SciPy": Peer("scipy", _scipy_stream_ba)},
+    "stream sos": {"SciPy": Peer("scipy", _scipy_stream_sos)},
+}

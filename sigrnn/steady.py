@@ -1,0 +1,201 @@
+"""Initial states: of a filter at rest in a constant, or in the middle of a known past."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import Array
+
+__all__ = ["lfilter_zi", "lfiltic", "sosfilt_zi"]
+
+
+def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
+    r"""
+    Find the state in which `lfilter` answers a constant 1 with a constant.
+
+    .. math:: z = A z + B
+
+    with the state matrix A and the input vector B of the transposed direct form II.
+
+    Parameters
+    ----------
+    b : array_like, shape (M + 1,)
+        Numerator.
+    a : array_like, shape (P + 1,)
+        Denominator; leading zeros are dropped.
+
+    Returns
+    -------
+    zi : ndarray, shape (max(M, P),)
+        The state; multiplied by the first sample of a signal it avoids the filter's start-up.
+
+    Raises
+    ------
+    ValueError
+        If `b` or `a` is not 1-D, or all of `a` is 0.
+    numpy.linalg.LinAlgError
+        If the filter has a pole at z = 1: it answers a constant with a ramp.
+
+    See Also
+    --------
+    scipy.signal.lfilter_zi : The same.
+    lfiltic : The state after given inputs and outputs.
+
+    Notes
+    -----
+    Cost: one linear system of max(M, P) equations.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> b, a = [0.5, 0.5], [1.0, -0.25]
+    >>> zi = sigrnn.lfilter_zi(b, a)
+    >>> y, _ = sigrnn.lfilter(b, a, [3.0, 3.0, 3.0], zi=3.0 * zi)
+    >>> y
+    array([4., 4., 4.])
+    """
+    b, a = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a))
+    for name, c in (("Numerator b", b), ("Denominator a", a)):
+        if c.ndim != 1:
+            raise ValueError(f"{name} must be 1-D, got shape {c.shape}")
+    if not a.any():
+        raise ValueError("There must be at least one nonzero `a` coefficient.")
+    return constant_state(b, a[np.flatnonzero(a)[0] :])
+
+
+def constant_state(b: Array, a: Array) -> Array:
+    """`lfilter_zi` for coefficients (..., M + 1) and (..., P + 1)."""
+    if (a[..., 0] != 1.0).any():
+        b, a = b / a[..., :1], a / a[..., :1]
+    order = max(b.shape[-1], a.shape[-1]) - 1
+    kind = np.result_type(a, b)
+    channels = np.broadcast_shapes(b.shape[:-1], a.shape[:-1])
+    b, a = (_widened(c, channels, order + 1, kind) for c in (b, a))
+    system = np.zeros((*channels, order, order), kind)
+    system[..., :, :] = np.eye(order) - np.eye(order, k=1)
+    if order:
+        system[..., :, 0] += a[..., 1:]
+    return np.linalg.solve(system, (b[..., 1:] - a[..., 1:] * b[..., :1])[..., None])[..., 0]
+
+
+def _widened(c: Array, channels: tuple[int, ...], length: int, kind: np.dtype[Any]) -> Array:
+    full = np.zeros((*channels, length), kind)
+    full[..., : c.shape[-1]] = c
+    return full
+
+
+def sosfilt_zi(sos: ArrayLike) -> Array:
+    """
+    Find the state in which `sosfilt` answers a constant 1 with a constant.
+
+    Parameters
+    ----------
+    sos : array_like, shape (S, 6)
+        Second-order sections.
+
+    Returns
+    -------
+    zi : ndarray, shape (S, 2)
+        The state of each section.
+
+    Raises
+    ------
+    ValueError
+        If `sos` has not that shape.
+    numpy.linalg.LinAlgError
+        If a section has a pole at z = 1.
+
+    See Also
+    --------
+    scipy.signal.sosfilt_zi : The same.
+    lfilter_zi : The same for a filter in one piece.
+
+    Notes
+    -----
+    Each section sees the constant that the sections before it make of 1: their gain at frequency 0.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> sos = [[1.0, 1.0, 0.0, 1.0, -0.5, 0.0]]
+    >>> sigrnn.sosfilt_zi(sos)
+    array([[3., 0.]])
+    """
+    sos = np.asarray(sos)
+    if sos.ndim != 2 or sos.shape[1] != 6:
+        raise ValueError(f"sos must be shape (n_sections, 6), got {sos.shape}")
+    return constant_sections(sos.astype(float) if sos.dtype.kind in "iub" else sos)
+
+
+def constant_sections(sos: Array) -> Array:
+    """`sosfilt_zi` for sections (..., S, 6)."""
+    b, a = sos[..., :3], sos[..., 3:]
+    gain = np.cumprod(b.sum(axis=-1) / a.sum(axis=-1), axis=-1)
+    before = np.concatenate([np.ones_like(gain[..., :1]), gain[..., :-1]], axis=-1)
+    return before[..., None] * constant_state(b, a)
+
+
+def lfiltic(b: ArrayLike, a: ArrayLike, y: ArrayLike, x: ArrayLike | None = None) -> Array:
+    r"""
+    Find the state of `lfilter` from its last outputs and inputs.
+
+    .. math:: a_0 z_p = \sum_{m > p} b_m x[-(m-p)] - \sum_{m > p} a_m y[-(m-p)]
+
+    Parameters
+    ----------
+    b : array_like, shape (M + 1,)
+        Numerator.
+    a : array_like, shape (P + 1,)
+        Denominator.
+    y : array_like
+        Past outputs, newest first: ``y[-1], y[-2], ...``; zeros before those given.
+    x : array_like, optional
+        Past inputs, newest first; zeros before those given.
+
+    Returns
+    -------
+    zi : ndarray, shape (max(M, P),)
+        The state, ready for ``lfilter(..., zi=zi)``.
+
+    Raises
+    ------
+    ValueError
+        If `b` or `a` is not 1-D, or `a` is empty or starts with 0.
+
+    See Also
+    --------
+    scipy.signal.lfiltic : The same.
+    lfilter_zi : The state of a filter that has seen a constant for ever.
+
+    Notes
+    -----
+    Cost: O(max(M, P) ** 2).
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> zi = sigrnn.lfiltic([1.0], [1.0, -0.5], y=[4.0])
+    >>> sigrnn.lfilter([1.0], [1.0, -0.5], [0.0, 0.0], zi=zi)[0]
+    array([2., 1.])
+    """
+    b, a = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a))
+    for name, c in (("b", b), ("a", a)):
+        if c.ndim > 1:
+            raise ValueError(f"Filter coefficients `{name}` must be 1-D, got shape {c.shape}.")
+    if not a.size:
+        raise ValueError("There must be at least one `a` coefficient.")
+    if a[0] == 0:
+        raise ValueError("First `a` filter coefficient must be non-zero.")
+    past_y, past_x = np.atleast_1d(np.asarray(y)), np.atleast_1d(np.asarray(0.0 if x is None else x))
+    kind = np.result_type(b, a, past_y) if x is None else np.result_type(b, a, past_y, past_x)
+    if kind.kind in "iub":
+        kind = np.dtype(np.float64)
+    zi = np.zeros(max(len(b), len(a)) - 1, kind)
+    for c, past, sign in ((b, past_x.astype(kind), 1), (a, past_y.astype(kind), -1)):
+        for p in range(len(c) - 1):
+            known = past[: len(c) - 1 - p]
+            zi[p] += sign * (c[p + 1 : p + 1 + len(known)] * known).sum()
+    return zi / a[0] if a[0] != 1.0 else zi

@@ -1,0 +1,79 @@
+"""Compile the kernels ahead of time, so that no later call has to: `sigrnn warmup`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from sigrnn.linear import lfilter, lfilter_tv, sosfilt
+
+__all__ = ["warmup"]
+
+ORDERS = range(1, 10)  # each order up to 8 has kernels of its own, all others share one
+
+
+def warmup(progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None) -> int:
+    """
+    Compile every kernel for float32 and float64 into the cache, or load it from there.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Wraps the sequence of steps, as `tqdm.tqdm` does.
+
+    Returns
+    -------
+    int
+        Number of steps done.
+
+    See Also
+    --------
+    sigrnn.lfilter : Compiles what it needs at its first call otherwise.
+
+    Notes
+    -----
+    Takes about a minute with an empty cache. Run it when building an image, with ``NUMBA_CACHE_DIR`` set to a folder
+    of the image; ``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` must be the same there and where the image runs.
+
+    Examples
+    --------
+    >>> from sigrnn.warmup import warmup
+    >>> warmup() > 0  # doctest: +SKIP
+    True
+    """
+    steps = [(run, kind) for kind in (np.float64, np.float32) for run in all_runs()]
+    for run, kind in steps if progress is None else progress(steps):
+        run(kind)
+    return len(steps)
+
+
+def all_runs() -> list[Callable[[Any], Any]]:
+    """Calls that between them use every kernel."""
+    runs: list[Callable[[Any], Any]] = [_sections, _varying, _taps]
+    runs += [lambda kind, order=order: _order(order, kind) for order in ORDERS]
+    return runs
+
+
+def _order(order: int, kind: Any) -> None:
+    b, a = np.zeros(order + 1, kind), np.zeros(order + 1, kind)
+    b[0] = a[0] = 1.0
+    a[-1] = 0.5
+    for shape in ((8,), (2, 8), (2048,)):
+        lfilter(b, a, np.zeros(shape, kind))
+    lfilter(b, a[:1], np.zeros(8, kind), method="sequential")
+
+
+def _sections(kind: Any) -> None:
+    sos = np.array([[1.0, 0.0, 0.0, 1.0, -0.5, 0.0]], kind)
+    for shape in ((8,), (2, 8), (2048,)):
+        sosfilt(sos, np.zeros(shape, kind))
+
+
+def _taps(kind: Any) -> None:
+    lfilter(np.ones(2, kind), np.ones(1, kind), np.zeros((2, 8), kind))
+
+
+def _varying(kind: Any) -> None:
+    lfilter_tv(np.ones((8, 2), kind), np.ones((8, 2), kind), np.zeros(8, kind))

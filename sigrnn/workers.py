@@ -1,0 +1,106 @@
+"""How many threads a call may use: one, unless the user says otherwise."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, Token
+from typing import Any
+
+__all__ = ["get_workers", "set_workers"]
+
+_workers: ContextVar[int] = ContextVar("sigrnn_workers", default=1)
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+# A forked child has its parent's pool, but none of its threads: waiting on it would never end.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pools.clear)
+
+
+class set_workers:
+    """
+    Let calls of this thread use up to `workers` threads, over channels and blocks of a signal.
+
+    The setting holds until it is changed; as a context manager, until the end of the block. It belongs to the calling
+    thread (to its `contextvars` context): other threads keep theirs, which is 1 from the start, so that programs with
+    threads of their own do not multiply them.
+
+    Parameters
+    ----------
+    workers : int
+        Number of threads; negative numbers count back from the number of processors as in `scipy.fft` (-1: all).
+
+    Raises
+    ------
+    ValueError
+        If `workers` is 0, or counts back beyond one.
+
+    See Also
+    --------
+    get_workers : The present number.
+    scipy.fft.set_workers : The same for Fourier transforms.
+
+    Notes
+    -----
+    Work is shared out only where it takes longer than about half a millisecond; below that, waking a thread costs more
+    than it saves. Results do not depend on the number of workers.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> with sigrnn.set_workers(2):
+    ...     sigrnn.get_workers()
+    2
+    >>> sigrnn.get_workers()
+    1
+    """
+
+    def __init__(self, workers: int) -> None:
+        count = operator.index(workers)
+        if count < 0:
+            count += 1 + (os.cpu_count() or 1)
+        if count < 1:
+            raise ValueError(f"workers must be at least 1, or negative to count back from all; got {workers}")
+        self._token: Token[int] | None = _workers.set(count)
+
+    def __enter__(self) -> set_workers:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._token is not None:
+            _workers.reset(self._token)
+            self._token = None
+
+
+def get_workers() -> int:
+    """
+    Return how many threads a call made here may use.
+
+    Returns
+    -------
+    int
+        The number given to `set_workers` in this thread, 1 if there was none.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> sigrnn.get_workers()
+    1
+    """
+    return _workers.get()
+
+
+def share(tasks: Sequence[Callable[[], Any]], work: float) -> None:
+    """Run all tasks, on several threads if the user allows it and their `work` (about a nanosecond each) is worth it."""
+    count = min(_workers.get(), len(tasks))
+    if count < 2 or work < 500_000:
+        for task in tasks:
+            task()
+        return
+    pool = _pools.get(count)
+    if pool is None:
+        pool = _pools.setdefault(count, ThreadPoolExecutor(count, thread_name_prefix="sigrnn"))
+    for future in [pool.submit(task) for task in tasks]:
+        future.result()

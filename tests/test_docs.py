@@ -1,0 +1,29 @@
+"""The Python code in README and docs runs as it is written."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if "```python\n" in path.read_text("utf-8")]
+
+
+def blocks(text):
+    """Return (line, code) of each block of Python in a page."""
+    found = re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [(text.count("\n", 0, block.start(1)), block[1]) for block in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for line, code in blocks(page.read_text("utf-8")):
+        # Blank lines in front keep the page's line numbers in a traceback.
+        exec(compile("\n" * line + code, page, "exec"), names)
+
+
+def test_pages_are_found():
+    names = {path.relative_to(ROOT).as_posix() for path in PAGES}
+    assert {"README.md", "docs/tutorial.md"} <= names

@@ -1,0 +1,89 @@
+"""What users can rely on: public names, docstrings, type hints, a light import, and the floors of the house."""
+
+import importlib.util
+import inspect
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import sigrnn
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ["heartpy", "llvmlite", "matplotlib", "numba", "pandas", "scipy.linalg", "scipy.signal", "sklearn", "soundfile"]
+
+
+def public_callables():
+    """Return (name, object) of all public functions and classes, and of the public methods of the classes."""
+    for name in sigrnn.__all__:
+        thing = getattr(sigrnn, name)
+        yield name, thing
+        if inspect.isclass(thing):
+            for method in sorted(vars(thing)):
+                if not method.startswith("_") and callable(getattr(thing, method)):
+                    yield f"{name}.{method}", getattr(thing, method)
+
+
+CALLABLES = dict(public_callables())
+
+
+def names_on_api_page():
+    """Return the names that the autosummary tables of docs/api.rst list."""
+    page = (ROOT / "docs" / "api.rst").read_text("utf-8")
+    tables = re.findall(r"^\.\. autosummary::\n((?:[ ]{3}.*\n|\n)+)", page, re.MULTILINE)
+    return [word.strip() for table in tables for word in table.split("\n") if re.fullmatch(r" {3}\w[\w.]*", word)]
+
+
+def test_all_is_the_api_page():
+    assert sorted(sigrnn.__all__) == sorted(names_on_api_page())
+
+
+def test_all_and_dir_agree():
+    assert set(sigrnn.__all__) <= set(dir(sigrnn))
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_docstring_validates(name):
+    validate = pytest.importorskip("numpydoc.validate")
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["numpydoc_validation"]
+    left_out = set(settings["checks"]) - {"all"}
+    errors = validate.validate(f"sigrnn.{name}")["errors"]
+    assert [error for error in errors if error[0] not in left_out] == []
+
+
+@pytest.mark.parametrize("name", [name for name in sigrnn.__all__ if name[0].islower()])
+def test_function_has_an_example(name):
+    assert ">>>" in inspect.getdoc(CALLABLES[name])
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_has_type_hints(name):
+    thing = CALLABLES[name]
+    signature = inspect.signature(thing)
+    bare = [p.name for p in signature.parameters.values() if p.annotation is p.empty and p.name != "self"]
+    assert bare == []
+    assert inspect.isclass(thing) or signature.return_annotation is not signature.empty
+
+
+def test_import_is_light():
+    code = f"import json, sys, sigrnn; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == []
+
+
+def test_typed_marker_is_shipped():
+    assert (Path(sigrnn.__file__).parent / "py.typed").exists()
+
+
+def test_floors():
+    if importlib.util.find_spec("importlinter") is None:
+        pytest.skip("import-linter is not installed")
+    code = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+    run = subprocess.run(
+        [sys.executable, "-c", code, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
