@@ -15,6 +15,9 @@ METHODS = "auto", "sequential", "blocked", "fft"
 LEAST = 64  # shortest block: below it, entering the blocks costs as much as running them
 USUAL = 200  # block length where memory of the filter allows it: 16 of them fill half of a first-level cache
 LONGEST = 65_536  # longest block: 8 MB of scratch
+TRIES = 4  # lengths tried before a filter is taken as one without safe blocks
+KEPT = 8  # sets of blocks a filter keeps, for signals of different length
+DEEPEST = 4  # sections run together: more do not fit the registers
 MANY = 8  # channels from which lanes of channels beat blocks of time
 
 
@@ -30,8 +33,8 @@ class Block(NamedTuple):
     """What it takes to enter time blocks of one length: see `_kernels/blocks.py`."""
 
     length: int
-    g: Array  # (S, L, P)
-    power: Array  # (S, P, P)
+    g: Array  # (S / D, L, D P) for D sections at a time
+    power: Array  # (S / D, D P, D P)
 
 
 class Cascade:
@@ -42,17 +45,17 @@ class Cascade:
     kind : which recurrence: 'direct', 'sections' or 'taps' (direct without feedback).
     """
 
-    __slots__ = ("_blocks", "_searched", "_shortest", "a", "b", "kind", "order", "run_one")
+    __slots__ = ("_blocks", "a", "b", "depth", "kind", "order", "run_one")
 
     def __init__(self, b: Array, a: Array, kind: str) -> None:
         self.b, self.a, self.kind = b, a, kind
         self.order = b.shape[-1] - 1
+        self.depth = next(d for d in range(DEEPEST, 0, -1) if b.shape[-2] % d == 0)
         self.run_one = self.kernel("sequential")
         self._blocks: dict[int, Block | None] = {}
-        self._shortest = self._searched = 0
 
     def kernel(self, loop: str) -> Any:
-        return loops()[0].kernels(loop, self.kind, self.order)
+        return loops()[0].kernels(loop, self.kind, self.order, self.depth)
 
     def block(self, samples: int) -> Block | None:
         """Blocks for a signal of this length; None if it is too short for them or the filter has none that are safe.
@@ -60,41 +63,50 @@ class Cascade:
         Safe is ||A^L|| <= 1: an error made in one block does not grow in the next. With a norm of 1e4 the result was
         200 times less accurate than the plain recurrence's, with norms up to 1 it is more accurate.
         """
-        lanes = loops()[0].LANES
-        if samples < LEAST * lanes or self.b.ndim != 2 or self.order > loops()[0].MOST or self.b.dtype != F8:
+        scans, _ = loops()
+        longest = min(samples // scans.LANES, LONGEST)
+        if longest < LEAST or self.b.ndim != 2 or self.order > scans.MOST or self.b.dtype != F8:
             return None
-        least = self._least(min(samples // lanes, LONGEST))
-        if not least:
-            return None
-        stretches = max(1, samples // (lanes * max(least, USUAL)))
-        length = max(least, samples // (lanes * stretches) // 4 * 4)
-        if length % 64 == 0 and length - 4 >= least:
-            length -= 4  # rows a power of two apart would share the sets of the cache
-        if length not in self._blocks:
-            if len(self._blocks) > 8:
+        if longest not in self._blocks:
+            if len(self._blocks) >= KEPT:
                 self._blocks.clear()
-            self._blocks[length] = self._entered(length)
-        return self._blocks[length]
+            self._blocks[longest] = self._found(samples, longest)
+        return self._blocks[longest]
 
-    def _least(self, longest: int) -> int:
-        """Shortest safe length up to `longest`, 0 if there is none."""
-        if not self._shortest and longest > self._searched:
-            least = LEAST
-            for a in self.a:
-                least = least and loops()[1].shortest(a, np.eye(self.order), least, 4, longest, 1.0)
-            self._shortest, self._searched = least, longest
-        return self._shortest if self._shortest <= longest else 0
+    def _found(self, samples: int, longest: int) -> Block | None:
+        """Blocks that divide the signal well, as short as is usual or as the memory of the filter wants them."""
+        lanes, least = loops()[0].LANES, self._safe_from(LEAST, longest)
+        for _ in range(TRIES):
+            if not least:
+                break
+            stretches = max(1, samples // (lanes * max(least, USUAL)))
+            length = max(least, samples // (lanes * stretches) // 4 * 4)
+            if length % 64 == 0 and length - 4 >= least:
+                length -= 4  # rows a power of two apart would share the sets of the cache
+            block = self._entered(length)
+            if block is not None:
+                return block
+            least = self._safe_from(length + 4, longest)  # the norm swings: safe at one length, not at the next
+        return None
+
+    def _safe_from(self, least: int, longest: int) -> int:
+        """Shortest length from `least` on at which all sections entered together are safe; 0 if there is none."""
+        states = self.depth * self.order
+        for b, a in self._parts():
+            least = least and loops()[1].shortest(b, a, np.empty((states, states)), least, 4, longest)
+        return least
 
     def _entered(self, length: int) -> Block | None:
-        sections = len(self.b)
-        g = np.empty((sections, length, self.order))
-        power = np.empty((sections, self.order, self.order))
-        for s in range(sections):
-            power[s] = np.eye(self.order)
-            column = np.empty((self.order, 1))
-            if not loops()[1].entry(self.b[s], self.a[s], column, power[s], g[s]) <= 1.0:
+        parts, states = self._parts(), self.depth * self.order
+        g, power = np.empty((len(parts), length, states)), np.empty((len(parts), states, states))
+        for i, (b, a) in enumerate(parts):
+            if not loops()[1].entry(b, a, power[i], g[i], np.empty((6, states, states))) <= 1.0:
                 return None
         return Block(length, g, power)
+
+    def _parts(self) -> list[tuple[Array, Array]]:
+        """The sections that are entered together."""
+        return [(self.b[i : i + self.depth], self.a[i : i + self.depth]) for i in range(0, len(self.b), self.depth)]
 
     def of_channel(self, c: int) -> Cascade:
         return self if self.b.ndim == 2 else Cascade(self.b[c], self.a[c], self.kind)
@@ -139,7 +151,7 @@ def run_long(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
         lanes = loops()[0].LANES
         stretch = block.length * lanes
         done = len(x) // stretch * stretch
-        scratch = np.empty(stretch), np.empty((1, cascade.order, lanes))
+        scratch = np.empty(stretch), np.empty((cascade.depth, cascade.order, lanes))
         cascade.kernel("blocked")(cascade.b, cascade.a, block.g, block.power, x[:done], y[:done], z, *scratch)
     if done < len(x):
         cascade.run_one(cascade.b, cascade.a, x[done:], y[done:], z.reshape(-1))

@@ -49,33 +49,28 @@ def draw(report: Report, folder: Path) -> list[Path]:
         The files.
     """
     import matplotlib as mpl
-    from matplotlib.figure import Figure
 
     folder.mkdir(parents=True, exist_ok=True)
-    painters: dict[str, Callable[[Any, Any], None]] = {
-        "ratios": _ratios,
-        "length": _lengths,
-        "channels": _channels,
-        "memory": _memory,
+    pictures: dict[str, tuple[Callable[[Any, Any], None], Sequence[Any]]] = {
+        "ratios": (_ratios, report.cases),
+        "length": (_lengths, report.length),
+        "channels": (_channels, report.channels),
+        "memory": (_memory, report.memory),
     }
-    data: dict[str, Sequence[Any]] = {
-        "ratios": report.cases,
-        "length": report.length,
-        "channels": report.channels,
-        "memory": report.memory,
-    }
-    drawn = []
     with mpl.rc_context(_STYLE):
-        for name, painter in painters.items():
-            if not data[name]:
-                continue
-            figure = Figure(figsize=(8, 4.5), layout="constrained")
-            axes = figure.subplots()
-            painter(axes, data[name])
-            axes.set_title(PICTURES[name], loc="left")
-            drawn.append(folder / f"bench-{name}.svg")
-            figure.savefig(drawn[-1], metadata={"Date": None})
-    return drawn
+        return [_paint(name, *pictures[name], folder) for name in pictures if pictures[name][1]]
+
+
+def _paint(name: str, painter: Callable[[Any, Any], None], data: Sequence[Any], folder: Path) -> Path:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    painter(axes, data)
+    axes.set_title(PICTURES[name], loc="left")
+    path = folder / f"bench-{name}.svg"
+    figure.savefig(path, metadata={"Date": None})
+    return path
 
 
 def _ratios(axes: Any, cases: Sequence[Measurement]) -> None:

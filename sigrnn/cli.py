@@ -11,9 +11,10 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sigrnn import audio
 
@@ -198,16 +199,20 @@ def _counted(blocks: Iterator[audio.Samples], advance: Callable[[int], object]) 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], object]]:
-    """Give a function to call with the number of samples done: a bar for people, nothing for scripts."""
-    try:
-        tqdm = import_module("tqdm").tqdm if sys.stderr.isatty() else None
-    except ImportError:
-        tqdm = None
+    """Give a function to call with the number of samples done."""
+    tqdm = _tqdm()
     if tqdm is None:
         yield lambda samples: None
         return
     with tqdm(total=total, unit=" samples", unit_scale=True, leave=False) as bar:
         yield bar.update
+
+
+def _tqdm() -> Any:
+    """Return the progress bar where a person sees it and it is installed, else None."""
+    with suppress(ImportError):
+        return import_module("tqdm").tqdm if sys.stderr.isatty() else None
+    return None
 
 
 def _report(name: str, source: audio.Reader, target: audio.Writer) -> None:
@@ -230,7 +235,10 @@ def _demo(args: argparse.Namespace) -> int:
 def _warmup(args: argparse.Namespace) -> int:
     from sigrnn.warmup import warmup
 
-    warmup(progress=print)
+    tqdm = _tqdm()
+    print("Compiling what the cache does not hold: up to a few minutes.", flush=True)
+    steps = warmup(progress=None if tqdm is None else partial(tqdm, leave=False))
+    print(f"{steps} steps done; the compiled code lies in {next(_caches())}")
     return 0
 
 

@@ -25,7 +25,7 @@ Design = Callable[["Case"], Mapping[str, Array]]
 class Case:
     """One thing to measure: which filter, over which signal, and what is promised.
 
-    Attributes
+    Parameters
     ----------
     name, group : str
         What it is called, and under which heading it stands.
@@ -196,62 +196,38 @@ def _orders() -> list[Case]:
 
 
 def _one_channel() -> list[Case]:
-    case = partial(Case, group=_ONE)
-    # Plain float32 arithmetic, which SciPy does, is what limits agreement here: 5e-7 was measured at this order.
+    low, slow, sections = _ba(2), _ba(2, 0.001), _sections(4)
+    # Plain float32 arithmetic, which SciPy does, is what limits agreement: 5e-7 of the largest value at this order.
+    single = Case("lfilter order 2, float32", _ONE, "lfilter", low, dtype="float32", tolerance=1e-5, floor=5, aim=10)
     return [
         *_orders(),
-        case("lfilter order 2, cut-off 0.001", function="lfilter", design=_ba(2, 0.001), floor=3, aim=7),
-        case(
-            "lfilter order 2, float32",
-            function="lfilter",
-            design=_ba(2),
-            dtype="float32",
-            tolerance=1e-5,
-            floor=5,
-            aim=10,
-        ),
-        case("sosfilt 4 sections", function="sosfilt", design=_sections(4), floor=5, aim=10, headline=True),
-        case("filtfilt order 4", function="filtfilt", design=_ba(4), floor=4, aim=8, headline=True),
+        Case("lfilter order 2, cut-off 0.001", _ONE, "lfilter", slow, floor=3, aim=7),
+        single,
+        Case("sosfilt 4 sections", _ONE, "sosfilt", sections, floor=5, aim=10, headline=True),
+        Case("filtfilt order 4", _ONE, "filtfilt", _ba(4), floor=4, aim=8, headline=True),
     ]
 
 
 def _many_channels() -> list[Case]:
-    case = partial(Case, group=_MANY)
-    wide = partial(case, channels=64, samples=16_384)
-    probe = partial(
-        case,
-        function="sosfilt",
-        design=_sections(2),
-        channels=384,
-        samples=300_000,
-        workers=2,
-        out=True,
-        floor=5,
-        aim=12,
-    )
+    wide = partial(Case, group=_MANY, samples=16_384, channels=64)
+    ba, sos = partial(wide, function="lfilter", design=_ba(4)), partial(wide, function="sosfilt", design=_sections(4))
     return [
-        wide("lfilter order 4, 64 channels x 16k, axis -1", function="lfilter", design=_ba(4), floor=4, aim=8),
-        wide(
-            "lfilter order 4, 16k x 64 channels, axis 0",
-            function="lfilter",
-            design=_ba(4),
-            axis=0,
-            floor=5,
-            aim=12,
-            headline=True,
-        ),
-        wide(
-            "sosfilt 4 sections, 16k x 64 channels, axis 0",
-            function="sosfilt",
-            design=_sections(4),
-            axis=0,
-            floor=6,
-            aim=12,
-        ),
-        probe("sosfilt 2 sections, 384 channels x 30 kHz x 10 s, axis -1, 2 workers", headline=True),
-        probe("sosfilt 2 sections, 30 kHz x 10 s x 384 channels, axis 0, 2 workers", axis=0, headline=True),
+        ba("lfilter order 4, 64 channels x 16k, axis -1", floor=4, aim=8),
+        ba("lfilter order 4, 16k x 64 channels, axis 0", axis=0, floor=5, aim=12, headline=True),
+        sos("sosfilt 4 sections, 16k x 64 channels, axis 0", axis=0, floor=6, aim=12),
+        *_probe(),
         wide("lfilter, a filter for each of 64 channels", function="lfilter batch", design=_one_each),
         wide("sosfilt, a filter for each of 64 channels", function="sosfilt batch", design=_sections_each),
+    ]
+
+
+def _probe() -> list[Case]:
+    # Ten seconds from a probe in the brain: what spike sorting filters. About 1 GB an array.
+    probe = partial(Case, group=_MANY, function="sosfilt", design=_sections(2), samples=300_000, channels=384)
+    both = partial(probe, out=True, workers=2, floor=5, aim=12, headline=True)
+    return [
+        both("sosfilt 2 sections, 384 channels x 30 kHz x 10 s, axis -1, 2 workers"),
+        both("sosfilt 2 sections, 30 kHz x 10 s x 384 channels, axis 0, 2 workers", axis=0),
     ]
 
 
@@ -264,32 +240,15 @@ def _fir() -> list[Case]:
 
 
 def _short_blocks() -> list[Case]:
-    case = partial(Case, group=_SHORT)
+    block = partial(Case, group=_SHORT, samples=64, zi=True, headline=True)
+    streams = (("order 4", "stream", _ba(4)), ("4 sections", "stream sos", _sections(4)))
     return [
-        case(
-            "64 samples with zi, lfilter",
-            function="lfilter",
-            design=_ba(4),
-            samples=64,
-            zi=True,
-            floor=2.5,
-            aim=4,
-            headline=True,
-        ),
-        case(
-            "64 samples with zi, sosfilt",
-            function="sosfilt",
-            design=_sections(4),
-            samples=64,
-            zi=True,
-            floor=8,
-            aim=25,
-            headline=True,
-        ),
+        block("64 samples with zi, lfilter", function="lfilter", design=_ba(4), floor=2.5, aim=4),
+        block("64 samples with zi, sosfilt", function="sosfilt", design=_sections(4), floor=8, aim=25),
         *(
-            case(f"Stream, blocks of {n}, {what}", function=function, design=design, samples=n, steps=3)
+            Case(f"Stream, blocks of {n}, {what}", _SHORT, function, design, n, steps=3)
             for n in (1, 64, 512)
-            for what, function, design in (("order 4", "stream", _ba(4)), ("4 sections", "stream sos", _sections(4)))
+            for what, function, design in streams
         ),
     ]
 

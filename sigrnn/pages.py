@@ -70,7 +70,7 @@ def versions() -> dict[str, str]:
 class Report:
     """All that one run of the benchmarks found.
 
-    Attributes
+    Parameters
     ----------
     quick : bool
         Whether large signals were shortened.
@@ -82,7 +82,7 @@ class Report:
         Scratch by function, samples and library.
     starts : dict
         Seconds of fresh processes, by what they do.
-    created, machine, versions
+    created, machine, versions : str, dict, dict
         When and where.
     """
 

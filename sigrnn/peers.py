@@ -61,6 +61,11 @@ def threads(n: int) -> Iterator[None]:
     ----------
     n : int
         The number of threads for each.
+
+    Yields
+    ------
+    None
+        While they are held.
     """
     with ExitStack() as stack:
         stack.enter_context(sigrnn.set_workers(n))

@@ -39,9 +39,9 @@ class ResultMismatch(Exception):
 class Measurement:
     """What came out for one case.
 
-    Attributes
+    Parameters
     ----------
-    name, group, samples, channels, dtype, workers, floor, aim
+    name, group, samples, channels, dtype, workers, floor, aim : str, int or float
         As in the case.
     seconds : dict
         By library, the time of one call in every round; 'copy' is `numpy.copyto` over the same signal.

@@ -242,6 +242,25 @@ def test_help(capsys, command):
     assert capsys.readouterr().out.startswith(f"usage: sigrnn {command}".rstrip())
 
 
+def test_warmup(monkeypatch, capsys):
+    """The real one may take a minute: here only what is handed over."""
+    pytest.importorskip("tqdm")
+    bars = []
+
+    def fake(progress=None):
+        bars.append(progress)
+        return len(list(progress(range(3)) if progress else range(3)))
+
+    monkeypatch.setattr("sigrnn.warmup.warmup", fake)
+    assert run("warmup") == 0
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert run("warmup") == 0
+    out, err = capsys.readouterr()
+    assert out.count("3 steps done; the compiled code lies in ") == 2
+    assert "0/3" in err
+    assert [bar is None for bar in bars] == [True, False]
+
+
 def test_bench_gets_its_arguments_untouched(monkeypatch):
     seen = []
     report = types.SimpleNamespace(main=lambda argv: seen.append(argv) or 3)

@@ -39,14 +39,14 @@ bottom.plot(t, ecg, color="k", lw=1, label="the heart")
 bottom.plot(t, forward, color="C1", lw=1, label="sosfilt")
 bottom.plot(t, both_ways, color="C0", lw=1, label="sosfiltfilt")
 for axes in (top, bottom):
-    axes.set_ylabel("mV")
+    axes.set(ylabel="mV", ylim=(-1, 2.5))
     axes.legend(loc="upper center", ncols=3)
 bottom.set_xlabel("time in s")
 plt.show()
 
 # %%
-# The causal filter bends the line after every beat, because it delays slow components by more than fast ones. A physician
-# could read an illness into that. Forward and backward, the delays cancel.
+# The causal filter bends the line after every beat, because it delays slow components by more than fast ones. A
+# physician could read an illness into that. Forward and backward, the delays cancel.
 
 for name, y in [("sosfilt", forward), ("sosfiltfilt", both_ways)]:
     print(f"{name:12} {np.sqrt(np.mean((y - ecg) ** 2)):.3f} mV off, root mean square")

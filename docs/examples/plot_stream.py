@@ -30,7 +30,7 @@ recorded = clean + 2 * np.sin(2 * np.pi * np.cumsum(frequency) / fs)
 # would be measured. Here we know it.
 
 stream = sigrnn.Stream(*signal.iirnotch(50, 10, fs=fs))
-stream(np.zeros((channels, 100)))  # compile before the first block arrives
+stream(recorded[:, :100])  # compile before the first block arrives
 stream.reset()
 
 cleaned, seconds = [], []

@@ -1,6 +1,8 @@
-"""How long a time block must be, and what is needed to enter it: powers of the state matrix, by running the filter.
+"""How long a time block must be, and what is needed to enter it: powers of the state matrix A of a cascade.
 
-A is the state matrix of the transposed direct form II: (A z)[p] = z[p + 1] - a[p + 1] z[0].
+A block enters its successor through A^L, so an error there is not rounding noise but a slightly different filter: with
+A^L from 204 plain products a filter with its pole at 0.99997 was 6 times less accurate than SciPy's. Powers are
+therefore taken in double-double: a value as a sum high + low.
 """
 
 from __future__ import annotations
@@ -9,14 +11,24 @@ from sigrnn._kernels.jit import device, kernel
 
 
 @device
-def advance(a, m):
-    """m <- A m, column by column: one step of the filter, without input, from each of the states in m."""
-    last = m.shape[0] - 1
-    for q in range(m.shape[1]):
-        first = m[0, q]
-        for p in range(last):
-            m[p, q] = m[p + 1, q] - a[p + 1] * first
-        m[last, q] = -a[last + 1] * first
+def advance(b, a, m, q, x):
+    """Column q of m, a state of the cascade, after one more sample x (transposed direct form II throughout)."""
+    # b, a (S, P + 1)   m (S P, Q)
+    order = b.shape[1] - 1
+    for s in range(b.shape[0]):
+        i = s * order
+        y = m[i, q] + b[s, 0] * x
+        for p in range(order - 1):
+            m[i + p, q] = m[i + p + 1, q] + b[s, p + 1] * x - a[s, p + 1] * y
+        m[i + order - 1, q] = b[s, order] * x - a[s, order] * y
+        x = y
+
+
+@device
+def identity(m):
+    for p in range(m.shape[0]):
+        for q in range(m.shape[1]):
+            m[p, q] = 1.0 if p == q else 0.0
 
 
 @device
@@ -32,14 +44,16 @@ def norm(m):
 
 
 @kernel
-def shortest(a, m, first, step, last, bound):
-    """Smallest L = first, first + step, ... <= last with ||A^L|| <= bound; 0 if there is none."""
-    # a (P + 1,)   m (P, P), the identity on entry
+def shortest(b, a, m, first, step, last):
+    """Smallest L = first, first + step, ... <= last with ||A^L|| <= 1; 0 if there is none."""
+    # b, a (S, P + 1)   m (S P, S P) scratch
+    identity(m)
     for n in range(1, last + 1):
-        advance(a, m)
+        for q in range(m.shape[1]):
+            advance(b, a, m, q, 0.0)
         if n >= first and (n - first) % step == 0:
             size = norm(m)
-            if size <= bound:
+            if size <= 1.0:
                 return n
             if not size < 1e100:
                 return 0
@@ -47,15 +61,62 @@ def shortest(a, m, first, step, last, bound):
 
 
 @kernel
-def entry(b, a, column, m, g):
-    """g[n] = A^(L - 1 - n) B, the part of sample n in the final state of a block of L, and m <- A^L; returns ||A^L||."""
-    # b, a (P + 1,)   column (P, 1)   m (P, P), the identity on entry   g (L, P)
-    length, order = g.shape
-    for p in range(order):
-        column[p, 0] = b[p + 1] - a[p + 1] * b[0]
+def entry(b, a, power, g, work):
+    """power <- A^L and g[n] <- A^(L - 1 - n) B, the part of sample n in a block's final state; returns ||A^L||."""
+    # b, a (S, P + 1)   power (R, R)   g (L, R)   work (6, R, R)   R = S P states
+    length, states = g.shape
+    matrix, matrix_low, high, low, product, product_low = work[0], work[1], work[2], work[3], work[4], work[5]
+    work[:] = 0.0
+    identity(matrix)
+    for q in range(states):
+        advance(b, a, matrix, q, 0.0)
+    advance(b, a, product, 0, 1.0)  # B: the state after an impulse
     for n in range(length):
-        for p in range(order):
-            g[length - 1 - n, p] = column[p, 0]
-        advance(a, column)
-        advance(a, m)
-    return norm(m)
+        for p in range(states):
+            g[length - 1 - n, p] = product[p, 0]
+        multiply(matrix, matrix_low, product, product_low, high, low, 1)
+        for p in range(states):
+            product[p, 0], product_low[p, 0] = high[p, 0], low[p, 0]
+    identity(power)
+    low[:] = 0.0
+    raise_power(power, low, matrix, matrix_low, product, product_low, length)
+    return norm(power)
+
+
+@device
+def raise_power(x, x_low, y, y_low, z, z_low, n):
+    """x <- x y^n by squaring; y and z are used up."""
+    while n:
+        if n & 1:
+            multiply(x, x_low, y, y_low, z, z_low, x.shape[0])
+            x[:, :], x_low[:, :] = z, z_low
+        n >>= 1
+        if n:
+            multiply(y, y_low, y, y_low, z, z_low, x.shape[0])
+            y[:, :], y_low[:, :] = z, z_low
+
+
+@device
+def multiply(x, x_low, y, y_low, z, z_low, columns):
+    """z <- x y, the first `columns` of it, in double-double."""
+    for p in range(x.shape[0]):
+        for q in range(columns):
+            high, low = 0.0, 0.0
+            for k in range(x.shape[0]):
+                high, low = plus_product(high, low, x[p, k], x_low[p, k], y[k, q], y_low[k, q])
+            z[p, q], z_low[p, q] = high, low
+
+
+@device
+def plus_product(s, s_low, x, x_low, y, y_low):
+    """s + x y in double-double (Dekker 1971): products split into halves that multiply without rounding."""
+    product = x * y
+    c, d = 134217729.0 * x, 134217729.0 * y  # 2^27 + 1
+    x_top, y_top = c - (c - x), d - (d - y)
+    x_rest, y_rest = x - x_top, y - y_top
+    error = ((x_top * y_top - product) + x_top * y_rest + x_rest * y_top) + x_rest * y_rest
+    total = s + product
+    part = total - s
+    low = (s - (total - part)) + (product - part) + s_low + error + (x * y_low + x_low * y)
+    high = total + low
+    return high, low - (high - total)

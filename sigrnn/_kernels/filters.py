@@ -1,8 +1,8 @@
 """The recurrences: one step of each linear filter, and `sweep`, which runs a cascade of them over a tile of samples.
 
 A number is a scalar or a vector of lanes (`vec.py`); a step is written once for both. Shapes, with S sections of order P:
-    b, a  (S, P + 1) shared by all lanes, or (S, P + 1, lanes)     a[:, 0] is 1 and never read
-    z     (S, P) or (S, P, lanes)
+    b, a  (S, P + 1) shared by all lanes, or (S, P + 1, LANES)     a[:, 0] is 1 and never read
+    z     (S, P), or (S, P, LANES)
     tile  one number a sample, `stride` elements apart, filtered in place
 """
 
@@ -19,34 +19,35 @@ LANES = 16  # two AVX-512 registers or four AVX ones hide the latency of the rec
 
 
 @device
-def direct_form(order, b, a, z, x):
+def direct_form(order, b, a, z, c, s, x):
     """Transposed direct form II: y = z[0] + b[0] x,  z[p] <- z[p+1] + b[p+1] x - a[p+1] y  with z[P] = 0.
 
-    Terms are added in the order of SciPy's `lfilter`, so exact numbers give its very bits.
+    Terms are added in the order of SciPy's `lfilter`, so exact numbers give its very bits. Coefficients start at c, the
+    state at s.
     """
-    y = z[0] + b[0] * x
+    y = z[s] + b[c] * x
     for p in range(order - 1):
-        z[p] = z[p + 1] + x * b[p + 1] - y * a[p + 1]
-    z[order - 1] = x * b[order] - y * a[order]
+        z[s + p] = z[s + p + 1] + x * b[c + p + 1] - y * a[c + p + 1]
+    z[s + order - 1] = x * b[c + order] - y * a[c + order]
     return y
 
 
 @device
-def biquad(order, b, a, z, x):
+def biquad(order, b, a, z, c, s, x):
     """The same step at order 2, terms added in the order of SciPy's `sosfilt`."""
-    y = b[0] * x + z[0]
-    z[0] = b[1] * x - a[1] * y + z[1]
-    z[1] = b[2] * x - a[2] * y
+    y = b[c] * x + z[s]
+    z[s] = b[c + 1] * x - a[c + 1] * y + z[s + 1]
+    z[s + 1] = b[c + 2] * x - a[c + 2] * y
     return y
 
 
 @device
-def feedforward(order, b, a, z, x):
+def feedforward(order, b, a, z, c, s, x):
     """Transposed form without feedback: y = z[0] + b[0] x,  z[p] <- z[p+1] + b[p+1] x; `a` is not read."""
-    y = z[0] + b[0] * x
+    y = z[s] + b[c] * x
     for p in range(order - 1):
-        z[p] = z[p + 1] + x * b[p + 1]
-    z[order - 1] = x * b[order]
+        z[s + p] = z[s + p + 1] + x * b[c + p + 1]
+    z[s + order - 1] = x * b[c + order]
     return y
 
 
@@ -54,7 +55,7 @@ STEPS = {"direct": direct_form, "sections": biquad, "taps": feedforward}
 
 
 def number(c: Any, s: int, p: int, like: Any) -> Any:
-    """Entry p of section s as a number like `like`: shared by the lanes (S, P), or one for each lane (S, P, lanes)."""
+    """Entry p of section s as a number like `like`: shared by the lanes (S, P), or one for each lane (S, P, LANES)."""
 
 
 @overload(number, inline="always")
@@ -65,21 +66,28 @@ def _number(c, s, p, like):
 
 
 @device
-def sweep(step, order, room, b, a, z, tile, stride, count, like):
-    """Run the cascade over `count` numbers of the tile, one section after the other, coefficients and state at hand.
+def sweep(step, order, depth, room, b, a, z, tile, stride, count, like):
+    """Run the cascade over `count` numbers of the tile, `depth` sections at a time.
 
-    `room` > `order` is a literal: with both known to the compiler everything stays in registers.
+    Sections of one sample overlap with those of the next, so `depth` hides latency. `room`, a literal, holds the
+    coefficients of `depth` sections; where the compiler knows order and depth, everything stays in registers.
     """
     bb, aa, zz = stack(room, like), stack(room, like), stack(room, like)
-    for s in range(b.shape[0]):
-        for p in range(order + 1):
-            bb[p], aa[p] = number(b, s, p, like), number(a, s, p, like)
-        for p in range(order):
-            zz[p] = number(z, s, p, like)
+    for first in range(0, b.shape[0], depth):
+        for s in range(depth):
+            for p in range(order + 1):
+                i = s * (order + 1) + p
+                bb[i], aa[i] = number(b, first + s, p, like), number(a, first + s, p, like)
+            for p in range(order):
+                zz[s * order + p] = number(z, first + s, p, like)
         for n in range(count):
-            store(tile, n * stride, step(order, bb, aa, zz, load(tile, n * stride, like)))
-        for p in range(order):
-            store(pointer(z[s, p:]), 0, zz[p])
+            x = load(tile, n * stride, like)
+            for s in range(depth):
+                x = step(order, bb, aa, zz, s * (order + 1), s * order, x)
+            store(tile, n * stride, x)
+        for s in range(depth):
+            for p in range(order):
+                store(pointer(z[first + s, p:]), 0, zz[s * order + p])
 
 
 @device
@@ -89,18 +97,18 @@ def sweep_any(step, b, a, z, tile, stride, count):
     for s in range(b.shape[0]):
         bb, aa, zz = pointer(b[s]), pointer(a[s]), pointer(z[s])
         for n in range(count):
-            tile[n * stride] = step(order, bb, aa, zz, tile[n * stride])
+            tile[n * stride] = step(order, bb, aa, zz, 0, 0, tile[n * stride])
 
 
 @device
-def final_states(order, room, g, tile, z, count, like):
+def final_states(states, room, g, tile, z, count, like):
     """z[p] = sum_n g[n, p] tile[n]: the state at the end of each lane's block, had it been entered at rest."""
     zz = stack(room, like)
-    for p in range(order):
+    for p in range(states):
         zz[p] = like
     for n in range(count):
         x = load(tile, n * LANES, like)
-        for p in range(order):
+        for p in range(states):
             zz[p] = zz[p] + spread(g[n, p], like) * x
-    for p in range(order):
+    for p in range(states):
         store(pointer(z[p]), 0, zz[p])

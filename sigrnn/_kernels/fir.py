@@ -82,4 +82,4 @@ def varying(b, a, x, y, z):
     # b, a (N, P + 1), a[:, 0] is 1   x, y (N,) any strides   z (P + 1,), the last stays 0
     order = b.shape[1] - 1
     for n in range(x.shape[0]):
-        y[n] = direct_form(order, pointer(b[n]), pointer(a[n]), pointer(z), x[n]) if order else b[n, 0] * x[n]
+        y[n] = direct_form(order, pointer(b[n]), pointer(a[n]), pointer(z), 0, 0, x[n]) if order else b[n, 0] * x[n]

@@ -1,0 +1,108 @@
+"""Slow twins of the kernels, in plain Python and NumPy: written to be read, in whatever dtype they are given.
+
+Each computes in the common dtype of its arguments, long double and complex included. Terms are added in the order of
+the equations, so in float64 they round as SciPy does.
+"""
+
+import numpy as np
+
+
+def common(*arrays):
+    """The arrays in their common dtype."""
+    dtype = np.result_type(*arrays)
+    return [np.array(array, dtype) for array in arrays]
+
+
+def padded(b, a):
+    """Numerator and denominator divided by a[0], both of the length of the longer."""
+    length = max(len(b), len(a))
+    full = [np.concatenate([c, np.zeros(length - len(c), c.dtype)]) for c in (b, a)]
+    return full if a[0] == 1 else [c / a[0] for c in full]
+
+
+def direct_form(b, a, x, z=None):
+    """Transposed direct form II: y = z[0] + b[0] x, z[p] <- z[p+1] + b[p+1] x - a[p+1] y with z[P] = 0."""
+    b, a, x = common(b, a, x)
+    b, a = padded(b, a)
+    z = np.zeros(len(b) - 1, x.dtype) if z is None else np.array(z, np.result_type(x, np.asarray(z)))
+    y = np.empty(len(x), z.dtype)
+    if not len(z):
+        return b[0] * x, z
+    for n in range(len(x)):
+        y[n] = z[0] + b[0] * x[n]
+        z = np.append(z[1:], z.dtype.type(0)) + b[1:] * x[n] - a[1:] * y[n]
+    return y, z
+
+
+def scalar_direct_form(b, a, x, z=None):
+    """The same, one scalar operation after the other; b and a have the same length and a[0] is 1."""
+    z = [0.0] * (len(b) - 1) if z is None else list(z)
+    last, y = len(z) - 1, []
+    for n in range(len(x)):
+        y.append(z[0] + b[0] * x[n])
+        for p in range(last):
+            z[p] = z[p + 1] + b[p + 1] * x[n] - a[p + 1] * y[n]
+        z[last] = b[last + 1] * x[n] - a[last + 1] * y[n]
+    return np.array(y), np.array(z)
+
+
+def cascade(sos, x, z=None):
+    """Second-order sections, one after the other: y = b0 x + z0, z0 <- b1 x - a1 y + z1, z1 <- b2 x - a2 y."""
+    sos, x = common(sos, x)
+    z = np.zeros((len(sos), 2), x.dtype) if z is None else np.array(z, np.result_type(x, np.asarray(z)))
+    y = x.astype(z.dtype)
+    for s, (b0, b1, b2, _, a1, a2) in enumerate(sos):
+        z0, z1 = z[s]
+        for n in range(len(y)):
+            before = y[n]
+            y[n] = b0 * before + z0
+            z0 = b1 * before - a1 * y[n] + z1
+            z1 = b2 * before - a2 * y[n]
+        z[s] = z0, z1
+    return y, z
+
+
+def fir(b, x, z=None):
+    """y[n] = sum_m b[m] x[n-m], and what the next outputs will still receive; z is added to the first outputs."""
+    b, x = common(b, x)
+    memory, samples = len(b) - 1, len(x)
+    full = np.zeros(samples + memory, x.dtype if z is None else np.result_type(x, np.asarray(z)))
+    for n in range(samples + memory):
+        for m in range(max(0, n - samples + 1), min(memory, n) + 1):
+            full[n] += b[m] * x[n - m]
+    if z is not None:
+        full[:memory] += z
+    return full[:samples], full[samples:]
+
+
+def varying(b, a, x, z=None):
+    """The transposed direct form II with row n of b (N, M + 1) and a (N, P + 1) at sample n."""
+    b, a, x = common(b, a, x)
+    order = max(b.shape[1], a.shape[1]) - 1
+    z = np.zeros(order, x.dtype) if z is None else np.array(z, np.result_type(x, np.asarray(z)))
+    y = np.empty(len(x), z.dtype)
+    for n in range(len(x)):
+        bn, an = padded(b[n], a[n])
+        if order:
+            y[n] = z[0] + bn[0] * x[n]
+            z = np.append(z[1:], z.dtype.type(0)) + bn[1:] * x[n] - an[1:] * y[n]
+        else:
+            y[n] = bn[0] * x[n]
+    return y, z
+
+
+def state_matrix(a):
+    """A of the transposed direct form II, z <- A z + B x: first column -a[1:], ones above the diagonal."""
+    order = len(a) - 1
+    matrix = np.eye(order, k=1, dtype=np.asarray(a).dtype)
+    matrix[:, 0] -= a[1:]
+    return matrix
+
+
+def entry(b, a, length):
+    """A^L, and G (L, P) with row n = A^(L-1-n) B: the share of sample n in the state at the end of a block of L."""
+    matrix, column = state_matrix(a), b[1:] - a[1:] * b[0]
+    rows = [column]
+    for _ in range(length - 1):
+        rows.append(matrix @ rows[-1])
+    return np.linalg.matrix_power(matrix, length), np.array(rows[::-1])

@@ -1,0 +1,592 @@
+"""Kernels, called as the doors call them, against their slow twins; and the vectors they are made of, by themselves."""
+
+import platform
+from fractions import Fraction
+
+import numba
+import numpy as np
+import pytest
+import reference
+import scipy.signal
+from helpers import assert_close, assert_same, noise, stable
+
+from sigrnn._kernels import blocks, fir, scans, vec
+from sigrnn._kernels.filters import LANES
+
+ORDERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 64]
+KINDS = ["f8", "f4"]
+# float32 signals take the same code but for loads and stores: fewer orders, to save compilations.
+ORDERS_AND_KINDS = [(order, "f8") for order in ORDERS] + [(order, "f4") for order in (1, 2, 5, 8, 9, 64)]
+# SciPy's wheels for other machines contract products and sums.
+SCIPY_BITS = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="SciPy's own rounding is that of x86-64 only"
+)
+
+
+# How kernels are called: the one place to change when their arguments do.
+
+
+def run_sequential(kind, b, a, x, z):
+    """b, a (S, P + 1), x (N,), z (S, P)."""
+    y, z = np.empty_like(x), z.copy()
+    scans.kernels("sequential", kind, b.shape[1] - 1)(b, a, x, y, z.reshape(-1))
+    return y, z
+
+
+def run_channels(kind, b, a, x, z, y=None):
+    """b, a (S, P + 1) or (C, S, P + 1), x (C, N), z (C, S, P)."""
+    groups = -(-len(x) // LANES)
+    b, a, state = (in_lanes(c, groups) for c in (b, a, z))
+    y = np.empty_like(x) if y is None else y
+    scans.kernels("channels", kind, b.shape[2] - 1)(b, a, x, y, state, 0, groups)
+    return y, state.transpose(0, 3, 1, 2).reshape(-1, *z.shape[1:])[: len(x)]
+
+
+def in_lanes(c, groups):
+    if c.ndim == 2:
+        return np.ascontiguousarray(np.broadcast_to(c[None, :, :, None], (1, *c.shape, LANES)))
+    full = np.zeros((groups * LANES, *c.shape[1:]))
+    full[: len(c)] = c
+    return np.ascontiguousarray(full.reshape(groups, LANES, *c.shape[1:]).transpose(0, 2, 3, 1))
+
+
+def run_blocked(kind, b, a, x, z, length, y=None):
+    """b, a (S, P + 1), x (N,) with N a multiple of length * LANES, z (S, P)."""
+    order = b.shape[1] - 1
+    entries = [run_entry(*section, length) for section in zip(b, a, strict=True)]
+    power, g, _ = (np.array(part) for part in zip(*entries, strict=True))
+    y, z = np.empty_like(x) if y is None else y, z.copy()
+    scratch = np.empty(length * LANES), np.empty((1, order, LANES))
+    scans.kernels("blocked", kind, order)(b, a, g, power, x, y, z, *scratch)
+    return y, z
+
+
+def run_entry(b, a, length):
+    """A^L, G and ||A^L|| of one section."""
+    order = len(b) - 1
+    power, g = np.empty((order, order)), np.empty((length, order))
+    norm = blocks.entry(b, a, power, g, np.empty((6, order, order)))
+    return power, g, norm
+
+
+def run_shortest(a, first, last, bound):
+    return blocks.shortest(a, np.eye(len(a) - 1), first, 4, last, bound)
+
+
+def run_convolve(b, x, hop=1, chunk=96):
+    scratch = np.empty((len(b) - 1) * hop + chunk + fir.SPAN)
+    y = np.empty_like(x)
+    fir.convolve(np.ascontiguousarray(b[::-1]), x, y, hop, scratch)
+    return y
+
+
+def twin(kind, b, a, x, z):
+    """What the filter does to x, in double precision; z (S, P)."""
+    x = x.astype(float)
+    if kind == "sections":
+        return reference.cascade(np.concatenate([b, a], axis=-1), x, z)
+    y, state = reference.direct_form(b[0], a[0], x, z[0])
+    return y, state[None]
+
+
+def sections(rng, count, order=2):
+    """A cascade of stable sections b, a (S, P + 1)."""
+    pairs = [stable(rng, order) for _ in range(count)]
+    return np.array([b for b, _ in pairs]), np.array([a for _, a in pairs])
+
+
+def taps(b):
+    """Arguments b, a of a filter without feedback."""
+    return b[None], np.zeros((1, len(b)))
+
+
+# Sequential
+
+
+@pytest.mark.parametrize(("order", "kind"), ORDERS_AND_KINDS)
+def test_sequential_direct(rng, order, kind):
+    b, a = sections(rng, 1, order)
+    x, z = noise(rng, 333, kind), noise(rng, (1, order))
+    y, final = run_sequential("direct", b, a, x, z)
+    desired, state = twin("direct", b, a, x, z)
+    assert_same(y, desired.astype(kind))  # computed in double, whatever the signal is, and rounded once
+    assert_same(final, state)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_sequential_sections(rng, count, kind):
+    b, a = sections(rng, count)
+    x, z = noise(rng, 333, kind), noise(rng, (count, 2))
+    y, final = run_sequential("sections", b, a, x, z)
+    desired, state = twin("sections", b, a, x, z)
+    assert_same(y, desired.astype(kind))
+    assert_same(final, state)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_sequential_taps(rng, order):
+    b = noise(rng, order + 1)
+    x, z = noise(rng, 333), noise(rng, (1, order))
+    y, final = run_sequential("taps", *taps(b), x, z)
+    desired, state = reference.fir(b, x, z[0])
+    assert_close(y, desired, 10 + order)  # another order of addition than the twin's: at most order + 1 roundings each
+    assert_close(final[0], state, 10 + order)
+
+
+@pytest.mark.parametrize("order", [2, 5, 12])
+def test_sequential_complex(rng, order):
+    b, a = sections(rng, 1, order)
+    b = b * np.exp(1j)
+    x, z = noise(rng, 99, complex), noise(rng, (1, order), complex)
+    y, final = run_sequential("direct", b, a.astype(complex), x, z)
+    desired, state = reference.direct_form(b[0], a[0], x, z[0])
+    assert_close(y, desired, 200)
+    assert_close(final[0], state, 200)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 2, 127, 128, 129, 256, 257])
+def test_sequential_lengths(rng, samples):
+    b, a = sections(rng, 1, 2)
+    x, z = noise(rng, samples), noise(rng, (1, 2))
+    y, final = run_sequential("direct", b, a, x, z)
+    desired, state = twin("direct", b, a, x, z)
+    assert_same(y, desired)
+    assert_same(final, state)
+
+
+# Channels in lanes
+
+
+@pytest.mark.parametrize(("order", "kind"), ORDERS_AND_KINDS)
+def test_channels_direct(rng, order, kind):
+    b, a = sections(rng, 1, order)
+    x, z = noise(rng, (LANES + 1, 203), kind), noise(rng, (LANES + 1, 1, order))
+    y, final = run_channels("direct", b, a, x, z)
+    for c in range(len(x)):  # each channel has the bits it would have alone
+        alone, state = run_sequential("direct", b, a, x[c], z[c])
+        assert_same(y[c], alone)
+        assert_same(final[c], state)
+
+
+@pytest.mark.parametrize("width", range(1, LANES + 2))
+def test_channels_tail(rng, width):
+    b, a = sections(rng, 1, 2)
+    x, z = noise(rng, (width, 131)), noise(rng, (width, 1, 2))
+    y, final = run_channels("direct", b, a, x, z)
+    for c in range(width):
+        desired, state = twin("direct", b, a, x[c], z[c])
+        assert_same(y[c], desired)
+        assert_same(final[c], state)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_channels_sections_each_its_own(rng, kind):
+    count = 2 * LANES + 3
+    pairs = [sections(rng, 3) for _ in range(count)]
+    b, a = (np.array(part) for part in zip(*pairs, strict=True))
+    x, z = noise(rng, (count, 200), kind), noise(rng, (count, 3, 2))
+    y, final = run_channels("sections", b, a, x, z)
+    for c in range(count):
+        desired, state = twin("sections", b[c], a[c], x[c], z[c])
+        assert_same(y[c], desired.astype(kind))
+        assert_same(final[c], state)
+
+
+@pytest.mark.parametrize("order", [1, 4, 9])
+def test_channels_taps(rng, order):
+    b = noise(rng, order + 1)
+    x, z = noise(rng, (LANES, 130)), noise(rng, (LANES, 1, order))
+    y, final = run_channels("taps", *taps(b), x, z)
+    for c in range(LANES):
+        desired, state = reference.fir(b, x[c], z[c, 0])
+        assert_close(y[c], desired, 10 + order)
+        assert_close(final[c, 0], state, 10 + order)
+
+
+@pytest.mark.parametrize("samples", [1, 3, 4, 5, 127, 128, 129, 132, 260])
+def test_channels_lengths_and_directions(rng, samples):
+    b, a = sections(rng, 1, 2)
+    base, z = noise(rng, (LANES + 5, samples)), noise(rng, (LANES + 5, 1, 2))
+    room = np.zeros((3 * base.shape[0], 2 * samples))
+    views = {
+        "C": lambda v: v[: base.shape[0], :samples],
+        "back in time": lambda v: v[: base.shape[0], samples - 1 :: -1],
+        "channels back": lambda v: v[base.shape[0] - 1 :: -1, :samples],
+        "every other": lambda v: v[::3, ::2],
+        "F": lambda v: v.reshape(-1)[: base.size].reshape(samples, -1).T,
+        "F, back in time": lambda v: v.reshape(-1)[: base.size].reshape(samples, -1).T[:, ::-1],
+        "F, channels back": lambda v: v.reshape(-1)[: base.size].reshape(samples, -1).T[::-1],
+    }
+    desired = [twin("direct", b, a, row, state)[0] for row, state in zip(base, z, strict=True)]
+    for name, view in views.items():
+        x = view(room.copy())
+        x[...] = base
+        y, _ = run_channels("direct", b, a, x, z, y=view(room.copy()))
+        assert_same(y, np.array(desired), name)
+        run_channels("direct", b, a, x, z, y=x)  # in place
+        assert_same(x, np.array(desired), name)
+
+
+def test_channels_some_groups_only(rng):
+    b, a = sections(rng, 1, 2)
+    x = noise(rng, (3 * LANES, 40))
+    state, y = np.zeros((3, 1, 2, LANES)), np.zeros_like(x)
+    scans.kernels("channels", "direct", 2)(in_lanes(b, 3), in_lanes(a, 3), x, y, state, 1, 2)
+    assert not y[:LANES].any()
+    assert not y[2 * LANES :].any()
+    assert not state[[0, 2]].any()
+    assert_same(y[LANES : 2 * LANES], scipy.signal.lfilter(b[0], a[0], x[LANES : 2 * LANES]))
+
+
+# Blocks of time in lanes
+
+
+@pytest.mark.parametrize(("order", "kind"), ORDERS_AND_KINDS)
+def test_blocked_direct(rng, order, kind):
+    b, a = sections(rng, 1, order)
+    length = 64 if order <= 12 else 256
+    x, z = noise(rng, 2 * length * LANES, kind), noise(rng, (1, order))
+    y, final = run_blocked("direct", b, a, x, z, length)
+    desired, state = twin("direct", b, a, x, z)
+    # 64 eps of the output for the default orders. At order 64 the denominator's coefficients reach 1e3 times its gain;
+    # both forms lose those digits.
+    assert_close(y, desired.astype(kind), 64 if order <= 12 or kind == "f4" else 1e5)
+    assert_close(final, state, 64 if order <= 12 else 1e5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocked_sections(rng, kind):
+    b, a = sections(rng, 4)
+    x, z = noise(rng, 3 * 100 * LANES, kind), noise(rng, (4, 2))
+    y, final = run_blocked("sections", b, a, x, z, 100)
+    desired, state = twin("sections", b, a, x, z)
+    assert_close(y, desired.astype(kind), 200)
+    assert_close(final, state, 200)
+
+
+@pytest.mark.parametrize("length", [64, 68, 132, 260])
+@pytest.mark.parametrize("step", [1, -1, 2, -3])
+def test_blocked_directions(rng, step, length):
+    b, a = sections(rng, 1, 2)
+    samples = 2 * length * LANES
+    base, z = noise(rng, samples), noise(rng, (1, 2))
+    x, y = np.zeros(3 * samples)[::step][:samples], np.zeros(3 * samples)[::step][:samples]
+    x[...] = base
+    run_blocked("direct", b, a, x, z, length, y=y)
+    desired, _ = twin("direct", b, a, base, z)
+    assert_close(y, desired, 64)
+    run_blocked("direct", b, a, x, z, length, y=x)
+    assert_same(x, y)
+
+
+# Without feedback
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 31, 32, 33, 40, 64, 97])
+def test_convolve(rng, count, kind):
+    b = noise(rng, count)
+    for samples in (1, 7, 8, 47, 48, 49, 95, 96, 97, 300):
+        x = noise(rng, (2, samples), kind)
+        y = run_convolve(b, x, chunk=96)
+        for c in range(2):
+            assert_close(y[c], reference.fir(b, x[c].astype(float))[0].astype(kind), 2 * count)
+
+
+@pytest.mark.parametrize("hop", [2, 3, 16, 17])
+def test_convolve_channels_beside_each_other(rng, hop):
+    for count in (1, 5, 33):
+        b = noise(rng, count)
+        x = noise(rng, (200, hop))
+        y = run_convolve(b, x.reshape(1, -1), hop).reshape(x.shape)
+        for c in range(hop):
+            assert_close(np.ascontiguousarray(y[:, c]), reference.fir(b, x[:, c])[0], 2 * count)
+
+
+def test_convolve_in_place(rng):
+    b, x = noise(rng, 40), noise(rng, (3, 500))
+    desired = run_convolve(b, x)
+    fir.convolve(np.ascontiguousarray(b[::-1]), x, x, 1, np.empty(39 + 96 + fir.SPAN))
+    assert_same(x, desired)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("order", [0, 1, 2, 5, 12])
+def test_varying(rng, order, kind):
+    b, a = noise(rng, (77, order + 1)), noise(rng, (77, order + 1)) / (2 * order + 1)
+    a[:, 0] = 1.0
+    x, z = noise(rng, 77, kind), np.append(noise(rng, order), 0.0)
+    y = np.empty_like(x)
+    desired, state = reference.varying(b, a, x.astype(float), z[:-1])
+    fir.varying(b, a, x, y, z)
+    assert_same(y, desired.astype(kind))
+    assert_same(z[:-1], state)
+
+
+# What blocks are entered with
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 8, 12])
+@pytest.mark.parametrize("length", [1, 2, 7, 64])
+def test_entry(rng, order, length):
+    b, a = stable(rng, order)
+    power, g, norm = run_entry(b, a, length)
+    matrix_power, rows = reference.entry(b, a, length)
+    # Errors of powers are relative to the largest power on the way, not to the last.
+    size = max(np.abs(np.linalg.matrix_power(reference.state_matrix(a), n)).max() for n in range(length + 1))
+    np.testing.assert_allclose(power, matrix_power, rtol=0, atol=1e-13 * size)
+    np.testing.assert_allclose(g, rows, rtol=0, atol=1e-13 * size * np.abs(rows).max())
+    assert norm == pytest.approx(np.abs(power).sum(axis=1).max(), rel=1e-14)
+
+
+@pytest.mark.parametrize("first", [1, 64])
+def test_shortest(first):
+    # Poles at radius 0.9: ||A^n|| = max row sum of the powers, looked up with NumPy.
+    a = np.poly(0.9 * np.exp(1j * np.array([0.3, -0.3]))).real
+    norms = [np.abs(np.linalg.matrix_power(reference.state_matrix(a), n)).sum(axis=1).max() for n in range(301)]
+    for bound in (1.0, 1e-3):
+        wanted = next(n for n in range(first, 301, 4) if norms[n] <= bound)
+        assert run_shortest(a, first, 300, bound) == wanted
+
+
+def test_shortest_says_when_there_is_none():
+    growing = np.array([1.0, -1.01])
+    assert run_shortest(growing, 64, 65_536, 1.0) == 0
+    slow = np.poly([0.99999, 0.99998])
+    assert run_shortest(slow, 64, 1000, 1.0) == 0
+    assert run_shortest(np.array([1.0, np.nan]), 64, 1000, 1.0) in (0, 64)  # such filters run in turn
+    assert run_shortest(np.array([1.0, -1.0]), 64, 1000, 1.0) == 64  # an integrator keeps its errors
+
+
+# SciPy's bits
+
+
+@SCIPY_BITS
+@pytest.mark.parametrize("order", ORDERS)
+def test_lfilter_bits(rng, order):
+    b, a = stable(rng, order)
+    x, z = noise(rng, (LANES + 3, 500)), noise(rng, (LANES + 3, order))
+    desired, final = scipy.signal.lfilter(b, a, x, zi=z)
+    y, state = run_sequential("direct", b[None], a[None], x[0], z[:1])
+    assert_same(y, desired[0])
+    assert_same(state[0], final[0])
+    y, state = run_channels("direct", b[None], a[None], x, z[:, None])
+    assert_same(y, desired)
+    assert_same(state[:, 0], final)
+
+
+@SCIPY_BITS
+@pytest.mark.parametrize("count", [1, 4])
+def test_sosfilt_bits(rng, count):
+    b, a = sections(rng, count)
+    x, z = noise(rng, (LANES + 3, 500)), noise(rng, (LANES + 3, count, 2))
+    desired, final = scipy.signal.sosfilt(np.concatenate([b, a], axis=1), x, zi=z.transpose(1, 0, 2))
+    y, state = run_sequential("sections", b, a, x[0], z[0])
+    assert_same(y, desired[0])
+    assert_same(state, final[:, 0])
+    y, state = run_channels("sections", b, a, x, z)
+    assert_same(y, desired)
+    assert_same(state.transpose(1, 0, 2), final)
+
+
+# The twins themselves
+
+
+@pytest.mark.parametrize("kind", ["f8", "g", "D"])
+def test_twins_agree_with_scipy(rng, kind):
+    b, a = (c.astype(kind) for c in stable(rng, 5))
+    x, z = noise(rng, 60, kind), noise(rng, 5, kind)
+    for mine, theirs in zip(reference.direct_form(2 * b, 2 * a, x, z), scipy.signal.lfilter(b, a, x, zi=z), strict=True):
+        assert_close(mine, theirs, 100)
+    for mine, theirs in zip(reference.fir(b, x, z), scipy.signal.lfilter(b, [1.0], x, zi=z), strict=True):
+        assert_close(mine, theirs, 100)
+    rows = reference.varying(np.tile(b, (60, 1)), np.tile(2 * a, (60, 1)), 2 * x, z)
+    for mine, theirs in zip(rows, scipy.signal.lfilter(b, a, x, zi=z), strict=True):
+        assert_close(mine, theirs, 100)
+    if kind == "f8":
+        for mine, theirs in zip(reference.scalar_direct_form(b, a, x, z), reference.direct_form(b, a, x, z), strict=True):
+            assert_same(mine, theirs)
+    sos = np.array([[1, 0.5, 0.25, 1, -0.5, 0.25], [0.3, 0, -0.5, 1, 0.5, 0]], kind)
+    for mine, theirs in zip(reference.cascade(sos, x), scipy.signal.sosfilt(sos, x, zi=np.zeros((2, 2))), strict=True):
+        assert_close(mine, theirs, 100)
+
+
+# Vectors
+
+WIDTHS = [4, 8, 16]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_load_and_store(rng, width, kind):
+    @numba.njit
+    def shift(source, i, target, j):
+        vec.store(vec.pointer(target), j, vec.load(vec.pointer(source), i, vec.lanes(width, False)))
+
+    source, target = noise(rng, 40, kind), np.zeros(40, kind)
+    shift(source, 5, target, 9)  # neither is a multiple of the width
+    assert_same(target[9 : 9 + width], source[5 : 5 + width])
+    assert not target[:9].any()
+    assert not target[9 + width :].any()
+
+
+def test_float32_memory_is_rounded_once(rng):
+    @numba.njit
+    def third(source, target):
+        like = vec.lanes(8, False)
+        at = vec.pointer(source)
+        vec.store(vec.pointer(target), 0, vec.load(at, 0, like) * vec.spread(1 / 3, like))
+
+    source, target = noise(rng, 8, "f4"), np.zeros(8, "f4")
+    third(source, target)
+    assert_same(target, (source.astype(float) * (1 / 3)).astype("f4"))
+
+
+def test_scalars_and_vectors_share_the_code(rng):
+    @numba.njit
+    def double(source, target, like):
+        at, to = vec.pointer(source), vec.pointer(target)
+        number = vec.load(at, 0, like)
+        vec.store(to, 0, number * vec.spread(2.0, like))
+
+    @numba.njit
+    def vector(source, target):
+        double(source, target, vec.lanes(4, False))
+
+    source, target = noise(rng, 8), np.zeros(8)
+    double(source, target, 0.0)
+    assert_same(target, np.append(2 * source[:1], np.zeros(7)))
+    vector(source, target)
+    assert_same(target, np.append(2 * source[:4], np.zeros(4)))
+
+
+def test_zero_and_spread():
+    @numba.njit
+    def fill(target, value):
+        like = vec.lanes(8, True)
+        at = vec.pointer(target)
+        vec.store(at, 0, like)
+        vec.store(at, 8, vec.spread(value, like))
+        vec.store(at, 16, vec.spread(3, like))  # an integer becomes a float
+
+    target = np.full(24, -1.0)
+    fill(target, 2.5)
+    assert_same(target, np.repeat([0.0, 2.5, 3.0], 8))
+    fill(target, np.float32(0.1))
+    assert_same(target[8:16], np.full(8, float(np.float32(0.1))))
+
+
+def test_stack_keeps_numbers_apart(rng):
+    @numba.njit
+    def reverse(source, target, count):
+        like = vec.lanes(4, False)
+        kept, at = vec.stack(6, like), vec.pointer(source)
+        for i in range(count):
+            kept[i] = vec.load(at, 4 * i, like)
+        for i in range(count):
+            vec.store(vec.pointer(target), 4 * i, kept[count - 1 - i])
+
+    source, target = noise(rng, 24), np.zeros(24)
+    reverse(source, target, 6)
+    assert_same(target, source.reshape(6, 4)[::-1].reshape(-1))
+
+
+def test_stack_of_scalars():
+    @numba.njit
+    def squares(target):
+        kept = vec.stack(5, 0.0)
+        for i in range(5):
+            kept[i] = i * i
+        for i in range(5):
+            target[i] = kept[i]
+
+    target = np.zeros(5)
+    squares(target)
+    assert_same(target, np.array([0.0, 1, 4, 9, 16]))
+
+
+def test_stack_needs_a_literal():
+    @numba.njit
+    def some(count):
+        vec.stack(count, 0.0)
+
+    with pytest.raises(numba.TypingError):
+        some(3)
+
+
+@pytest.mark.parametrize("source_kind", KINDS)
+@pytest.mark.parametrize("target_kind", KINDS)
+@pytest.mark.parametrize("step", [5, -5])
+def test_transpose(rng, step, source_kind, target_kind):
+    @numba.njit
+    def move(source, target, step):
+        start = 3 if step > 0 else 3 - 3 * step
+        vec.transpose(vec.pointer(source), 2, 7, vec.pointer(target), start, step)
+
+    source, target = noise(rng, 40, source_kind), np.zeros(40, target_kind)
+    move(source, target, step)
+    desired = np.zeros(40, target_kind)
+    for n in range(4):
+        for k in range(4):
+            desired[(3 if step > 0 else 18) + n * step + k] = source[2 + k * 7 + n]
+    assert_same(target, desired)
+
+
+def products(rng):
+    """Numbers whose a b + c rounds differently once and twice, in about half of the cases."""
+    a, b = noise(rng, 64), noise(rng, 64)
+    return a, b, -(a * b) * (1 + 1e-9 * noise(rng, 64))
+
+
+def test_exact_lanes_round_twice(rng):
+    a, b, c = products(rng)
+    assert_same(run_products(a, b, c, False), a * b + c)
+
+
+def test_fused_lanes_round_once_or_twice(rng):
+    a, b, c = products(rng)
+    once = [float(Fraction(p) * Fraction(q) + Fraction(r)) for p, q, r in zip(a, b, c, strict=True)]
+    twice = a * b + c
+    assert (once != twice).any()  # else this test would see nothing
+    result = run_products(a, b, c, True)
+    assert np.array_equal(result, once) or np.array_equal(result, twice)  # hardware without FMA rounds twice
+
+
+def run_products(a, b, c, fused):
+    @numba.njit
+    def sums(a, b, c, out):
+        like = vec.lanes(8, fused)
+        for i in range(0, len(a), 8):
+            product = vec.load(vec.pointer(a), i, like) * vec.load(vec.pointer(b), i, like)
+            vec.store(vec.pointer(out), i, product + vec.load(vec.pointer(c), i, like))
+
+    out = np.empty_like(a)
+    sums(a, b, c, out)
+    return out
+
+
+def test_lanes_subtract(rng):
+    @numba.njit
+    def difference(a, b, out):
+        like = vec.lanes(4, False)
+        vec.store(vec.pointer(out), 0, vec.load(vec.pointer(a), 0, like) - vec.load(vec.pointer(b), 0, like))
+
+    a, b, out = noise(rng, 4), noise(rng, 4), np.empty(4)
+    difference(a, b, out)
+    assert_same(out, a - b)
+
+
+def test_vectors_of_different_kinds_do_not_mix():
+    @numba.njit
+    def mixed():
+        return vec.lanes(4, False) + vec.lanes(4, True)
+
+    with pytest.raises(numba.TypingError):
+        mixed()
+
+
+def test_vector_types():
+    assert vec.Vec(4, True) == vec.Vec(4, True)
+    assert len({vec.Vec(4, True), vec.Vec(4, False), vec.Vec(8, True), vec.Vec(4, True)}) == 3
+    assert str(vec.Vec(4, True)) == "Vec(4, fused)"
