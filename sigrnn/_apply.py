@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from sigrnn import _cascade, _convolution
-from sigrnn._arrays import C16, F8, Array, initial_state, output, rows, time_back, time_last
+from sigrnn._arrays import C16, F8, Array, initial_state, output, regular, rows, time_back, time_last
 
 
 class Runner(Protocol):
@@ -38,6 +38,9 @@ class Recursion:
         self.state = (shape[-2], shape[-1] - 1) if cascade.kind == "sections" else (shape[-1] - 1,)
 
     def filter(self, x: Array, y: Array, z: Array | None) -> None:
+        if not self.cascade.b.shape[-2]:  # no sections: nothing happens
+            y[...] = x
+            return
         shape = len(x), self.cascade.b.shape[-2], self.cascade.order
         z = np.zeros(shape, inner(y.dtype)) if z is None else z.reshape(shape)
         _cascade.run(self.cascade, x, y, z, self.method)
@@ -73,9 +76,11 @@ class Varying:
     def filter(self, x: Array, y: Array, z: Array | None) -> None:
         from sigrnn._kernels.fir import varying
 
+        kind = inner(y.dtype)
+        all_b, all_a = self.b.astype(kind, copy=False), self.a.astype(kind, copy=False)
         for c in range(len(x)):
-            b, a = (self.b, self.a) if self.b.ndim == 2 else (self.b[c], self.a[c])
-            state = np.zeros(b.shape[-1], b.dtype)
+            b, a = (all_b, all_a) if all_b.ndim == 2 else (all_b[c], all_a[c])
+            state = np.zeros(b.shape[-1], kind)
             if z is not None:
                 state[:-1] = z[c]
             varying(b, a, x[c], y[c], state)
@@ -94,11 +99,19 @@ def inner(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def apply(runner: Runner, x: Array, axis: int, zi: Any, out: Array | None, dtype: np.dtype[Any]) -> Any:
     """Filter x along an axis: y, or (y, zf) if there is a zi."""
     y, x = output(out, x.shape, dtype, x)
-    if x.dtype != dtype or not x.dtype.isnative:
-        x = x.astype(dtype)
     z = None if zi is None else state_rows(zi, runner.state, x, axis, inner(dtype))
-    over(runner, time_last(x, axis), time_last(y, axis), z)
+    fill(runner, x, y, axis, z)
     return y if z is None else (y, state_given(z, runner.state, x.shape, axis).astype(dtype, copy=False))
+
+
+def fill(runner: Runner, x: Array, y: Array, axis: int, z: Array | None) -> None:
+    """Filter x into y, both of any native or foreign layout, y of a native dtype."""
+    if x.dtype != y.dtype or not x.dtype.isnative or not regular(x):
+        x = x.astype(y.dtype)
+    filtered = y if regular(y) else np.empty(y.shape, y.dtype)
+    over(runner, time_last(x, axis), time_last(filtered, axis), z)
+    if filtered is not y:
+        y[...] = filtered
 
 
 def state_layout(own: tuple[int, ...], shape: tuple[int, ...], axis: int) -> tuple[list[int], list[int]]:
@@ -121,7 +134,7 @@ def state_given(z: Array, own: tuple[int, ...], shape: tuple[int, ...], axis: in
     """(C, *own) in SciPy's layout."""
     _, axes = state_layout(own, shape, axis)
     channels = shape[:axis] + shape[axis + 1 :]
-    return np.ascontiguousarray(np.moveaxis(z.reshape(*channels, *own), range(-len(own), 0), axes))
+    return np.array(np.moveaxis(z.reshape(*channels, *own), range(-len(own), 0), axes), order="C")
 
 
 def over(runner: Runner, x: Array, y: Array, z: Array | None) -> None:
@@ -139,34 +152,39 @@ def over(runner: Runner, x: Array, y: Array, z: Array | None) -> None:
 
 
 def matched(coefficients: dict[str, Array], own: int, x: Array, axis: int) -> tuple[list[Array], Array]:
-    """Coefficients (..., *own axes) as (C, *own) for the channels of x, and x, its channels of length 1 repeated.
-
-    A signal without channels is not repeated for many filters: SciPy refuses that, so it is probably a mistake.
-    """
+    """Coefficients (..., *own axes) as (C, *own) for the channels of x, and x, its channels of length 1 repeated."""
     values = list(coefficients.values())
     if all(c.ndim == own for c in values):
         return values, x
+    x = repeated(coefficients, own, x, axis)
+    channels = x.shape[:axis] + x.shape[axis + 1 :]
+    tails = [c.shape[c.ndim - own :] for c in values]
+    full = [
+        np.ascontiguousarray(np.broadcast_to(c, channels + tail)).reshape(-1, *tail)
+        for c, tail in zip(values, tails, strict=True)
+    ]
+    return full, x
+
+
+def repeated(coefficients: dict[str, Array], own: int, x: Array, axis: int) -> Array:
+    """The signal with its channels of length 1 repeated for filters (..., *own axes) of their own.
+
+    A signal without channels is not repeated: SciPy refuses that, so it is probably a mistake.
+    """
     last = time_last(x, axis)
     for name, c in coefficients.items():
-        if c.ndim - own >= max(x.ndim, 1):
+        if c.ndim - own >= x.ndim:
             raise ValueError(
                 f"Parameter {name} is not a non-empty {own}d array but has shape {c.shape}, and x with shape {x.shape} "
                 "has not the channels for its leading axes"
             )
-    leading = [c.shape[: c.ndim - own] for c in values]
+    leading = [c.shape[: c.ndim - own] for c in coefficients.values()]
     try:
         channels = np.broadcast_shapes(*leading, last.shape[:-1])
     except ValueError:
         shapes = " and ".join(f"{name} {c.shape}" for name, c in coefficients.items())
         raise ValueError(f"Leading axes of {shapes} do not broadcast against the channels {last.shape[:-1]} of x") from None
-    shapes_own = [c.shape[c.ndim - own :] for c in values]
-    full = [
-        np.ascontiguousarray(np.broadcast_to(c, channels + tail)).reshape(-1, *tail)
-        for c, tail in zip(values, shapes_own, strict=True)
-    ]
-    if channels != last.shape[:-1]:
-        x = time_back(np.broadcast_to(last, (*channels, last.shape[-1])), axis)
-    return full, x
+    return x if channels == last.shape[:-1] else time_back(np.broadcast_to(last, (*channels, last.shape[-1])), axis)
 
 
 def by_scipy(name: str, coefficients: tuple[Array, ...], x: Array, axis: int, zi: Any, out: Array | None) -> Any:

@@ -88,6 +88,11 @@ def initial_state(zi: Any, shape: Sequence[int], axes: Sequence[int], x: Array, 
     return np.broadcast_to(zi, shape)
 
 
+def regular(x: Array) -> bool:
+    """Whether steps from element to element are whole elements, as the kernels count them (a field of a record's may not be)."""
+    return x.flags.aligned and not any(step % x.itemsize for step in x.strides)
+
+
 def rows(x: Array, y: Array) -> bool:
     """Whether both can be seen as (channels, samples) without a copy."""
     return all(v.ndim <= 2 or np.may_share_memory(v, v.reshape(-1, v.shape[-1])) for v in (x, y))

@@ -118,15 +118,24 @@ def run(cascade: Cascade, x: Array, y: Array, z: Array, method: str) -> None:
         run_real(cascade, x, y, z, method)
     elif cascade.b.dtype == F8 and np.isfinite(x).all() and np.isfinite(z).all():
         # A real filter on finite complex data is two real filters, to the last bit.
+        before, x = z.copy(), x.copy() if np.may_share_memory(x, y) else x
         for part in ("real", "imag"):
             state = getattr(z, part).copy()
             run_real(cascade, getattr(x, part), getattr(y, part), state, method)
             getattr(z, part)[...] = state
+        if not np.isfinite(z).all():  # it grew beyond all numbers: 0 times inf is part of SciPy's answer
+            z[...] = before
+            run_complex(cascade, x, y, z)
     else:
-        whole = Cascade(cascade.b.astype(C16), cascade.a.astype(C16), cascade.kind)
-        for c in range(len(x)):
-            one = whole.of_channel(c)
-            one.run_one(one.b, one.a, x[c], y[c], z[c].reshape(-1))
+        run_complex(cascade, x, y, z)
+
+
+def run_complex(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
+    """Complex arithmetic throughout, sample after sample."""
+    whole = Cascade(cascade.b.astype(C16), cascade.a.astype(C16), cascade.kind)
+    for c in range(len(x)):
+        one = whole.of_channel(c)
+        one.run_one(one.b, one.a, x[c], y[c], z[c].reshape(-1))
 
 
 def run_real(cascade: Cascade, x: Array, y: Array, z: Array, method: str) -> None:

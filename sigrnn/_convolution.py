@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import F8, Array
-from sigrnn._cascade import Cascade
-from sigrnn._cascade import run_real as run_cascade
+from sigrnn import _cascade
+from sigrnn._arrays import C16, F8, Array
 from sigrnn.workers import get_workers, share
 
 CHUNK = 960  # samples in the scratch of the sums: first-level cache, and a multiple of their span
@@ -30,6 +29,12 @@ def run(b: Array, x: Array, y: Array, z: Array | None, method: str) -> None:
 
     b : (M + 1,) for all channels or (C, M + 1), float64 or complex128.
     """
+    if z is not None and not z.shape[1]:
+        z = None
+    if method == "sequential" and b.shape[-1] > 1:
+        state = np.zeros((len(x), 1, b.shape[-1] - 1), C16 if y.dtype.kind == "c" else F8) if z is None else z[:, None, :]
+        _cascade.run(_cascade.Cascade(b[..., None, :], b[..., None, :], "taps"), x, y, state, method)
+        return
     final = None if z is None else final_state(b, x, z, method)
     if y.dtype.kind != "c":
         run_real(b, x, y, method)
@@ -80,8 +85,6 @@ def run_real(b: Array, x: Array, y: Array, method: str) -> None:
             run_real(b[c], x[c : c + 1], y[c : c + 1], method)
     elif method == "fft" or (method == "auto" and len(b) >= LONG and samples > 2 * len(b)):
         share([partial(overlap_save, b, x[c], y[c], method == "auto") for c in range(channels)], 16.0 * x.size)
-    elif method == "sequential" and len(b) > 1:
-        run_cascade(Cascade(b[None], b[None], "taps"), x, y, np.zeros((channels, 1, len(b) - 1)), method)
     else:
         direct(b, x, y)
 
@@ -91,7 +94,7 @@ def direct(b: Array, x: Array, y: Array) -> None:
     hop = 1
     if len(x) > 1 and beside(x) and beside(y):
         x, y, hop = x.T.reshape(1, -1), y.T.reshape(1, -1), len(x)
-    elif x.strides[1] != x.itemsize or y.strides[1] != y.itemsize:
+    elif x.size and (x.strides[1] != x.itemsize or y.strides[1] != y.itemsize):
         straight = np.ascontiguousarray(x)
         filtered = np.empty(straight.shape, y.dtype)
         direct(b, straight, filtered)
@@ -131,12 +134,12 @@ def overlap_save(b: Array, x: Array, y: Array, careful: bool) -> None:
         padded[reach : reach + count] = x[start : start + count]
         padded[reach + count :] = 0.0
         history = padded[count : count + reach].copy()
-        if smooth(padded[: reach + count], reach, careful):
-            y[start : start + count] = np.fft.irfft(np.fft.rfft(padded) * spectrum, size)[reach : reach + count]
-        else:
-            summed = np.empty((1, reach + count))
-            direct(b, padded[None, : reach + count], summed)
-            y[start : start + count] = summed[0, reach:]
+        part = padded[: reach + count]
+        filtered = np.fft.irfft(np.fft.rfft(padded) * spectrum, size)[: len(part)] if smooth(part, reach, careful) else None
+        if filtered is None or not np.isfinite(filtered).all():  # sums may stay finite where a transform overflows
+            filtered = np.empty(len(part))
+            direct(b, part[None], filtered[None])
+        y[start : start + count] = filtered[reach:]
 
 
 def smooth(x: Array, reach: int, careful: bool) -> bool:

@@ -112,6 +112,8 @@ def lfilter(
     b, a = normalised(b, a, dtype)
     (b, a), x = matched({"b": b, "a": a}, 1, x, axis)
     if a.shape[-1] == 1:
+        if dtype.kind == "c" and b.ndim == 1 and not np.isfinite(x).all():
+            return by_scipy("lfilter", (b, a), x, axis, zi, out)  # products of parts would lose a NaN of 0 inf
         return apply(Taps(b, method), x, axis, zi, out, dtype)
     return apply(Recursion(Cascade(b[..., None, :], a[..., None, :], "direct"), method), x, axis, zi, out, dtype)
 

@@ -35,7 +35,7 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If `b` or `a` is not 1-D, or all of `a` is 0.
+        If `b` or `a` is not 1-D, all of `a` is 0, or there is only one coefficient in each.
     numpy.linalg.LinAlgError
         If the filter has a pole at z = 1: it answers a constant with a ramp.
 
@@ -71,13 +71,14 @@ def constant_state(b: Array, a: Array) -> Array:
     if (a[..., 0] != 1.0).any():
         b, a = b / a[..., :1], a / a[..., :1]
     order = max(b.shape[-1], a.shape[-1]) - 1
+    if not order:
+        raise ValueError("b and a have one coefficient each: a filter without memory has no state")
     kind = np.result_type(a, b)
     channels = np.broadcast_shapes(b.shape[:-1], a.shape[:-1])
     b, a = (_widened(c, channels, order + 1, kind) for c in (b, a))
     system = np.zeros((*channels, order, order), kind)
     system[..., :, :] = np.eye(order) - np.eye(order, k=1)
-    if order:
-        system[..., :, 0] += a[..., 1:]
+    system[..., :, 0] += a[..., 1:]
     return np.linalg.solve(system, (b[..., 1:] - a[..., 1:] * b[..., :1])[..., None])[..., 0]
 
 
@@ -133,9 +134,10 @@ def sosfilt_zi(sos: ArrayLike) -> Array:
 def constant_sections(sos: Array) -> Array:
     """`sosfilt_zi` for sections (..., S, 6)."""
     b, a = sos[..., :3], sos[..., 3:]
+    state = constant_state(b, a)  # first: a section without one has no gain either
     gain = np.cumprod(b.sum(axis=-1) / a.sum(axis=-1), axis=-1)
     before = np.concatenate([np.ones_like(gain[..., :1]), gain[..., :-1]], axis=-1)
-    return before[..., None] * constant_state(b, a)
+    return before[..., None] * state
 
 
 def lfiltic(b: ArrayLike, a: ArrayLike, y: ArrayLike, x: ArrayLike | None = None) -> Array:

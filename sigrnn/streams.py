@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._apply import Recursion, Runner, Taps, inner, over, state_given, state_rows
-from sigrnn._arrays import C16, F8, NATIVE, Array, signal, time_axis, time_last
+from sigrnn._apply import Recursion, Runner, Taps, fill, inner, state_given, state_rows
+from sigrnn._arrays import C16, F8, NATIVE, Array, signal, time_axis
 from sigrnn._cascade import Cascade
 from sigrnn.linear import SHORT, cascade_of, check_method, coefficients, normalised, padded, real_if_exact, sections
 
@@ -126,7 +126,7 @@ class Stream:
             raise NotImplementedError(f"Stream serves float32, float64, complex64 and complex128, not {dtype}")
         z = z.astype(inner(dtype), copy=False)
         y = np.empty(x.shape, dtype)
-        over(self._runner, time_last(x.astype(dtype, copy=False), axis), time_last(y, axis), z)
+        fill(self._runner, x, y, axis, z)
         self._channels, self._shape = channels, x.shape
         self._keep(z)
         return y
@@ -148,7 +148,7 @@ class Stream:
             check_method(self._method, fir=given["a"].size == 1)
             runner, cascade = self._from_coefficients(**given)
         self._given, self._runner, self._size = given, runner, runner.state
-        self._cascade = cascade if cascade is not None and cascade.b.dtype == F8 else None
+        self._cascade = cascade if cascade is not None and cascade.b.size and cascade.b.dtype == F8 else None
         self._quick = False  # until the next block has gone the long way
 
     def _from_sections(self, sos: Array) -> tuple[Runner, Cascade]:

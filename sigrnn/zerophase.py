@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sigrnn._apply import repeated
 from sigrnn._arrays import NATIVE, Array, output, signal, time_axis, time_back, time_last
 from sigrnn.linear import lfilter, sections, sosfilt
 from sigrnn.steady import constant_sections, constant_state
@@ -98,6 +99,7 @@ def filtfilt(
     if method == "gust" or np.result_type(b, a, x).char not in NATIVE:
         return _by_scipy("filtfilt", (b, a), x, out, axis=axis, padtype=padtype, padlen=padlen, method=method, irlen=irlen)
     edge = _edge(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
+    x = repeated({"b": b, "a": a}, 1, x, axis)
     zi = constant_state(b, a)
     dtype = np.result_type(b, a, x, zi)
 
@@ -172,6 +174,7 @@ def sosfiltfilt(
     flat = sos.reshape(-1, *sos.shape[-2:])
     unused = min((flat[..., 2] == 0).sum(axis=1).min(), (flat[..., 5] == 0).sum(axis=1).min()) if flat.size else 0
     edge = _edge(padtype, padlen, x, axis, 2 * sos.shape[-2] + 1 - int(unused))
+    x = repeated({"sos": sos}, 2, x, axis)
     zi = constant_sections(sos)
     dtype = np.result_type(sos, x, zi)
     channels = zi.shape[:-2] or (1,) * (x.ndim - 1)

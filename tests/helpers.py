@@ -74,6 +74,8 @@ def assert_close(actual, desired, eps=2000):
     actual, desired = np.asarray(actual), np.asarray(desired)
     assert actual.shape == desired.shape
     assert actual.dtype == desired.dtype
+    if desired.dtype == object:
+        actual, desired = actual.astype(complex), desired.astype(complex)
     if desired.size:
         worst = np.abs(actual - desired).max() / (np.abs(desired).max() or 1.0) / EPS[desired.dtype]
         assert close_enough(actual, desired, eps), f"differs by {worst:.0f} eps of the largest value, allowed are {eps}"

@@ -156,16 +156,22 @@ def blocked(step: Any, order: int, depth: int) -> Any:
         like = lanes(LANES, True)
         order = known if known else b.shape[1] - 1
         length, states, at = g.shape[1], depth * order, pointer(tile)
-        together = entry.reshape(states, LANES)
+        together, before = entry.reshape(states, LANES), np.empty_like(z)
         for start in range(0, x.shape[0], length * LANES):
             columns(x, start, length, at)
+            before[:, :] = z
+            finite = True
             for i in range(g.shape[0]):
                 part = slice(i * depth, (i + 1) * depth)
                 final_states(states, room, g[i], at, together, length, like)
-                if chain(states, power[i], z[part].reshape(states), together):
-                    sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like)
-                else:  # NaN or inf is on its way: let it go where the plain recurrence takes it
-                    in_turn(step, order, depth, room, b[part], a[part], z[part], tile, length)
+                chain(states, power[i], z[part].reshape(states), together)
+                sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like)
+                finite = finite and all_finite(together)
+            if not finite:  # NaN or inf is on its way: let it go where the plain recurrence takes it
+                columns(x, start, length, at)
+                z[:, :] = before
+                for k in range(LANES):
+                    sweep(step, order, depth, room, b, a, z, pointer(tile[k:]), LANES, length, 0.0)
             back(at, y, start, length)
 
     return run
@@ -197,36 +203,28 @@ def back(tile, y, start, length):
 
 @device
 def chain(states, power, z, entry):
-    """From final states from rest to true entry states, lane after lane; False, and z as it was, if one is not finite."""
+    """From final states from rest to true entry states, lane after lane."""
     # power (R, R)   z (R,) state before the first block, left as the state after the last   entry (R, LANES)
-    now, end = stack(MOST, 0.0), stack(MOST, 0.0)
-    for p in range(states):
-        now[p] = z[p]
+    end = stack(MOST, 0.0)
     for k in range(LANES):
         for p in range(states):
             end[p] = entry[p, k]
-            entry[p, k] = now[p]
+            entry[p, k] = z[p]
         for q in range(states):
             for p in range(states):
-                end[p] += power[p, q] * now[q]
+                end[p] += power[p, q] * z[q]
         for p in range(states):
-            now[p] = end[p]
-    finite = True
-    for p in range(states):
-        for k in range(LANES):
-            finite = finite and abs(entry[p, k]) < np.inf
-        finite = finite and abs(now[p]) < np.inf
-    if finite:
-        for p in range(states):
-            z[p] = now[p]
-    return finite
+            z[p] = end[p]
 
 
 @device
-def in_turn(step, order, depth, room, b, a, z, tile, length):
-    """The plain recurrence over a tile of blocks: lane after lane, as time runs."""
-    for k in range(LANES):
-        sweep(step, order, depth, room, b, a, z, pointer(tile[k:]), LANES, length, 0.0)
+def all_finite(z):
+    """No NaN and no inf: x - x is 0 only for the others."""
+    total = 0.0
+    for p in range(z.shape[0]):
+        for k in range(LANES):
+            total += z[p, k] - z[p, k]
+    return total == 0.0
 
 
 LOOPS = {"sequential": sequential, "channels": channels, "blocked": blocked}

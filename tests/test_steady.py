@@ -1,0 +1,188 @@
+"""`lfilter_zi`, `sosfilt_zi` and `lfiltic` against SciPy, and against what they promise: a filter that goes on."""
+
+import numpy as np
+import pytest
+import scipy.signal
+from helpers import Unchanged, assert_close, assert_same, noise, stable
+
+from sigrnn import lfilter, lfilter_zi, lfiltic, sosfilt, sosfilt_zi
+
+# One linear system of the filter's order, solved in another order of operations than SciPy's: its condition is
+# 1 / |A(1)|, 1e3 at most for these filters.
+EPS = 20_000
+
+
+def outcome(function, *args):
+    try:
+        return function(*args)
+    except Exception as error:
+        return error
+
+
+# lfilter_zi
+
+
+@pytest.mark.parametrize("order", range(1, 13))
+def test_lfilter_zi(rng, order):
+    b, a = stable(rng, order)
+    for pair in ((b, a), (3 * b, 3 * a), (b[:1], a), (b, a[: order // 2 + 1]), (b, [1.0]), (b, [0.0, 0.0, *a])):
+        with Unchanged(*pair):
+            assert_close(lfilter_zi(*pair), scipy.signal.lfilter_zi(*pair), EPS)
+
+
+@pytest.mark.parametrize("a_kind", "?bifdgFDGe")
+@pytest.mark.parametrize("b_kind", "?bifdgFDGe")
+def test_lfilter_zi_dtypes(b_kind, a_kind):
+    for first in (1, 2):
+        b, a = np.array([1, 2, 1], b_kind), np.array([first, 1, 0], a_kind)
+        ours, theirs = outcome(lfilter_zi, b, a), outcome(scipy.signal.lfilter_zi, b, a)
+        if isinstance(theirs, Exception):
+            assert isinstance(ours, type(theirs)), (ours, theirs)
+        else:
+            assert_close(ours, theirs, 100)
+
+
+def test_lfilter_zi_keeps_a_constant(rng):
+    b, a = stable(rng, 4)
+    y, zf = lfilter(b, a, np.full(50, 3.0), zi=3.0 * lfilter_zi(b, a))
+    np.testing.assert_allclose(y, 3.0 * b.sum() / a.sum(), rtol=1e-9)
+    np.testing.assert_allclose(zf, 3.0 * lfilter_zi(b, a), rtol=1e-9)
+
+
+def test_lfilter_zi_array_likes():
+    assert_close(lfilter_zi([1.0, 0.0, 2.0], [1, -1.0, 0.5]), scipy.signal.lfilter_zi([1.0, 0.0, 2.0], [1, -1.0, 0.5]))
+    assert_close(lfilter_zi(2.0, (1, 0.5)), scipy.signal.lfilter_zi(2.0, (1, 0.5)))
+
+
+@pytest.mark.parametrize(
+    ("b", "a", "says"),
+    [
+        (np.ones((2, 2)), [1.0, 0.5], r"Numerator b must be 1-D.*\(2, 2\)"),
+        ([1.0], np.ones((2, 2)), r"Denominator a must be 1-D.*\(2, 2\)"),
+        ([1.0, 2.0], [], "at least one nonzero `a`"),
+    ],
+)
+def test_lfilter_zi_errors(b, a, says):
+    theirs = outcome(scipy.signal.lfilter_zi, b, a)
+    with pytest.raises(type(theirs)):
+        lfilter_zi(b, a)
+    with pytest.raises(ValueError, match=says):
+        lfilter_zi(b, a)
+
+
+@pytest.mark.parametrize("a", [[0.0], [0.0, 0.0, 0.0]])
+def test_lfilter_zi_of_no_filter(a):
+    # SciPy divides by zero here; it raises ValueError where only the length is looked at.
+    with pytest.raises(ValueError, match="at least one nonzero `a`"):
+        lfilter_zi([1.0, 2.0], a)
+
+
+def test_lfilter_zi_pole_at_one():
+    for function in (lfilter_zi, scipy.signal.lfilter_zi):
+        with pytest.raises(np.linalg.LinAlgError):
+            function([1.0], [1.0, -1.0])
+
+
+def test_lfilter_zi_without_memory():
+    theirs = outcome(scipy.signal.lfilter_zi, [2.0], [1.0])
+    ours = outcome(lfilter_zi, [2.0], [1.0])
+    # SciPy stumbles over it in scipy.linalg.companion; an empty state is the right answer.
+    assert isinstance(ours, type(theirs)) or ours.shape == (0,)
+
+
+# sosfilt_zi
+
+
+@pytest.mark.parametrize("kind", "fdgFDGie")
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_sosfilt_zi(rng, count, kind):
+    sos = np.array([np.concatenate(stable(rng, 2)) for _ in range(count)])
+    sos = np.rint(8 * sos).astype(kind) if kind == "i" else sos.astype(kind)
+    sos[:, 3] = 1
+    ours, theirs = outcome(sosfilt_zi, sos), outcome(scipy.signal.sosfilt_zi, sos)
+    if isinstance(theirs, Exception):
+        assert isinstance(ours, type(theirs)), (ours, theirs)
+    else:
+        assert_close(ours, theirs, EPS)
+
+
+def test_sosfilt_zi_keeps_a_constant(rng):
+    sos = np.array([np.concatenate(stable(rng, 2)) for _ in range(3)])
+    y, zf = sosfilt(sos, np.full(50, 3.0), zi=3.0 * sosfilt_zi(sos))
+    np.testing.assert_allclose(y, y[0], rtol=1e-9)
+    np.testing.assert_allclose(zf, 3.0 * sosfilt_zi(sos), rtol=1e-9)
+
+
+def test_sosfilt_zi_of_sections_with_zero_gain():
+    sos = np.array([[1.0, -1, 0, 1, 0.5, 0], [1.0, 2, 0, 1, 0.5, 0]])  # nothing passes at frequency 0
+    assert_close(sosfilt_zi(sos), scipy.signal.sosfilt_zi(sos), 10)
+
+
+@pytest.mark.parametrize("sos", [np.ones((2, 5)), np.ones(6), np.ones((1, 2, 6)), 1.0, []])
+def test_sosfilt_zi_errors(sos):
+    for function in (sosfilt_zi, scipy.signal.sosfilt_zi):
+        with pytest.raises(ValueError, match=r"sos must be shape \(n_sections, 6\)"):
+            function(sos)
+
+
+def test_sosfilt_zi_pole_at_one():
+    for sections in ([[1.0, 0, 0, 1, -1, 0]], [[1.0, 0, 0, 1, 0.5, 0], [1.0, 2, 1, 1, -2, 1]]):
+        for function in (sosfilt_zi, scipy.signal.sosfilt_zi):
+            with pytest.raises(np.linalg.LinAlgError):
+                function(np.array(sections))
+
+
+# lfiltic
+
+
+@pytest.mark.parametrize("past", [0, 1, 2, 5, 20])
+@pytest.mark.parametrize(("numerator", "denominator"), [(1, 1), (1, 4), (4, 1), (3, 3), (3, 5), (5, 3)])
+def test_lfiltic(rng, numerator, denominator, past):
+    b, a = noise(rng, numerator), noise(rng, denominator)
+    y, x = noise(rng, past), noise(rng, past)
+    with Unchanged(b, a, y, x):
+        for args in ((b, a, y), (b, a, y, x), (b, a, y, x[:1]), (b, a, y[:1], x)):
+            assert_close(lfiltic(*args), scipy.signal.lfiltic(*args), 100)
+
+
+@pytest.mark.parametrize("kinds", ["dddd", "ffff", "iiii", "fidd", "dDdd", "dddD", "FFff", "gddd", "??dd", "bbbb", "eeee"])
+def test_lfiltic_dtypes(kinds):
+    b, a, y, x = (np.array([1, 2, 1], kind) for kind in kinds)
+    assert_close(lfiltic(b, a, y, x), scipy.signal.lfiltic(b, a, y, x), 100)
+    assert_close(lfiltic(b, a, y), scipy.signal.lfiltic(b, a, y), 100)
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_lfiltic_continues(rng, order):
+    b, a = stable(rng, order)
+    a, b = 2 * a, 2 * b
+    x = noise(rng, 60)
+    whole = lfilter(b, a, x)
+    zi = lfiltic(b, a, whole[:30][::-1], x[:30][::-1])
+    assert_close(lfilter(b, a, x[30:], zi=zi)[0], whole[30:])
+    assert_close(zi, lfilter(b, a, x[:30], zi=0)[1])
+
+
+def test_lfiltic_array_likes():
+    for args in (([1, 2], [1, 0.5], [1], [2]), (1.0, [1.0, 0.5], [1.0]), ([1.0, 2], 1.0, [0.0], [3.0])):
+        assert_close(lfiltic(*args), scipy.signal.lfiltic(*args), 100)
+
+
+def test_lfiltic_nothing_to_remember():
+    assert_same(lfiltic([1.0], [1.0], [1.0, 2.0]), np.empty(0))
+
+
+@pytest.mark.parametrize(
+    ("b", "a", "says"),
+    [
+        ([1.0, 2], [], "at least one `a` coefficient"),
+        ([1.0, 2], [0.0, 2], "First `a` filter coefficient must be non-zero"),
+        ([1.0, 2], [[1.0], [2.0]], r"`a` must be 1-D, got shape \(2, 1\)"),
+        ([[1.0], [2.0]], [1.0], r"`b` must be 1-D, got shape \(2, 1\)"),
+    ],
+)
+def test_lfiltic_errors(b, a, says):
+    with pytest.raises(ValueError):
+        scipy.signal.lfiltic(b, a, [0.0, 0.0], [0.0, 1.0])
+    with pytest.raises(ValueError, match=says):
+        lfiltic(b, a, [0.0, 0.0], [0.0, 1.0])
