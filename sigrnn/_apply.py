@@ -41,9 +41,8 @@ class Recursion:
         if not self.cascade.b.shape[-2]:  # no sections: nothing happens
             y[...] = x
             return
-        shape = len(x), self.cascade.b.shape[-2], self.cascade.order
-        z = np.zeros(shape, inner(y.dtype)) if z is None else z.reshape(shape)
-        _cascade.run(self.cascade, x, y, z, self.method)
+        state = None if z is None else z.reshape(len(x), self.cascade.b.shape[-2], self.cascade.order)
+        _cascade.run(self.cascade, x, y, state, self.method)
 
     def of(self, part: slice) -> Self:
         b, a = self.cascade.b, self.cascade.a
@@ -76,14 +75,14 @@ class Varying:
     def filter(self, x: Array, y: Array, z: Array | None) -> None:
         from sigrnn._kernels.fir import varying
 
-        kind = inner(y.dtype)
+        kind, run = inner(y.dtype), varying(y.dtype.char)
         all_b, all_a = self.b.astype(kind, copy=False), self.a.astype(kind, copy=False)
         for c in range(len(x)):
             b, a = (all_b, all_a) if all_b.ndim == 2 else (all_b[c], all_a[c])
             state = np.zeros(b.shape[-1], kind)
             if z is not None:
                 state[:-1] = z[c]
-            varying(b, a, x[c], y[c], state)
+            run(b, a, x[c], y[c], state)
             if z is not None:
                 z[c] = state[:-1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,17 +46,23 @@ class Cascade:
     kind : which recurrence: 'direct', 'sections' or 'taps' (direct without feedback).
     """
 
-    __slots__ = ("_blocks", "a", "b", "depth", "kind", "order", "run_one")
+    __slots__ = ("_blocks", "_lanes", "a", "b", "depth", "kind", "order", "run_one")
 
     def __init__(self, b: Array, a: Array, kind: str) -> None:
         self.b, self.a, self.kind = b, a, kind
         self.order = b.shape[-1] - 1
         self.depth = next(d for d in range(DEEPEST, 0, -1) if b.shape[-2] % d == 0)
-        self.run_one = self.kernel("sequential")
+        self.run_one = self.kernel("sequential", b.dtype.char)
         self._blocks: dict[int, Block | None] = {}
+        self._lanes: tuple[Array, Array] | None = None
 
-    def kernel(self, loop: str) -> Any:
-        return loops()[0].kernels(loop, self.kind, self.order, self.depth)
+    def kernel(self, loop: str, dtype: str) -> Any:
+        return loops()[0].kernels(loop, self.kind, self.order, self.depth, dtype)
+
+    def one(self, x: Array, y: Array, z: Array) -> None:
+        """Filter x (N,) into y sample after sample; z (S P,)."""
+        run = self.run_one if y.dtype == self.b.dtype else self.kernel("sequential", y.dtype.char)
+        run(self.b, self.a, x, y, z)
 
     def block(self, samples: int) -> Block | None:
         """Blocks for a signal of this length; None if it is too short for them or the filter has none that are safe.
@@ -93,14 +100,14 @@ class Cascade:
         """Shortest length from `least` on at which all sections entered together are safe; 0 if there is none."""
         states = self.depth * self.order
         for b, a in self._parts():
-            least = least and loops()[1].shortest(b, a, np.empty((states, states)), least, 4, longest)
+            least = least and loops()[1].shortest()(b, a, np.empty((states, states)), least, 4, longest)
         return least
 
     def _entered(self, length: int) -> Block | None:
         parts, states = self._parts(), self.depth * self.order
         g, power = np.empty((len(parts), length, states)), np.empty((len(parts), states, states))
         for i, (b, a) in enumerate(parts):
-            if not loops()[1].entry(b, a, power[i], g[i], np.empty((6, states, states))) <= 1.0:
+            if not loops()[1].entry()(b, a, power[i], g[i], np.empty((6, states, states))) <= 1.0:
                 return None
         return Block(length, g, power)
 
@@ -108,49 +115,61 @@ class Cascade:
         """The sections that are entered together."""
         return [(self.b[i : i + self.depth], self.a[i : i + self.depth]) for i in range(0, len(self.b), self.depth)]
 
+    def in_lanes(self, groups: int, lanes: int) -> tuple[Array, Array]:
+        """Coefficients (1 or groups, S, P + 1, lanes)."""
+        if self.b.ndim == 3:
+            return in_lanes(self.b, groups, lanes), in_lanes(self.a, groups, lanes)
+        if self._lanes is None:
+            self._lanes = np.repeat(self.b, lanes).reshape(1, *self.b.shape, lanes), np.repeat(self.a, lanes).reshape(
+                1, *self.a.shape, lanes
+            )
+        return self._lanes
+
     def of_channel(self, c: int) -> Cascade:
         return self if self.b.ndim == 2 else Cascade(self.b[c], self.a[c], self.kind)
 
 
-def run(cascade: Cascade, x: Array, y: Array, z: Array, method: str) -> None:
-    """Filter x (C, N) into y; z (C, S, P), float64 or complex128, goes from initial to final states."""
+def run(cascade: Cascade, x: Array, y: Array, z: Array | None, method: str) -> None:
+    """Filter x (C, N) into y; z (C, S, P), float64 or complex128, goes from initial to final states. None: from rest."""
     if y.dtype.kind != "c":
         run_real(cascade, x, y, z, method)
-    elif cascade.b.dtype == F8 and np.isfinite(x).all() and np.isfinite(z).all():
+        return
+    if z is None:
+        z = np.zeros((len(x), cascade.b.shape[-2], cascade.order), C16)
+    if cascade.b.dtype == F8 and np.isfinite(x).all() and np.isfinite(z).all():
         # A real filter on finite complex data is two real filters, to the last bit.
         before, x = z.copy(), x.copy() if np.may_share_memory(x, y) else x
         for part in ("real", "imag"):
             state = getattr(z, part).copy()
             run_real(cascade, getattr(x, part), getattr(y, part), state, method)
             getattr(z, part)[...] = state
-        if not np.isfinite(z).all():  # it grew beyond all numbers: 0 times inf is part of SciPy's answer
-            z[...] = before
-            run_complex(cascade, x, y, z)
-    else:
-        run_complex(cascade, x, y, z)
+        if np.isfinite(z).all():
+            return
+        z[...] = before  # it grew beyond all numbers, and 0 times inf is part of SciPy's answer
+    run_complex(cascade, x, y, z)
 
 
 def run_complex(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
     """Complex arithmetic throughout, sample after sample."""
     whole = Cascade(cascade.b.astype(C16), cascade.a.astype(C16), cascade.kind)
     for c in range(len(x)):
-        one = whole.of_channel(c)
-        one.run_one(one.b, one.a, x[c], y[c], z[c].reshape(-1))
+        whole.of_channel(c).one(x[c], y[c], z[c].reshape(-1))
 
 
-def run_real(cascade: Cascade, x: Array, y: Array, z: Array, method: str) -> None:
+def run_real(cascade: Cascade, x: Array, y: Array, z: Array | None, method: str) -> None:
     channels, samples = x.shape
     scans = loops()[0]
     long = samples >= LEAST * scans.LANES and method != "sequential"
-    if long and (channels < MANY or method == "blocked"):
-        tasks = [partial(run_long, cascade.of_channel(c), x[c], y[c], z[c]) for c in range(channels)]
-        share(tasks, float(x.size))
-    elif channels > 1 and cascade.order <= scans.MOST:
+    if channels > 1 and cascade.order <= scans.MOST and not (long and (channels < MANY or method == "blocked")):
         run_lanes(cascade, x, y, z)
+        return
+    if z is None:
+        z = np.zeros((channels, cascade.b.shape[-2], cascade.order))
+    if long:
+        share([partial(run_long, cascade.of_channel(c), x[c], y[c], z[c]) for c in range(channels)], float(x.size))
     else:
         for c in range(channels):
-            one = cascade.of_channel(c)
-            one.run_one(one.b, one.a, x[c], y[c], z[c].reshape(-1))
+            cascade.of_channel(c).one(x[c], y[c], z[c].reshape(-1))
 
 
 def run_long(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
@@ -161,28 +180,30 @@ def run_long(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
         stretch = block.length * lanes
         done = len(x) // stretch * stretch
         scratch = np.empty(stretch), np.empty((cascade.depth, cascade.order, lanes))
-        cascade.kernel("blocked")(cascade.b, cascade.a, block.g, block.power, x[:done], y[:done], z, *scratch)
+        kernel = cascade.kernel("blocked", y.dtype.char)
+        kernel(cascade.b, cascade.a, block.g, block.power, x[:done], y[:done], z, *scratch)
     if done < len(x):
-        cascade.run_one(cascade.b, cascade.a, x[done:], y[done:], z.reshape(-1))
+        cascade.one(x[done:], y[done:], z.reshape(-1))
 
 
-def run_lanes(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
+def run_lanes(cascade: Cascade, x: Array, y: Array, z: Array | None) -> None:
     """Channels in the lanes of vectors, a group of them at a time."""
     lanes = loops()[0].LANES
     groups = -(-len(x) // lanes)
-    b, a = in_lanes(cascade.b, groups, lanes), in_lanes(cascade.a, groups, lanes)
-    state = in_lanes(z, groups, lanes)
-    kernel, parts = cascade.kernel("channels"), min(get_workers(), groups)
-    bounds = [groups * i // parts for i in range(parts + 1)] if parts else []
-    tasks = [partial(kernel, b, a, x, y, state, low, high) for low, high in zip(bounds, bounds[1:], strict=False)]
-    share(tasks, 0.5 * x.size)
-    z[...] = state.transpose(0, 3, 1, 2).reshape(groups * lanes, *z.shape[1:])[: len(z)]
+    b, a = cascade.in_lanes(groups, lanes)
+    state = np.zeros((groups, *cascade.b.shape[-2:-1], cascade.order, lanes)) if z is None else in_lanes(z, groups, lanes)
+    kernel, parts = cascade.kernel("channels", y.dtype.char), min(get_workers(), groups)
+    if parts == 1:
+        kernel(b, a, x, y, state, 0, groups)
+    else:
+        bounds = [groups * i // parts for i in range(parts + 1)]
+        share([partial(kernel, b, a, x, y, state, *part) for part in pairwise(bounds)], 0.5 * x.size)
+    if z is not None:
+        z[...] = state.transpose(0, 3, 1, 2).reshape(groups * lanes, *z.shape[1:])[: len(z)]
 
 
 def in_lanes(c: Array, groups: int, lanes: int) -> Array:
-    """(C, S, P) -> (groups, S, P, lanes), lanes without a channel are zero; (S, P) -> (1, S, P, lanes), all the same."""
-    if c.ndim == 2:
-        return np.ascontiguousarray(np.broadcast_to(c[None, :, :, None], (1, *c.shape, lanes)))
+    """(C, S, P) -> (groups, S, P, lanes); lanes without a channel are zero."""
     full = np.zeros((groups * lanes, *c.shape[1:]))
     full[: len(c)] = c
     return np.ascontiguousarray(full.reshape(groups, lanes, *c.shape[1:]).transpose(0, 2, 3, 1))

@@ -32,7 +32,7 @@ def run(b: Array, x: Array, y: Array, z: Array | None, method: str) -> None:
     if z is not None and not z.shape[1]:
         z = None
     if method == "sequential" and b.shape[-1] > 1:
-        state = np.zeros((len(x), 1, b.shape[-1] - 1), C16 if y.dtype.kind == "c" else F8) if z is None else z[:, None, :]
+        state = None if z is None else z[:, None, :]
         _cascade.run(_cascade.Cascade(b[..., None, :], b[..., None, :], "taps"), x, y, state, method)
         return
     final = None if z is None else final_state(b, x, z, method)
@@ -102,10 +102,10 @@ def direct(b: Array, x: Array, y: Array) -> None:
         return
     reach = (len(b) - 1) * hop
     taps, size = np.ascontiguousarray(b[::-1]), reach + max(CHUNK, 2 * reach) + 48
-    parts = min(get_workers(), len(x))
+    kernel, parts = convolve()(y.dtype.char), min(get_workers(), len(x))
     bounds = [len(x) * i // parts for i in range(parts + 1)] if parts else []
     tasks = [
-        partial(convolve(), taps, x[low:high], y[low:high], hop, np.empty(size))
+        partial(kernel, taps, x[low:high], y[low:high], hop, np.empty(size))
         for low, high in zip(bounds, bounds[1:], strict=False)
     ]
     share(tasks, 0.05 * len(b) * x.size)

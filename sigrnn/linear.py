@@ -99,8 +99,7 @@ def lfilter(
         if quick is not None:
             return quick
     b, a, x = coefficients(b, "b"), coefficients(a, "a"), signal(x)
-    known = [b, a, x] if zi is None else [b, a, x, np.asarray(zi)]
-    dtype = np.result_type(*known)
+    dtype = np.result_type(b, a, x) if zi is None else np.result_type(b, a, x, weak(zi))
     check_method(method, a.shape[-1] == 1)
     axis = time_axis(axis, x)
     if dtype.char not in NATIVE or (a.shape[-1] == 1 and not np.isfinite(b).all()):
@@ -186,8 +185,7 @@ def sosfilt(
         if quick is not None:
             return quick
     sos, x = sections(sos), signal(x)
-    known = [sos, x] if zi is None else [sos, x, np.asarray(zi)]
-    dtype = np.result_type(*known)
+    dtype = np.result_type(sos, x) if zi is None else np.result_type(sos, x, weak(zi))
     check_method(method, False)
     axis = time_axis(axis, x)
     if dtype.char not in NATIVE:
@@ -259,8 +257,7 @@ def lfilter_tv(b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: Arr
     for name, c in (("b", b), ("a", a)):
         if c.ndim < 2 or c.shape[-1] == 0 or c.shape[-2] != x.shape[axis]:
             raise ValueError(f"{name} has shape {c.shape}, expected (..., {x.shape[axis]}, taps): a row a sample of x")
-    known = [b, a, x] if zi is None else [b, a, x, np.asarray(zi)]
-    dtype = np.result_type(*known)
+    dtype = np.result_type(b, a, x) if zi is None else np.result_type(b, a, x, weak(zi))
     if dtype.char not in NATIVE:
         raise NotImplementedError(f"lfilter_tv serves float32, float64, complex64 and complex128, not {dtype}")
     b, a = normalised(b, a, dtype, fir=False)
@@ -286,10 +283,17 @@ def check_method(method: str, fir: bool) -> None:
 
 
 def coefficients(c: ArrayLike, name: str) -> Array:
-    c = np.atleast_1d(np.asarray(c))
+    c = np.asarray(c)
+    if c.ndim == 0:
+        c = c.reshape(1)
     if c.size == 0:
         raise ValueError(f"Parameter {name} is not a non-empty 1d array, its shape is {c.shape}")
     return c
+
+
+def weak(zi: Any) -> Any:
+    """The initial state as NumPy's promotion wants it: a Python scalar does not widen float32."""
+    return zi if type(zi) in (int, float, complex) else np.asarray(zi)
 
 
 def normalised(b: Array, a: Array, dtype: np.dtype[Any], fir: bool = True) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ import sigrnn
 TESTS = Path(__file__).resolve().parent
 PACKAGE = Path(sigrnn.__file__).resolve().parent
 
-EPS = {np.dtype(kind): np.finfo(kind).eps for kind in "fdgFDG"}
+EPS = {np.dtype(kind): np.finfo(kind).eps for kind in "efdgFDG"}
 
 
 def environment(changes=None, packages=None):

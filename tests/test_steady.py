@@ -30,7 +30,7 @@ def test_lfilter_zi(rng, order):
             assert_close(lfilter_zi(*pair), scipy.signal.lfilter_zi(*pair), EPS)
 
 
-@pytest.mark.parametrize("a_kind", "?bifdgFDGe")
+@pytest.mark.parametrize("a_kind", "bifdgFDGe")
 @pytest.mark.parametrize("b_kind", "?bifdgFDGe")
 def test_lfilter_zi_dtypes(b_kind, a_kind):
     for first in (1, 2):

@@ -7,7 +7,12 @@ therefore taken in double-double: a value as a sum high + low.
 
 from __future__ import annotations
 
-from sigrnn._kernels.jit import device, kernel
+from functools import cache
+from typing import Any
+
+from numba import types
+
+from sigrnn._kernels.jit import device, kernel, packed
 
 
 @device
@@ -43,8 +48,7 @@ def norm(m):
     return largest
 
 
-@kernel
-def shortest(b, a, m, first, step, last):
+def _shortest(b, a, m, first, step, last):
     """Smallest L = first, first + step, ... <= last with ||A^L|| <= 1; 0 if there is none."""
     # b, a (S, P + 1)   m (S P, S P) scratch
     identity(m)
@@ -60,8 +64,7 @@ def shortest(b, a, m, first, step, last):
     return 0
 
 
-@kernel
-def entry(b, a, power, g, work):
+def _entry(b, a, power, g, work):
     """power <- A^L and g[n] <- A^(L - 1 - n) B, the part of sample n in a block's final state; returns ||A^L||."""
     # b, a (S, P + 1)   power (R, R)   g (L, R)   work (6, R, R)   R = S P states
     length, states = g.shape
@@ -120,3 +123,17 @@ def plus_product(s, s_low, x, x_low, y, y_low):
     low = (s - (total - part)) + (product - part) + s_low + error + (x * y_low + x_low * y)
     high = total + low
     return high, low - (high - total)
+
+
+@cache
+def shortest() -> Any:
+    """`_shortest`, compiled."""
+    coefficients = [packed("d", 2, read=True)] * 2
+    return kernel(_shortest, "shortest", *coefficients, packed("d", 2), types.intp, types.intp, types.intp)
+
+
+@cache
+def entry() -> Any:
+    """`_entry`, compiled."""
+    coefficients = [packed("d", 2, read=True)] * 2
+    return kernel(_entry, "entry", *coefficients, packed("d", 2), packed("d", 2), packed("d", 3))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
+from numba import types
+
 from sigrnn._kernels.filters import direct_form
-from sigrnn._kernels.jit import device, kernel
+from sigrnn._kernels.jit import device, kernel, packed, strided
 from sigrnn._kernels.vec import lanes, load, pointer, spread, stack, store
 
 WIDTH = 8  # samples in a vector
@@ -13,8 +18,7 @@ TAPS = 4  # taps, WIDTH apart, that share each load: 9 loads for 24 products
 BLOCK = TAPS * WIDTH
 
 
-@kernel
-def convolve(b, x, y, hop, scratch):
+def _convolve(b, x, y, hop, scratch):
     """y[r, i] = sum_m b[m] x[r, i - m hop], zeros before the row."""
     # b (M + 1,) newest tap last   x, y (R, N), rows contiguous, y may be x   scratch (M hop + chunk + SPAN,): the samples
     # still needed, in float64
@@ -76,10 +80,24 @@ def add_taps(b, m, at, i, sums, taps):
                 sums[j - q] = sums[j - q] + taps[q] * x
 
 
-@kernel
-def varying(b, a, x, y, z):
+def _varying(b, a, x, y, z):
     """The transposed direct form II with coefficients of its own at every sample."""
     # b, a (N, P + 1), a[:, 0] is 1   x, y (N,) any strides   z (P + 1,), the last stays 0
     order = b.shape[1] - 1
     for n in range(x.shape[0]):
         y[n] = direct_form(order, pointer(b[n]), pointer(a[n]), pointer(z), 0, 0, x[n]) if order else b[n, 0] * x[n]
+
+
+@cache
+def convolve(dtype: str) -> Any:
+    """The sums over taps for real samples of this type."""
+    rows = strided(dtype, 2, read=True), strided(dtype, 2)
+    return kernel(_convolve, f"convolve_{dtype}", packed("d", 1, read=True), *rows, types.intp, packed("d", 1))
+
+
+@cache
+def varying(dtype: str) -> Any:
+    """The time-varying filter for samples of this type."""
+    number = "D" if dtype in "FD" else "d"
+    samples = strided(dtype, 1, read=True), strided(dtype, 1)
+    return kernel(_varying, f"varying_{dtype}", *[packed(number, 2, read=True)] * 2, *samples, packed(number, 1))

@@ -20,7 +20,10 @@ from typing import Any
 
 import llvmlite
 import numba
+import numpy as np
+from numba import types
 from numba.core import compiler, config, serialize
+from numba.np.numpy_support import from_dtype as as_dtype
 
 HERE = Path(__file__).parent
 
@@ -33,11 +36,27 @@ def device(function: Callable[..., Any]) -> Any:
     return numba.njit(inline="always", **OPTIONS)(function)
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """An entry point: compiled at its first call, kept on disk under its (unique) qualified name."""
+def kernel(function: Callable[..., Any], name: str, *arguments: Any) -> Any:
+    """An entry point for exactly these argument types, loaded from disk or compiled now; its name must be unique.
+
+    One signature a kernel: Numba left alone would compile another for every memory layout and read-only flag it meets.
+    """
+    function.__qualname__ = name
     compiled = numba.njit(**OPTIONS)(function)
-    compiled._cache = KernelCache(function)
+    compiled._cache = KernelCache(name)
+    compiled.compile(arguments)
+    compiled.disable_compile()
     return compiled
+
+
+def packed(dtype: Any, ndim: int, read: bool = False) -> types.Array:
+    """Type of an array without gaps, the last axis fastest; `read`: read-only ones, too."""
+    return types.Array(as_dtype(np.dtype(dtype)), ndim, "C", readonly=read)
+
+
+def strided(dtype: Any, ndim: int, read: bool = False) -> types.Array:
+    """Type of an array of any layout."""
+    return types.Array(as_dtype(np.dtype(dtype)), ndim, "A", readonly=read)
 
 
 @cache
@@ -65,8 +84,8 @@ def folders() -> Iterator[Path]:
 class KernelCache:
     """What a Numba dispatcher asks of its cache, one atomic file for each compiled signature."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.name = function.__qualname__
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.hits = self.misses = 0
 
     @property

@@ -10,9 +10,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from sigrnn._kernels.filters import LANES, STEPS, final_states, sweep, sweep_any
-from sigrnn._kernels.jit import device, kernel
+from sigrnn._kernels.jit import device, kernel, packed, strided
 from sigrnn._kernels.vec import ROWS, lanes, load, pointer, prefetch, stack, store, transpose
 
 TILE = 128  # samples of a channel moved before its neighbours' turn
@@ -23,12 +24,15 @@ MOST = 64  # orders up to here run in lanes
 
 
 @cache
-def kernels(loop: str, kind: str, order: int, depth: int) -> Any:
-    """The compiled form of one of the loops below: a recurrence of `filters.STEPS`, `depth` sections of this order."""
+def kernels(loop: str, kind: str, order: int, depth: int, dtype: str) -> Any:
+    """The compiled form of one of the loops below: a recurrence of `filters.STEPS`, `depth` sections of this order.
+
+    `dtype` is that of the samples; numbers are float64 or complex128.
+    """
     known = order if order <= LARGEST else 0
-    function = LOOPS[loop](STEPS[kind], known, depth)
-    function.__qualname__ = f"{loop}_{kind}{known or ''}_{depth}"
-    return kernel(function)
+    make, arguments = LOOPS[loop]
+    name = f"{loop}_{kind}{known or ''}_{depth}_{dtype}"
+    return kernel(make(STEPS[kind], known, depth), name, *arguments(dtype, "D" if dtype in "FD" else "d"))
 
 
 def sequential(step: Any, order: int, depth: int) -> Any:
@@ -227,4 +231,26 @@ def all_finite(z):
     return total == 0.0
 
 
-LOOPS = {"sequential": sequential, "channels": channels, "blocked": blocked}
+LOOPS = {
+    "sequential": (
+        sequential,
+        lambda x, z: (*[packed(z, 2, read=True)] * 2, strided(x, 1, read=True), strided(x, 1), packed(z, 1)),
+    ),
+    "channels": (
+        channels,
+        lambda x, z: (
+            *[packed(z, 4, read=True)] * 2,
+            *[strided(x, 2, read=True), strided(x, 2)],
+            *[packed(z, 4), types.intp, types.intp],
+        ),
+    ),
+    "blocked": (
+        blocked,
+        lambda x, z: (
+            *[packed(z, 2, read=True)] * 2,
+            *[packed(z, 3, read=True)] * 2,
+            *[strided(x, 1, read=True), strided(x, 1)],
+            *[packed(z, 2), packed(z, 1), packed(z, 3)],
+        ),
+    ),
+}
