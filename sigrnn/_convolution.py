@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from sigrnn import _cascade
 from sigrnn._arrays import C16, F8, Array
 from sigrnn.workers import get_workers, share
 
-CHUNK = 960  # samples in the scratch of the sums: first-level cache, and a multiple of their span
+CHUNK = 960  # samples in the scratch of the sums: first-level cache
+SPAN = 48  # samples the sums take at a time, as in `_kernels/fir.py`
 LONG = 384  # taps from which Fourier transforms are faster
 QUIET = 100.0  # a stretch quieter than its surroundings by more than this is summed: the transform would blur it
 
@@ -100,15 +102,30 @@ def direct(b: Array, x: Array, y: Array) -> None:
         direct(b, straight, filtered)
         y[...] = filtered
         return
-    reach = (len(b) - 1) * hop
-    taps, size = np.ascontiguousarray(b[::-1]), reach + max(CHUNK, 2 * reach) + 48
-    kernel, parts = convolve()(y.dtype.char), min(get_workers(), len(x))
-    bounds = [len(x) * i // parts for i in range(parts + 1)] if parts else []
-    tasks = [
-        partial(kernel, taps, x[low:high], y[low:high], hop, np.empty(size))
-        for low, high in zip(bounds, bounds[1:], strict=False)
-    ]
-    share(tasks, 0.05 * len(b) * x.size)
+    taps, reach = np.ascontiguousarray(b[::-1]), (len(b) - 1) * hop
+    kernel, size = convolve()(y.dtype.char), reach + up(max(CHUNK, 2 * reach)) + SPAN
+    share(
+        [partial(kernel, taps, *part, hop, np.empty(size)) for part in divided(x, y, reach, get_workers())],
+        0.05 * len(b) * x.size,
+    )
+
+
+def up(samples: int) -> int:
+    """The next multiple of what the sums take at a time: where parts begin does not change a bit of the result."""
+    return -(-samples // SPAN) * SPAN
+
+
+def divided(x: Array, y: Array, reach: int, workers: int) -> list[tuple[Array, Array, Array]]:
+    """Parts of x and y for threads, and copies of what comes before each: rows if there are many, else time."""
+    rows, samples = x.shape
+    if workers == 1 or rows >= workers or samples < 8 * reach:
+        count = min(workers, rows)
+        bounds = [rows * i // count for i in range(count + 1)] if count else []
+        return [(x[low:high], y[low:high], np.empty((0, reach))) for low, high in pairwise(bounds)]
+    bounds = [min(samples, up(samples * i // workers)) for i in range(workers + 1)]
+    parts = [slice(low, high) for low, high in pairwise(bounds) if low < high]
+    past = [np.array(x[:, p.start - reach : p.start], F8) if p.start else np.zeros((rows, reach)) for p in parts]
+    return [(x[:, p], y[:, p], before) for p, before in zip(parts, past, strict=True)]
 
 
 def beside(x: Array) -> bool:

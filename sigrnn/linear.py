@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._apply import Recursion, Taps, Varying, apply, by_scipy, inner, matched
+from sigrnn._apply import Recursion, Taps, Varying, apply, by_scipy, inner, matched, repeated
 from sigrnn._arrays import F8, NATIVE, Array, signal, time_axis
 from sigrnn._cascade import METHODS, Cascade
 
@@ -108,6 +108,8 @@ def lfilter(
         cascade = known_recursion(b.astype(F8).tobytes(), a.astype(F8).tobytes())
         assert cascade is not None  # there is feedback
         return apply(Recursion(cascade, method), x, axis, zi, out, dtype)
+    if b.ndim > 1 or a.ndim > 1:
+        x = repeated({"b": b, "a": a}, 1, x, axis)
     b, a = normalised(b, a, dtype)
     (b, a), x = matched({"b": b, "a": a}, 1, x, axis)
     if a.shape[-1] == 1:

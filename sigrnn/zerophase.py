@@ -76,7 +76,8 @@ def filtfilt(
 
     Notes
     -----
-    Cost: two calls of `lfilter`, in place in one array that holds the continued signal.
+    Cost: two calls of `lfilter`, in place in one array that holds the continued signal. The signal is continued in the
+    dtype of the result: unlike SciPy's, an odd continuation of small integers does not wrap around.
 
     References
     ----------
@@ -96,15 +97,17 @@ def filtfilt(
     if method not in ("pad", "gust"):
         raise ValueError(f"method must be 'pad' or 'gust', got {method!r}.")
     axis = time_axis(axis, x)
-    if method == "gust" or np.result_type(b, a, x).char not in NATIVE:
+    if method == "gust" or not _served(b, a, x):
         return _by_scipy("filtfilt", (b, a), x, out, axis=axis, padtype=padtype, padlen=padlen, method=method, irlen=irlen)
     edge = _edge(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
     x = repeated({"b": b, "a": a}, 1, x, axis)
     zi = constant_state(b, a)
     dtype = np.result_type(b, a, x, zi)
 
+    taps = (b.astype(dtype), a.astype(dtype)) if b.dtype.kind in "biu" or a.dtype.kind in "biu" else (b, a)
+
     def once(y: Array) -> None:
-        lfilter(b, a, y, zi=zi * y[..., :1], out=y)
+        lfilter(*taps, y, zi=zi * y[..., :1], out=y)
 
     return _both_ways(once, x, axis, padtype, edge, dtype, out)
 
@@ -157,7 +160,8 @@ def sosfiltfilt(
 
     Notes
     -----
-    Cost: two calls of `sosfilt`, in place in one array that holds the continued signal.
+    Cost: two calls of `sosfilt`, in place in one array that holds the continued signal. The signal is continued in the
+    dtype of the result: unlike SciPy's, an odd continuation of small integers does not wrap around.
 
     Examples
     --------
@@ -169,7 +173,7 @@ def sosfiltfilt(
     """
     sos, x = sections(sos), signal(x)
     axis = time_axis(axis, x)
-    if np.result_type(sos, x).char not in NATIVE:
+    if not _served(sos, x):
         return _by_scipy("sosfiltfilt", (sos,), x, out, axis=axis, padtype=padtype, padlen=padlen)
     flat = sos.reshape(-1, *sos.shape[-2:])
     unused = min((flat[..., 2] == 0).sum(axis=1).min(), (flat[..., 5] == 0).sum(axis=1).min()) if flat.size else 0
@@ -184,6 +188,12 @@ def sosfiltfilt(
         sosfilt(sos, y, zi=sections_first * y[None, ..., :1], out=y)
 
     return _both_ways(once, x, axis, padtype, edge, dtype, out)
+
+
+def _served(*arrays: Array) -> bool:
+    """Whether kernels do it; integers become float64."""
+    dtype = np.result_type(*arrays)
+    return dtype.char in NATIVE or dtype.kind in "biu"
 
 
 def _edge(padtype: str | None, padlen: int | None, x: Array, axis: int, taps: int) -> int:

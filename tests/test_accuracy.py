@@ -56,11 +56,12 @@ SECTIONS = {
 
 
 def random_filter(order, seed):
-    """Poles spread over the disk, a third of them close to the circle."""
-    rng = np.random.default_rng([order, seed])
-    radius = np.where(rng.uniform(size=order // 2) < 1 / 3, 1 - 10 ** rng.uniform(-4, -2, order // 2), rng.uniform(0, 0.98, order // 2))
+    """Poles spread over the disk, two in five of them close to the circle; and a numerator."""
+    rng = np.random.default_rng([order, seed, 99])
+    close = 1 - 10 ** rng.uniform(-5, -2, order // 2)
+    radius = np.where(rng.uniform(size=order // 2) < 0.4, close, rng.uniform(0, 0.98, order // 2))
     poles = radius * np.exp(1j * rng.uniform(0.01, np.pi, order // 2))
-    a = np.poly(np.concatenate([poles, poles.conj(), rng.uniform(-0.999, 0.999, order % 2)])).real
+    a = np.poly(np.concatenate([poles, poles.conj(), rng.uniform(-0.9999, 0.9999, order % 2)])).real
     return rng.standard_normal(order + 1), a
 
 
@@ -101,8 +102,11 @@ def test_signals_that_are_not_noise(rng, name):
         check(*FILTERS[name], x)
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("order", range(1, 11))
+# Besides three of each order, those of 600 on which blocks entered through A^L in plain double were found wanting.
+HARD = [(2, 26), (2, 50), (9, 32), (9, 33)]
+
+
+@pytest.mark.parametrize(("order", "seed"), [(order, seed) for order in range(1, 11) for seed in range(3)] + HARD)
 def test_random_filters(rng, order, seed):
     check(*random_filter(order, seed), noise(rng, SAMPLES))
 

@@ -13,22 +13,22 @@ from sigrnn._kernels.vec import lanes, load, pointer, spread, stack, store
 
 WIDTH = 8  # samples in a vector
 SUMS = 6  # vectors of outputs summed at a time; with 8 the loops below are no longer unrolled (3 times slower)
-SPAN = SUMS * WIDTH
+SPAN = SUMS * WIDTH  # `_convolution.SPAN` must be the same
 TAPS = 4  # taps, WIDTH apart, that share each load: 9 loads for 24 products
 BLOCK = TAPS * WIDTH
 
 
-def _convolve(b, x, y, hop, scratch):
-    """y[r, i] = sum_m b[m] x[r, i - m hop], zeros before the row."""
-    # b (M + 1,) newest tap last   x, y (R, N), rows contiguous, y may be x   scratch (M hop + chunk + SPAN,): the samples
-    # still needed, in float64
+def _convolve(b, x, y, past, hop, scratch):
+    """y[r, i] = sum_m b[m] x[r, i - m hop], before the row `past`, or zeros if there is none."""
+    # b (M + 1,) newest tap last   x, y (R, N), rows contiguous, y may be x   past (R or 0, M hop)
+    # scratch (M hop + chunk + SPAN,): the samples still needed, in float64
     like = lanes(WIDTH, True)
     sums, taps = stack(SUMS, like), stack(TAPS, like)
     reach = (b.shape[0] - 1) * hop
     chunk, at = scratch.shape[0] - reach - SPAN, pointer(scratch)
     for r in range(x.shape[0]):
         for i in range(reach):
-            scratch[i] = 0.0
+            scratch[i] = past[r, i] if past.shape[0] else 0.0
         for start in range(0, x.shape[1], chunk):
             count = min(chunk, x.shape[1] - start)
             move(pointer(x[r, start:]), 0, at, reach, count)
@@ -92,7 +92,7 @@ def _varying(b, a, x, y, z):
 def convolve(dtype: str) -> Any:
     """The sums over taps for real samples of this type."""
     rows = strided(dtype, 2, read=True), strided(dtype, 2)
-    return kernel(_convolve, f"convolve_{dtype}", packed("d", 1, read=True), *rows, types.intp, packed("d", 1))
+    return kernel(_convolve, f"convolve_{dtype}", packed("d", 1, read=True), *rows, packed("d", 2), types.intp, packed("d", 1))
 
 
 @cache

@@ -181,6 +181,32 @@ def blocked(step: Any, order: int, depth: int) -> Any:
     return run
 
 
+def ahead(step: Any, order: int, depth: int) -> Any:
+    """Only what each block would end with from rest: the first half of `blocked`, for many threads at once."""
+    known, room = order, depth * (order + 1) if order else MOST + 1
+
+    def run(g, x, ends, tile):
+        # g (1, L, R)   x (N,)   ends (N / (L LANES), R, LANES)   tile (L * LANES,) scratch
+        like = lanes(LANES, True)
+        length, states, at = g.shape[1], depth * known if known else g.shape[2], pointer(tile)
+        for i in range(ends.shape[0]):
+            columns(x, i * length * LANES, length, at)
+            final_states(states, room, g[0], at, ends[i], length, like)
+
+    return run
+
+
+def follow(step: Any, order: int, depth: int) -> Any:
+    """The chain through blocks whose ends are known: z goes from before the first to after the last."""
+
+    def run(power, ends, z):
+        # power (1, R, R)   ends as from `ahead`, overwritten   z (R,)
+        for i in range(ends.shape[0]):
+            chain(z.shape[0], power[0], z, ends[i])
+
+    return run
+
+
 @device
 def columns(x, start, length, tile):
     """tile[n, k] = x[start + k length + n]: block k of the stretch goes into lane k."""
@@ -253,4 +279,9 @@ LOOPS = {
             *[packed(z, 2), packed(z, 1), packed(z, 3)],
         ),
     ),
+    "ahead": (
+        ahead,
+        lambda x, z: (packed(z, 3, read=True), strided(x, 1, read=True), packed(z, 3), packed(z, 1)),
+    ),
+    "follow": (follow, lambda x, z: (packed(z, 3, read=True), packed(z, 3), packed(z, 1))),
 }
