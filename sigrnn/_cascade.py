@@ -26,9 +26,9 @@ MANY = 8  # channels from which lanes of channels beat blocks of time
 @cache
 def loops() -> Any:
     """The compiled loops; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels import blocks, scans
+    from sigrnn._kernels import blocks, jit, scans
 
-    return scans, blocks
+    return scans, blocks, jit.entry_point
 
 
 class Block(NamedTuple):
@@ -53,7 +53,7 @@ class Cascade:
         self.b, self.a, self.kind = b, a, kind
         self.order = b.shape[-1] - 1
         self.depth = next(d for d in range(DEEPEST, 0, -1) if b.shape[-2] % d == 0)
-        self.run_one = self.kernel("sequential", b.dtype.char)
+        self.run_one = loops()[2](self.kernel("sequential", b.dtype.char))
         self._blocks: dict[int, Block | None] = {}
         self._lanes: tuple[Array, Array] | None = None
 

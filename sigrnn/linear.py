@@ -14,6 +14,7 @@ from sigrnn._cascade import METHODS, Cascade
 
 __all__ = ["lfilter", "lfilter_tv", "sosfilt"]
 
+ndarray, empty = np.ndarray, np.empty  # looked up once: a short call is counted in nanoseconds
 SHORT = 1024  # samples up to which there are no blocks, only the plain recurrence
 
 
@@ -326,7 +327,7 @@ def padded(c: Array, length: int) -> Array:
 def known_recursion(b: bytes, a: bytes) -> Cascade | None:
     """The cascade of float64 coefficients; the last ones asked for are kept, with their blocks. None without memory."""
     taps = len(a) == F8.itemsize
-    if taps and len(b) == F8.itemsize:
+    if not a or not b or (taps and len(b) == F8.itemsize):
         return None
     normal = normalised(np.frombuffer(b), np.frombuffer(a), F8)
     return Cascade(normal[0][None], normal[1][None], "taps" if taps else "direct")
@@ -347,18 +348,18 @@ def cascade_of(sos: Array) -> Cascade:
 
 def _short(b: Any, a: Any, x: Any, axis: Any, zi: Any) -> Any:
     """`lfilter` of one short float64 channel, where a call costs more than its samples; None for all else."""
-    if not (type(x) is type(a) is type(b) is np.ndarray and x.dtype is a.dtype is b.dtype is F8):
+    if not (type(x) is type(a) is type(b) is ndarray and x.dtype is a.dtype is b.dtype is F8):
         return None
-    if not (x.ndim == b.ndim == a.ndim == 1 and (axis == -1 or axis == 0)) or len(x) > SHORT or not len(a) or not len(b):
+    if not (x.ndim == b.ndim == a.ndim == 1 and (axis == -1 or axis == 0)) or len(x) > SHORT or len(b) > SHORT:
         return None
     cascade = known_recursion(b.tobytes(), a.tobytes())
     if cascade is None:
         return None
-    y = np.empty(len(x))
+    y = empty(len(x))
     if zi is None:
         cascade.run_one(cascade.b, cascade.a, x, y, np.zeros(cascade.order))
         return y
-    if type(zi) is not np.ndarray or zi.dtype is not F8 or zi.shape != (cascade.order,):
+    if type(zi) is not ndarray or zi.dtype is not F8 or zi.shape != (cascade.order,):
         return None
     z = zi.copy()
     cascade.run_one(cascade.b, cascade.a, x, y, z)
@@ -367,18 +368,18 @@ def _short(b: Any, a: Any, x: Any, axis: Any, zi: Any) -> Any:
 
 def _short_sections(sos: Any, x: Any, axis: Any, zi: Any) -> Any:
     """`sosfilt` of one short float64 channel; None for all else."""
-    if not (type(x) is type(sos) is np.ndarray and x.dtype is sos.dtype is F8):
+    if not (type(x) is type(sos) is ndarray and x.dtype is sos.dtype is F8):
         return None
     if not (x.ndim == 1 and sos.ndim == 2 and (axis == -1 or axis == 0)) or len(x) > SHORT or sos.shape[1] != 6:
         return None
     cascade = known_sections(sos.tobytes())
     if cascade is None:
         return None
-    y = np.empty(len(x))
+    y = empty(len(x))
     if zi is None:
         cascade.run_one(cascade.b, cascade.a, x, y, np.zeros(2 * len(sos)))
         return y
-    if type(zi) is not np.ndarray or zi.dtype is not F8 or zi.shape != (len(sos), 2):
+    if type(zi) is not ndarray or zi.dtype is not F8 or zi.shape != (len(sos), 2):
         return None
     z = zi.flatten()
     cascade.run_one(cascade.b, cascade.a, x, y, z)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import operator
 from typing import Any, Self
 
@@ -87,7 +86,7 @@ class Stream:
         self._axis, self._method = operator.index(axis), method
         self._size: tuple[int, ...] | None = None  # of one channel's state
         self._assign({"b": b, "a": a} if sos is None else {"sos": sos})
-        self._start = np.array(0.0 if zi is None else zi)
+        self._start = doubled(0.0 if zi is None else zi)
         self.reset()
 
     def __call__(self, x: ArrayLike) -> Array:
@@ -140,11 +139,11 @@ class Stream:
     def _assign(self, given: dict[str, Any]) -> None:
         """Take these coefficients, if they go with the state there is."""
         if "sos" in given:
-            given = {"sos": sections(given["sos"])}
+            given = {"sos": sections(np.array(given["sos"]))}  # copies: the user may change theirs
             check_method(self._method, fir=False)
             runner, cascade = self._from_sections(**given)
         else:
-            given = {name: coefficients(c, name) for name, c in given.items()}
+            given = {name: coefficients(np.array(c), name) for name, c in given.items()}
             check_method(self._method, fir=given["a"].size == 1)
             runner, cascade = self._from_coefficients(**given)
         self._given, self._runner, self._size = given, runner, runner.state
@@ -210,7 +209,7 @@ class Stream:
     @zi.setter
     def zi(self, zi: ArrayLike) -> None:
         if self._channels is None:
-            self._start = np.array(zi)
+            self._start = doubled(zi)
         else:
             self._keep(self._rows(zi, np.empty(self._shape)))
 
@@ -233,10 +232,13 @@ class Stream:
         Stream
             It shares nothing with this one.
         """
-        other = copy.copy(self)
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
         if self._channels is not None:
             other._keep(self._z.copy())
         return other
+
+    __copy__ = copy
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -246,3 +248,9 @@ class Stream:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._assign(self._given)
+
+
+def doubled(zi: ArrayLike) -> Array:
+    """A copy of a state in double precision."""
+    zi = np.asarray(zi)
+    return np.array(zi, inner(zi.dtype))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["get_workers", "set_workers"]
 
@@ -101,6 +103,8 @@ def share(tasks: Sequence[Callable[[], Any]], work: float) -> None:
         return
     pool = _pools.get(count)
     if pool is None:
+        from concurrent.futures import ThreadPoolExecutor  # 4 ms that `import sigrnn` need not take
+
         pool = _pools.setdefault(count, ThreadPoolExecutor(count, thread_name_prefix="sigrnn"))
     for future in [pool.submit(task) for task in tasks]:
         future.result()

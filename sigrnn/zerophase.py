@@ -181,7 +181,7 @@ def sosfiltfilt(
     x = repeated({"sos": sos}, 2, x, axis)
     zi = constant_sections(sos)
     dtype = np.result_type(sos, x, zi)
-    channels = zi.shape[:-2] or (1,) * (x.ndim - 1)
+    channels = (*[1] * (x.ndim + 1 - zi.ndim), *zi.shape[:-2])
     sections_first = np.moveaxis(zi.reshape(*channels, *zi.shape[-2:]), -2, 0)  # (S, ..., 2), as sosfilt wants it
 
     def once(y: Array) -> None:

@@ -32,7 +32,7 @@ def environment(changes=None, packages=None):
 
 def start_process(code, env=None, packages=None, cwd=None):
     """Start Python on some code."""
-    command = [sys.executable, "-W", "error", "-c", code]
+    command = [sys.executable, "-P", "-W", "error", "-c", code]  # -P: not what lies in the working directory
     return subprocess.Popen(
         command, env=environment(env, packages), cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

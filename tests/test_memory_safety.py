@@ -1,0 +1,145 @@
+"""No kernel reads or writes beyond its arrays: arrays that end at a protected page, and Numba's own bounds checks.
+
+Both run in processes of their own, which may die. Guard pages see what vectors do, bounds checks what scalars do.
+"""
+
+import ctypes
+import os
+import sys
+
+import numpy as np
+import pytest
+from helpers import WRITABLE, guarded, noise, run_in_fresh_process, stable
+
+METHODS = ["auto", "sequential", "blocked"]
+SHAPES = [(1,), (5,), (1023,), (1024,), (1600,), (1, 3), (3, 129), (15, 40), (16, 128), (17, 131), (33, 130), (2, 1100), (9, 1030), (2, 3, 20)]
+
+
+def filtered(take, shape, kind, rng, orders, any_axis):
+    """Filter a signal of this shape in every way, with `take` making the arrays, and yield results and expectations."""
+    import scipy.signal
+
+    import sigrnn
+
+    x = noise(rng, shape, kind)
+    single = "f" if kind in "fF" else "d"
+    for order in orders:
+        b, a = (c.astype(single) for c in stable(rng, order))
+        desired = scipy.signal.lfilter(b, a, x)
+        for method in METHODS:
+            yield sigrnn.lfilter(b, a, take(x), method=method, out=take(x)), desired
+        if any_axis:
+            first, last = np.ascontiguousarray(np.moveaxis(x, -1, 0)), np.moveaxis(desired, -1, 0)
+            yield sigrnn.lfilter(b, a, take(first), 0, out=take(first)), last
+        zi = np.zeros((*shape[:-1], order), kind)
+        yield sigrnn.lfilter(b, a, take(x), zi=take(zi))[0], desired
+    for taps in (1, 2, 31, 33, 70, 400):
+        b = noise(rng, taps).astype(single)
+        desired = scipy.signal.lfilter(b, b[:1] / b[:1], x)
+        for method in ("auto", "sequential", "fft"):
+            yield sigrnn.lfilter(take(b), np.ones(1, single), take(x), method=method, out=take(x)), desired
+    sos = np.array([np.concatenate(stable(rng, 2)) for _ in range(2)], single)
+    for method in METHODS:
+        yield sigrnn.sosfilt(take(sos), take(x), method=method, out=take(x)), scipy.signal.sosfilt(sos, x)
+    samples = shape[-1]
+    rows = [np.tile(c, (samples, 1)).astype(single) for c in stable(rng, 2)]
+    yield sigrnn.lfilter_tv(take(rows[0]), take(rows[1]), take(x)), scipy.signal.lfilter(rows[0][0], rows[1][0], x)
+    if samples > 20 and any_axis:
+        b, a = (c.astype(single) for c in stable(rng, 2))
+        yield sigrnn.filtfilt(b, a, take(x)), scipy.signal.filtfilt(b, a, x)
+
+
+def check_all(takes, shapes, kinds, orders=(1, 2, 9), any_axis=True):
+    """All of that; a kernel that strays kills the process or raises. Print the number of results."""
+    rng = np.random.default_rng(5)
+    count = 0
+    for kind in kinds:
+        tolerance = 1e-3 if kind in "fF" else 1e-9
+        for shape in shapes:
+            for take in takes:
+                for y, desired in filtered(take, shape, kind, rng, orders, any_axis):
+                    np.testing.assert_allclose(y, desired, rtol=0, atol=tolerance * max(1.0, np.abs(desired).max()))
+                    count += 1
+    print(count)
+
+
+# Guard pages
+
+
+def between_pages(side, layout=None):
+    """Makes arrays that end (or start) at a protected page, in a layout."""
+
+    def take(x):
+        if layout is None:
+            return guarded(x, side)
+        laid = WRITABLE[layout](x)
+        base = laid
+        while isinstance(base.base, np.ndarray):
+            base = base.base
+        room = guarded(base.reshape(-1, order="A"), side)
+        offset = laid.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+        return np.ndarray(laid.shape, laid.dtype, room.view(np.uint8), offset, laid.strides)
+
+    return take
+
+
+def run_guarded():
+    check_all([between_pages(side) for side in ("after", "before")], SHAPES, "dfD")
+
+
+def run_guarded_layouts():
+    layouts = ["F", "strided", "reversed", "first reversed", "all reversed"]
+    takes = [between_pages(side, layout) for layout in layouts for side in ("after", "before")]
+    check_all(takes, [(1600,), (17, 131), (16, 128)], "d")
+
+
+def run_past_the_end():
+    room = guarded(np.zeros(10))
+    print("inside", room[-1], flush=True)
+    ctypes.memmove(ctypes.create_string_buffer(8), room.ctypes.data + room.nbytes, 8)
+    print("not caught")
+
+
+guard_pages = pytest.mark.skipif(sys.platform == "win32", reason="mmap and mprotect are POSIX")
+
+
+@guard_pages
+def test_guard_pages_catch():
+    # The tool itself: one element too far must die.
+    with pytest.raises(AssertionError, match=r"exit code -(11|10|7)") as died:
+        run_in_fresh_process("import test_memory_safety as t; t.run_past_the_end()")
+    assert "inside 0.0" in str(died.value)
+    assert "not caught" not in str(died.value)
+
+
+@guard_pages
+@pytest.mark.parametrize("run", ["run_guarded", "run_guarded_layouts"])
+def test_guard_pages(run):
+    printed = run_in_fresh_process(f"import test_memory_safety as t; t.{run}()", timeout=300)
+    assert int(printed) > 500
+
+
+# Bounds checks
+
+
+def run_checked():
+    from numba.core import config
+
+    assert config.BOUNDSCHECK == 1
+    # Checks are the same code for all layouts and dtypes: the fewest kernels that between them hold all of it.
+    check_all([np.array], [(5,), (1024,), (3, 1100), (17, 131)], "d", (2, 9), any_axis=False)
+
+
+def run_checked_out_of_bounds():
+    from sigrnn._kernels.fir import varying
+
+    varying(np.ones((4, 2)), np.ones((4, 2)), np.ones(5), np.empty(5), np.zeros(2))  # a row too few
+
+
+def test_bounds_checks():
+    # A folder of their own beside the others', kept between runs.
+    env = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"] + "-checked"}
+    printed = run_in_fresh_process("import test_memory_safety as t; t.run_checked()", env=env, timeout=300)
+    assert int(printed) > 100
+    with pytest.raises(AssertionError, match="IndexError"):  # and they do check
+        run_in_fresh_process("import test_memory_safety as t; t.run_checked_out_of_bounds()", env=env)
