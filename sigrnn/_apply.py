@@ -182,7 +182,9 @@ def repeated(coefficients: dict[str, Array], own: int, x: Array, axis: int) -> A
         channels = np.broadcast_shapes(*leading, last.shape[:-1])
     except ValueError:
         shapes = " and ".join(f"{name} {c.shape}" for name, c in coefficients.items())
-        raise ValueError(f"Leading axes of {shapes} do not broadcast against the channels {last.shape[:-1]} of x") from None
+        raise ValueError(
+            f"Leading axes of {shapes} do not broadcast against the channels {last.shape[:-1]} of x"
+        ) from None
     return x if channels == last.shape[:-1] else time_back(np.broadcast_to(last, (*channels, last.shape[-1])), axis)
 
 

@@ -26,9 +26,9 @@ MANY = 8  # channels from which lanes of channels beat blocks of time
 @cache
 def loops() -> Any:
     """The compiled loops; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels import blocks, jit, scans
+    from sigrnn._kernels import scans
 
-    return scans, blocks, jit.entry_point
+    return scans
 
 
 class Block(NamedTuple):
@@ -53,12 +53,12 @@ class Cascade:
         self.b, self.a, self.kind = b, a, kind
         self.order = b.shape[-1] - 1
         self.depth = next(d for d in range(DEEPEST, 0, -1) if b.shape[-2] % d == 0)
-        self.run_one = loops()[2](self.kernel("sequential", b.dtype.char))
+        self.run_one = loops().entry_point(self.kernel("sequential", b.dtype.char))
         self._blocks: dict[int, Block | None] = {}
         self._lanes: tuple[Array, Array] | None = None
 
     def kernel(self, loop: str, dtype: str) -> Any:
-        return loops()[0].kernels(loop, self.kind, self.order, self.depth, dtype)
+        return loops().kernels(loop, self.kind, self.order, self.depth, dtype)
 
     def one(self, x: Array, y: Array, z: Array) -> None:
         """Filter x (N,) into y sample after sample; z (S P,)."""
@@ -71,7 +71,7 @@ class Cascade:
         Safe is ||A^L|| <= 1: an error made in one block does not grow in the next. With a norm of 1e4 the result was
         200 times less accurate than the plain recurrence's, with norms up to 1 it is more accurate.
         """
-        scans, _ = loops()
+        scans = loops()
         longest = min(samples // scans.LANES, LONGEST)
         if longest < LEAST or self.b.ndim != 2 or self.order > scans.MOST or self.b.dtype != F8:
             return None
@@ -83,7 +83,7 @@ class Cascade:
 
     def _found(self, samples: int, longest: int) -> Block | None:
         """Blocks that divide the signal well, as short as is usual or as the memory of the filter wants them."""
-        lanes, least = loops()[0].LANES, self._safe_from(LEAST, longest)
+        lanes, least = loops().LANES, self._safe_from(LEAST, longest)
         for _ in range(TRIES):
             if not least:
                 break
@@ -99,16 +99,20 @@ class Cascade:
 
     def _safe_from(self, least: int, longest: int) -> int:
         """Shortest length from `least` on at which all sections entered together are safe; 0 if there is none."""
+        from sigrnn._kernels.blocks import shortest
+
         states = self.depth * self.order
         for b, a in self._parts():
-            least = least and loops()[1].shortest()(b, a, np.empty((states, states)), least, 4, longest)
+            least = least and shortest()(b, a, np.empty((states, states)), least, 4, longest)
         return least
 
     def _entered(self, length: int) -> Block | None:
+        from sigrnn._kernels.blocks import entry
+
         parts, states = self._parts(), self.depth * self.order
         g, power = np.empty((len(parts), length, states)), np.empty((len(parts), states, states))
         for i, (b, a) in enumerate(parts):
-            if not loops()[1].entry()(b, a, power[i], g[i], np.empty((6, states, states))) <= 1.0:
+            if not entry()(b, a, power[i], g[i], np.empty((6, states, states))) <= 1.0:
                 return None
         return Block(length, g, power)
 
@@ -121,8 +125,9 @@ class Cascade:
         if self.b.ndim == 3:
             return in_lanes(self.b, groups, lanes), in_lanes(self.a, groups, lanes)
         if self._lanes is None:
-            self._lanes = np.repeat(self.b, lanes).reshape(1, *self.b.shape, lanes), np.repeat(self.a, lanes).reshape(
-                1, *self.a.shape, lanes
+            self._lanes = (
+                np.repeat(self.b, lanes).reshape(1, *self.b.shape, lanes),
+                np.repeat(self.a, lanes).reshape(1, *self.a.shape, lanes),
             )
         return self._lanes
 
@@ -159,7 +164,7 @@ def run_complex(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
 
 def run_real(cascade: Cascade, x: Array, y: Array, z: Array | None, method: str) -> None:
     channels, samples = x.shape
-    scans = loops()[0]
+    scans = loops()
     long = samples >= LEAST * scans.LANES and method != "sequential"
     if channels > 1 and cascade.order <= scans.MOST and not (long and (channels < MANY or method == "blocked")):
         run_lanes(cascade, x, y, z)
@@ -177,7 +182,7 @@ def run_long(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
     """One channel: blocks while they last, sample after sample for the rest (or for all, if there are no blocks)."""
     block, done = cascade.block(len(x)), 0
     if block is not None:
-        stretch = block.length * loops()[0].LANES
+        stretch = block.length * loops().LANES
         done = len(x) // stretch * stretch
         threads = get_workers() if len(block.g) == 1 and not np.may_share_memory(x, y) else 1
         share_size = max(1, SHARE // stretch) * stretch
@@ -192,7 +197,7 @@ def run_long(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
 
 def run_blocks(cascade: Cascade, block: Block, x: Array, y: Array, z: Array) -> None:
     """A whole number of stretches, one after the other."""
-    lanes = loops()[0].LANES
+    lanes = loops().LANES
     scratch = np.empty(block.length * lanes), np.empty((cascade.depth, cascade.order, lanes))
     cascade.kernel("blocked", y.dtype.char)(cascade.b, cascade.a, block.g, block.power, x, y, z, *scratch)
 
@@ -203,7 +208,7 @@ def run_together(cascade: Cascade, block: Block, x: Array, y: Array, z: Array, s
     First each thread finds what its blocks would end with from rest, then a chain through all of them (short, and in the
     order of a single thread) gives each its true start. It costs a second reading of x: two threads gain 1.5 times.
     """
-    lanes, dtype = loops()[0].LANES, y.dtype.char
+    lanes, dtype = loops().LANES, y.dtype.char
     parts = [slice(i, min(i + size, len(x))) for i in range(0, len(x), size)]
     stretch, before, starts = block.length * lanes, z.copy(), [z.copy()]
     ends = [np.empty(((part.stop - part.start) // stretch, z.size, lanes)) for part in parts[:-1]]
@@ -224,10 +229,12 @@ def run_together(cascade: Cascade, block: Block, x: Array, y: Array, z: Array, s
 
 def run_lanes(cascade: Cascade, x: Array, y: Array, z: Array | None) -> None:
     """Channels in the lanes of vectors, a group of them at a time."""
-    lanes = loops()[0].LANES
+    lanes = loops().LANES
     groups = -(-len(x) // lanes)
     b, a = cascade.in_lanes(groups, lanes)
-    state = np.zeros((groups, *cascade.b.shape[-2:-1], cascade.order, lanes)) if z is None else in_lanes(z, groups, lanes)
+    state = (
+        np.zeros((groups, *cascade.b.shape[-2:-1], cascade.order, lanes)) if z is None else in_lanes(z, groups, lanes)
+    )
     kernel, parts = cascade.kernel("channels", y.dtype.char), min(get_workers(), groups)
     if parts == 1:
         kernel(b, a, x, y, state, 0, groups)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sigrnn import _cascade
-from sigrnn._arrays import C16, F8, Array
+from sigrnn._arrays import F8, Array
 from sigrnn.workers import get_workers, share
 
 CHUNK = 960  # samples in the scratch of the sums: first-level cache
@@ -152,7 +152,9 @@ def overlap_save(b: Array, x: Array, y: Array, careful: bool) -> None:
         padded[reach + count :] = 0.0
         history = padded[count : count + reach].copy()
         part = padded[: reach + count]
-        filtered = np.fft.irfft(np.fft.rfft(padded) * spectrum, size)[: len(part)] if smooth(part, reach, careful) else None
+        filtered = (
+            np.fft.irfft(np.fft.rfft(padded) * spectrum, size)[: len(part)] if smooth(part, reach, careful) else None
+        )
         if filtered is None or not np.isfinite(filtered).all():  # sums may stay finite where a transform overflows
             filtered = np.empty(len(part))
             direct(b, part[None], filtered[None])

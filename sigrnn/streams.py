@@ -85,6 +85,9 @@ class Stream:
             raise TypeError("give b and a, or sos=")
         self._axis, self._method = operator.index(axis), method
         self._size: tuple[int, ...] | None = None  # of one channel's state
+        self._channels: tuple[int, ...] | None = None  # those of the blocks so far, None before the first
+        self._cascade: Cascade | None = None  # if the filter is recursive and real
+        self._quick: Cascade | None = None  # the same, if the next block may take the short way
         self._assign({"b": b, "a": a} if sos is None else {"sos": sos})
         self._start = doubled(0.0 if zi is None else zi)
         self.reset()
@@ -103,10 +106,10 @@ class Stream:
         y : ndarray
             The filtered block, of the same shape.
         """
-        if self._quick and type(x) is np.ndarray and x.dtype is F8 and x.ndim == 1 and x.size <= SHORT:
+        quick = self._quick
+        if quick is not None and type(x) is np.ndarray and x.dtype is F8 and x.ndim == 1 and x.size <= SHORT:
             y = np.empty(x.size)
-            cascade = self._cascade
-            cascade.run_one(cascade.b, cascade.a, x, y, self._state)
+            quick.run_one(quick.b, quick.a, x, y, self._state)
             return y
         return self._any_block(signal(x))
 
@@ -133,11 +136,12 @@ class Stream:
     def _keep(self, z: Array) -> None:
         """Hold the state, and see whether the next block may take the short way."""
         self._z = z
-        self._quick = self._cascade is not None and self._channels == () and z.dtype == F8
+        self._quick = self._cascade if self._channels == () and z.dtype == F8 else None
         self._state = z.reshape(-1)
 
     def _assign(self, given: dict[str, Any]) -> None:
         """Take these coefficients, if they go with the state there is."""
+        cascade: Cascade | None
         if "sos" in given:
             given = {"sos": sections(np.array(given["sos"]))}  # copies: the user may change theirs
             check_method(self._method, fir=False)
@@ -148,7 +152,7 @@ class Stream:
             runner, cascade = self._from_coefficients(**given)
         self._given, self._runner, self._size = given, runner, runner.state
         self._cascade = cascade if cascade is not None and cascade.b.size and cascade.b.dtype == F8 else None
-        self._quick = False  # until the next block has gone the long way
+        self._quick = None  # until the next block has gone the long way
 
     def _from_sections(self, sos: Array) -> tuple[Runner, Cascade]:
         if sos.ndim != 2 or self._size not in (None, (len(sos), 2)):
@@ -203,7 +207,9 @@ class Stream:
     @property
     def zi(self) -> Array:
         if self._channels is None:
-            return np.broadcast_to(self._start, self._size).copy() if self._start.ndim == 0 else self._start.copy()
+            return (
+                np.broadcast_to(self._start, self._runner.state).copy() if self._start.ndim == 0 else self._start.copy()
+            )
         return state_given(self._z, self._runner.state, self._shape, self._axis % len(self._shape))
 
     @zi.setter
@@ -220,8 +226,7 @@ class Stream:
 
     def reset(self) -> None:
         """Go back to the state the stream was made with; the next block may have other channels."""
-        self._channels: tuple[int, ...] | None = None
-        self._quick = False
+        self._channels = self._quick = None
 
     def copy(self) -> Self:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sigrnn.linear import lfilter, lfilter_tv, sosfilt
 __all__ = ["warmup"]
 
 ORDERS = range(1, 10)  # each order up to 8 has kernels of its own, all others share one
+DEPTHS = range(1, 5)  # so has each number of sections that run together
 
 
 def warmup(progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None) -> int:
@@ -34,7 +36,7 @@ def warmup(progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None) -> 
 
     Notes
     -----
-    Takes about a minute with an empty cache. Run it when building an image, with ``NUMBA_CACHE_DIR`` set to a folder
+    Takes a minute or two with an empty cache. Run it when building an image, with ``NUMBA_CACHE_DIR`` set to a folder
     of the image; ``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` must be the same there and where the image runs.
 
     Examples
@@ -51,8 +53,9 @@ def warmup(progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None) -> 
 
 def all_runs() -> list[Callable[[Any], Any]]:
     """Calls that between them use every kernel."""
-    runs: list[Callable[[Any], Any]] = [_sections, _varying, _taps]
-    runs += [lambda kind, order=order: _order(order, kind) for order in ORDERS]
+    runs: list[Callable[[Any], Any]] = [_varying, _taps]
+    runs += [partial(_order, order) for order in ORDERS]
+    runs += [partial(_sections, depth) for depth in DEPTHS]
     return runs
 
 
@@ -65,8 +68,8 @@ def _order(order: int, kind: Any) -> None:
     lfilter(b, a[:1], np.zeros(8, kind), method="sequential")
 
 
-def _sections(kind: Any) -> None:
-    sos = np.array([[1.0, 0.0, 0.0, 1.0, -0.5, 0.0]], kind)
+def _sections(depth: int, kind: Any) -> None:
+    sos = np.array([[1.0, 0.0, 0.0, 1.0, -0.5, 0.0]] * depth, kind)
     for shape in ((8,), (2, 8), (2048,)):
         sosfilt(sos, np.zeros(shape, kind))
 

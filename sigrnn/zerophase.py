@@ -98,7 +98,9 @@ def filtfilt(
         raise ValueError(f"method must be 'pad' or 'gust', got {method!r}.")
     axis = time_axis(axis, x)
     if method == "gust" or not _served(b, a, x):
-        return _by_scipy("filtfilt", (b, a), x, out, axis=axis, padtype=padtype, padlen=padlen, method=method, irlen=irlen)
+        return _by_scipy(
+            "filtfilt", (b, a), x, out, axis=axis, padtype=padtype, padlen=padlen, method=method, irlen=irlen
+        )
     edge = _edge(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
     x = repeated({"b": b, "a": a}, 1, x, axis)
     zi = constant_state(b, a)
@@ -199,7 +201,9 @@ def _served(*arrays: Array) -> bool:
 def _edge(padtype: str | None, padlen: int | None, x: Array, axis: int, taps: int) -> int:
     """Samples to add at each end."""
     if padtype not in PADDINGS:
-        raise ValueError(f"Unknown value {padtype!r} given to padtype. padtype must be 'even', 'odd', 'constant', or None.")
+        raise ValueError(
+            f"Unknown value {padtype!r} given to padtype. padtype must be 'even', 'odd', 'constant', or None."
+        )
     edge = 0 if padtype is None else 3 * taps if padlen is None else padlen
     if edge < 0:
         raise ValueError(f"padlen must not be negative, got {padlen}")

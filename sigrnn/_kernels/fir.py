@@ -92,7 +92,9 @@ def _varying(b, a, x, y, z):
 def convolve(dtype: str) -> Any:
     """The sums over taps for real samples of this type."""
     rows = strided(dtype, 2, read=True), strided(dtype, 2)
-    return kernel(_convolve, f"convolve_{dtype}", packed("d", 1, read=True), *rows, packed("d", 2), types.intp, packed("d", 1))
+    return kernel(
+        _convolve, f"convolve_{dtype}", packed("d", 1, read=True), *rows, packed("d", 2), types.intp, packed("d", 1)
+    )
 
 
 @cache

@@ -13,8 +13,10 @@ import numpy as np
 from numba import types
 
 from sigrnn._kernels.filters import LANES, STEPS, final_states, sweep, sweep_any
-from sigrnn._kernels.jit import device, kernel, packed, strided
+from sigrnn._kernels.jit import device, entry_point, kernel, packed, strided
 from sigrnn._kernels.vec import ROWS, lanes, load, pointer, prefetch, stack, store, transpose
+
+__all__ = ["LANES", "LARGEST", "MOST", "entry_point", "kernels"]
 
 TILE = 128  # samples of a channel moved before its neighbours' turn
 AREA = TILE * LANES  # 16 kB, half of a small first-level cache
