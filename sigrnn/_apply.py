@@ -124,16 +124,16 @@ def state_rows(zi: Any, own: tuple[int, ...], x: Array, axis: int, dtype: np.dty
     """The state given, as (C, *own)."""
     shape, axes = state_layout(own, x.shape, axis)
     given = initial_state(zi, shape, axes, x, axis)
-    channels = math.prod(x.shape[:axis] + x.shape[axis + 1 :])
-    last = np.moveaxis(given, axes, range(-len(own), 0))
-    return np.array(last, dtype, order="C").reshape(channels, *own)
+    if axes[0] != len(shape) - len(own):  # its own axes are not the last ones yet
+        given = np.moveaxis(given, axes, range(-len(own), 0))
+    return np.array(given, dtype, order="C").reshape(math.prod(given.shape[: -len(own)]), *own)
 
 
 def state_given(z: Array, own: tuple[int, ...], shape: tuple[int, ...], axis: int) -> Array:
-    """(C, *own) in SciPy's layout."""
-    _, axes = state_layout(own, shape, axis)
-    channels = shape[:axis] + shape[axis + 1 :]
-    return np.array(np.moveaxis(z.reshape(*channels, *own), range(-len(own), 0), axes), order="C")
+    """(C, *own) in SciPy's layout; it may be a view."""
+    full, axes = state_layout(own, shape, axis)
+    z = z.reshape(*shape[:axis], *shape[axis + 1 :], *own)
+    return z if axes[0] == len(full) - len(own) else np.ascontiguousarray(np.moveaxis(z, range(-len(own), 0), axes))
 
 
 def over(runner: Runner, x: Array, y: Array, z: Array | None) -> None:
@@ -153,7 +153,7 @@ def over(runner: Runner, x: Array, y: Array, z: Array | None) -> None:
 def matched(coefficients: dict[str, Array], own: int, x: Array, axis: int) -> tuple[list[Array], Array]:
     """Coefficients (..., *own axes) as (C, *own) for the channels of x, and x, its channels of length 1 repeated."""
     values = list(coefficients.values())
-    if all(c.ndim == own for c in values):
+    if all(c.ndim == own for c in values):  # one filter for all channels
         return values, x
     x = repeated(coefficients, own, x, axis)
     channels = x.shape[:axis] + x.shape[axis + 1 :]
@@ -170,6 +170,8 @@ def repeated(coefficients: dict[str, Array], own: int, x: Array, axis: int) -> A
 
     A signal without channels is not repeated: SciPy refuses that, so it is probably a mistake.
     """
+    if all(c.ndim == own for c in coefficients.values()):
+        return x
     last = time_last(x, axis)
     for name, c in coefficients.items():
         if c.ndim - own >= x.ndim:

@@ -96,7 +96,7 @@ def direct(b: Array, x: Array, y: Array) -> None:
     hop = 1
     if len(x) > 1 and beside(x) and beside(y):
         x, y, hop = x.T.reshape(1, -1), y.T.reshape(1, -1), len(x)
-    elif x.size and (x.strides[1] != x.itemsize or y.strides[1] != y.itemsize):
+    elif x.shape[1] > 1 and (x.strides[1] != x.itemsize or y.strides[1] != y.itemsize):
         straight = np.ascontiguousarray(x)
         filtered = np.empty(straight.shape, y.dtype)
         direct(b, straight, filtered)

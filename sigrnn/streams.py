@@ -210,7 +210,7 @@ class Stream:
             return (
                 np.broadcast_to(self._start, self._runner.state).copy() if self._start.ndim == 0 else self._start.copy()
             )
-        return state_given(self._z, self._runner.state, self._shape, self._axis % len(self._shape))
+        return state_given(self._z, self._runner.state, self._shape, self._axis % len(self._shape)).copy()
 
     @zi.setter
     def zi(self, zi: ArrayLike) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from sigrnn._apply import repeated
 from sigrnn._arrays import NATIVE, Array, output, signal, time_axis, time_back, time_last
-from sigrnn.linear import lfilter, sections, sosfilt
+from sigrnn.linear import SHORT, lfilter, sections, sosfilt
 from sigrnn.steady import constant_sections, constant_state
 
 __all__ = ["filtfilt", "sosfiltfilt"]
@@ -109,7 +110,7 @@ def filtfilt(
     taps = (b.astype(dtype), a.astype(dtype)) if b.dtype.kind in "biu" or a.dtype.kind in "biu" else (b, a)
 
     def once(y: Array) -> None:
-        lfilter(*taps, y, zi=zi * y[..., :1], out=y)
+        _in_place(partial(lfilter, *taps), y, zi * y[..., :1])
 
     return _both_ways(once, x, axis, padtype, edge, dtype, out)
 
@@ -187,7 +188,7 @@ def sosfiltfilt(
     sections_first = np.moveaxis(zi.reshape(*channels, *zi.shape[-2:]), -2, 0)  # (S, ..., 2), as sosfilt wants it
 
     def once(y: Array) -> None:
-        sosfilt(sos, y, zi=sections_first * y[None, ..., :1], out=y)
+        _in_place(partial(sosfilt, sos), y, sections_first * y[None, ..., :1] if y.ndim > 1 else zi * y[0])
 
     return _both_ways(once, x, axis, padtype, edge, dtype, out)
 
@@ -240,6 +241,14 @@ def _both_ways(
     target, _ = output(out, x.shape, dtype, x)
     target[...] = result
     return target
+
+
+def _in_place(run: Callable[..., Any], y: Array, zi: Array) -> None:
+    """Filter y into itself; one short channel through a new array, which is the shorter way (2 against 16 us)."""
+    if y.ndim == 1 and len(y) <= SHORT:
+        y[...] = run(y, zi=zi)[0]
+    else:
+        run(y, zi=zi, out=y)
 
 
 def _continuation(x: Array, padtype: str | None, edge: int) -> tuple[Array, Array]:

@@ -100,9 +100,26 @@ def state_matrix(a):
 
 
 def entry(b, a, length):
-    """A^L, and G (L, P) with row n = A^(L-1-n) B: the share of sample n in the state at the end of a block of L."""
-    matrix, column = state_matrix(a), b[1:] - a[1:] * b[0]
-    rows = [column]
-    for _ in range(length - 1):
+    """For sections b, a (S, P + 1): A^L, G (L, R) with row n = A^(L-1-n) B, and the largest entry of A, A^2, ... A^L.
+
+    A and B of the cascade are found by asking it: one sample from each state, one impulse from rest. In long double.
+    """
+    b, a = b.astype(np.longdouble), a.astype(np.longdouble)
+    count, order = b.shape[0], b.shape[1] - 1
+
+    def step(states, x):
+        after = []
+        for s in range(count):
+            y, z = direct_form(b[s], a[s], [x], states[s * order : (s + 1) * order])
+            after.append(z)
+            x = y[0]
+        return np.concatenate(after)
+
+    unit, nothing = np.eye(count * order, dtype=np.longdouble), np.zeros(count * order, np.longdouble)
+    matrix = np.array([step(state, np.longdouble(0)) for state in unit]).T
+    rows, power, largest = [step(nothing, np.longdouble(1))], unit, 0.0
+    for _ in range(length):
         rows.append(matrix @ rows[-1])
-    return np.linalg.matrix_power(matrix, length), np.array(rows[::-1])
+        power = matrix @ power
+        largest = max(largest, np.abs(power).max())
+    return power, np.array(rows[-2::-1]), float(largest)

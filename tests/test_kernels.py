@@ -10,7 +10,9 @@ import reference
 import scipy.signal
 from helpers import assert_close, assert_same, noise, stable
 
-from sigrnn._kernels import blocks, fir, scans, vec
+import sigrnn
+from sigrnn import _cascade
+from sigrnn._kernels import blocks, fir, vec
 from sigrnn._kernels.filters import LANES
 
 ORDERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 64]
@@ -29,55 +31,58 @@ SCIPY_BITS = pytest.mark.skipif(
 def run_sequential(kind, b, a, x, z):
     """b, a (S, P + 1), x (N,), z (S, P)."""
     y, z = np.empty_like(x), z.copy()
-    scans.kernels("sequential", kind, b.shape[1] - 1)(b, a, x, y, z.reshape(-1))
+    _cascade.Cascade(b, a, kind).kernel("sequential", x.dtype.char)(b, a, x, y, z.reshape(-1))
     return y, z
 
 
-def run_channels(kind, b, a, x, z, y=None):
-    """b, a (S, P + 1) or (C, S, P + 1), x (C, N), z (C, S, P)."""
-    groups = -(-len(x) // LANES)
-    b, a, state = (in_lanes(c, groups) for c in (b, a, z))
-    y = np.empty_like(x) if y is None else y
-    scans.kernels("channels", kind, b.shape[2] - 1)(b, a, x, y, state, 0, groups)
+def run_channels(kind, b, a, x, z, y=None, groups=None):
+    """b, a (S, P + 1) or (C, S, P + 1), x (C, N), z (C, S, P); groups: first and last + 1."""
+    cascade, count = _cascade.Cascade(b, a, kind), -(-len(x) // LANES)
+    state, y = _cascade.in_lanes(z, count, LANES), np.empty_like(x) if y is None else y
+    kernel = cascade.kernel("channels", x.dtype.char)
+    kernel(*cascade.in_lanes(count, LANES), x, y, state, *((0, count) if groups is None else groups))
     return y, state.transpose(0, 3, 1, 2).reshape(-1, *z.shape[1:])[: len(x)]
 
 
-def in_lanes(c, groups):
-    if c.ndim == 2:
-        return np.ascontiguousarray(np.broadcast_to(c[None, :, :, None], (1, *c.shape, LANES)))
-    full = np.zeros((groups * LANES, *c.shape[1:]))
-    full[: len(c)] = c
-    return np.ascontiguousarray(full.reshape(groups, LANES, *c.shape[1:]).transpose(0, 2, 3, 1))
-
-
-def run_blocked(kind, b, a, x, z, length, y=None):
-    """b, a (S, P + 1), x (N,) with N a multiple of length * LANES, z (S, P)."""
-    order = b.shape[1] - 1
-    entries = [run_entry(*section, length) for section in zip(b, a, strict=True)]
-    power, g, _ = (np.array(part) for part in zip(*entries, strict=True))
+def run_blocked(kind, b, a, x, z, length, y=None, share=None):
+    """b, a (S, P + 1), x (N,) with N a multiple of length * LANES, z (S, P); share: samples for each thread."""
+    cascade = _cascade.Cascade(b, a, kind)
+    block = cascade._entered(length)
+    assert block is not None, "no safe block of this length"
     y, z = np.empty_like(x) if y is None else y, z.copy()
-    scratch = np.empty(length * LANES), np.empty((1, order, LANES))
-    scans.kernels("blocked", kind, order)(b, a, g, power, x, y, z, *scratch)
+    if share is None:
+        _cascade.run_blocks(cascade, block, x, y, z)
+    else:
+        assert _cascade.run_together(cascade, block, x, y, z, share)
     return y, z
 
 
 def run_entry(b, a, length):
-    """A^L, G and ||A^L|| of one section."""
-    order = len(b) - 1
-    power, g = np.empty((order, order)), np.empty((length, order))
-    norm = blocks.entry(b, a, power, g, np.empty((6, order, order)))
+    """A^L, G and ||A^L|| of a cascade (S, P + 1)."""
+    states = len(b) * (b.shape[1] - 1)
+    power, g = np.empty((states, states)), np.empty((length, states))
+    norm = blocks.entry()(b, a, power, g, np.empty((6, states, states)))
     return power, g, norm
 
 
-def run_shortest(a, first, last, bound):
-    return blocks.shortest(a, np.eye(len(a) - 1), first, 4, last, bound)
+def run_shortest(a, first, last):
+    order = len(a) - 1
+    return blocks.shortest()(np.ones((1, order + 1)), a[None], np.empty((order, order)), first, 4, last)
 
 
-def run_convolve(b, x, hop=1, chunk=96):
-    scratch = np.empty((len(b) - 1) * hop + chunk + fir.SPAN)
-    y = np.empty_like(x)
-    fir.convolve(np.ascontiguousarray(b[::-1]), x, y, hop, scratch)
+def run_convolve(b, x, hop=1, chunk=96, past=None, y=None):
+    """y[r, i] = sum_m b[m] x[r, i - m hop]."""
+    reach = (len(b) - 1) * hop
+    past = np.empty((0, reach)) if past is None else past
+    y = np.empty_like(x) if y is None else y
+    fir.convolve(x.dtype.char)(np.ascontiguousarray(b[::-1]), x, y, past, hop, np.empty(reach + chunk + fir.SPAN))
     return y
+
+
+def run_varying(b, a, x, z):
+    y, z = np.empty_like(x), np.append(z, 0.0)
+    fir.varying(x.dtype.char)(b, a, x, y, z)
+    return y, z[:-1]
 
 
 def twin(kind, b, a, x, z):
@@ -230,13 +235,12 @@ def test_channels_lengths_and_directions(rng, samples):
 
 def test_channels_some_groups_only(rng):
     b, a = sections(rng, 1, 2)
-    x = noise(rng, (3 * LANES, 40))
-    state, y = np.zeros((3, 1, 2, LANES)), np.zeros_like(x)
-    scans.kernels("channels", "direct", 2)(in_lanes(b, 3), in_lanes(a, 3), x, y, state, 1, 2)
-    assert not y[:LANES].any()
-    assert not y[2 * LANES :].any()
-    assert not state[[0, 2]].any()
-    assert_same(y[LANES : 2 * LANES], scipy.signal.lfilter(b[0], a[0], x[LANES : 2 * LANES]))
+    x, y = noise(rng, (3 * LANES, 40)), np.zeros((3 * LANES, 40))
+    _, final = run_channels("direct", b, a, x, np.zeros((3 * LANES, 1, 2)), y, groups=(1, 2))
+    middle = slice(LANES, 2 * LANES)
+    assert not np.delete(y, middle, axis=0).any()
+    assert not np.delete(final, middle, axis=0).any()
+    assert_same(y[middle], np.array([twin("direct", b, a, row, np.zeros((1, 2)))[0] for row in x[middle]]))
 
 
 # Blocks of time in lanes
@@ -253,6 +257,20 @@ def test_blocked_direct(rng, order, kind):
     # both forms lose those digits.
     assert_close(y, desired.astype(kind), 64 if order <= 12 or kind == "f4" else 1e5)
     assert_close(final, state, 64 if order <= 12 else 1e5)
+
+
+@pytest.mark.parametrize(("count", "order"), [(1, 2), (2, 2), (3, 2), (4, 2), (1, 9)])
+def test_blocked_on_several_threads(rng, count, order):
+    # Ends first, then the chain, then all of it at once: the bits of a single thread.
+    b, a = sections(rng, count, order)
+    kind = "direct" if count == 1 else "sections"
+    x, z = noise(rng, 5 * 64 * LANES), noise(rng, (count, order))
+    alone, final = run_blocked(kind, b, a, x, z, 64)
+    for share in (64 * LANES, 2 * 64 * LANES, 4 * 64 * LANES, 9 * 64 * LANES):
+        with sigrnn.set_workers(3):
+            y, state = run_blocked(kind, b, a, x, z, 64, share=share)
+        assert_same(y, alone)
+        assert_same(state, final)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -307,8 +325,17 @@ def test_convolve_channels_beside_each_other(rng, hop):
 def test_convolve_in_place(rng):
     b, x = noise(rng, 40), noise(rng, (3, 500))
     desired = run_convolve(b, x)
-    fir.convolve(np.ascontiguousarray(b[::-1]), x, x, 1, np.empty(39 + 96 + fir.SPAN))
-    assert_same(x, desired)
+    assert_same(run_convolve(b, x, y=x), desired)
+
+
+@pytest.mark.parametrize("hop", [1, 3])
+def test_convolve_goes_on(rng, hop):
+    # What came before a row is given: parts of a signal, for threads, have the bits of the whole.
+    b, x = noise(rng, 37), noise(rng, (2, 900))
+    whole = run_convolve(b, x, hop)
+    for cut in (fir.SPAN * 3, fir.SPAN * 9):
+        past = np.ascontiguousarray(x[:, cut - 36 * hop : cut])
+        assert_same(run_convolve(b, x[:, cut:], hop, past=past), whole[:, cut:])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -316,47 +343,45 @@ def test_convolve_in_place(rng):
 def test_varying(rng, order, kind):
     b, a = noise(rng, (77, order + 1)), noise(rng, (77, order + 1)) / (2 * order + 1)
     a[:, 0] = 1.0
-    x, z = noise(rng, 77, kind), np.append(noise(rng, order), 0.0)
-    y = np.empty_like(x)
-    desired, state = reference.varying(b, a, x.astype(float), z[:-1])
-    fir.varying(b, a, x, y, z)
+    x, z = noise(rng, 77, kind), noise(rng, order)
+    y, final = run_varying(b, a, x, z)
+    desired, state = reference.varying(b, a, x.astype(float), z)
     assert_same(y, desired.astype(kind))
-    assert_same(z[:-1], state)
+    assert_same(final, state)
 
 
 # What blocks are entered with
 
 
-@pytest.mark.parametrize("order", [1, 2, 3, 8, 12])
+@pytest.mark.parametrize(("count", "order"), [(1, 1), (1, 2), (1, 3), (1, 8), (1, 12), (2, 2), (3, 2), (4, 2), (2, 1)])
 @pytest.mark.parametrize("length", [1, 2, 7, 64])
-def test_entry(rng, order, length):
-    b, a = stable(rng, order)
+def test_entry(rng, count, order, length):
+    b, a = sections(rng, count, order)
     power, g, norm = run_entry(b, a, length)
-    matrix_power, rows = reference.entry(b, a, length)
-    # Errors of powers are relative to the largest power on the way, not to the last.
-    size = max(np.abs(np.linalg.matrix_power(reference.state_matrix(a), n)).max() for n in range(length + 1))
-    np.testing.assert_allclose(power, matrix_power, rtol=0, atol=1e-13 * size)
-    np.testing.assert_allclose(g, rows, rtol=0, atol=1e-13 * size * np.abs(rows).max())
+    matrix_power, rows, size = reference.entry(b, a, length)
+    # Powers are taken in more than double precision: what is left is the last rounding, of the largest on the way.
+    np.testing.assert_allclose(power, matrix_power.astype(float), rtol=0, atol=4e-16 * size)
+    np.testing.assert_allclose(g, rows.astype(float), rtol=0, atol=4e-16 * np.abs(rows).max())
     assert norm == pytest.approx(np.abs(power).sum(axis=1).max(), rel=1e-14)
 
 
 @pytest.mark.parametrize("first", [1, 64])
-def test_shortest(first):
-    # Poles at radius 0.9: ||A^n|| = max row sum of the powers, looked up with NumPy.
-    a = np.poly(0.9 * np.exp(1j * np.array([0.3, -0.3]))).real
-    norms = [np.abs(np.linalg.matrix_power(reference.state_matrix(a), n)).sum(axis=1).max() for n in range(301)]
-    for bound in (1.0, 1e-3):
-        wanted = next(n for n in range(first, 301, 4) if norms[n] <= bound)
-        assert run_shortest(a, first, 300, bound) == wanted
+@pytest.mark.parametrize("radius", [0.5, 0.9, 0.99])
+def test_shortest(radius, first):
+    # ||A^n|| = max row sum of the powers, looked up with NumPy.
+    a = np.poly(radius * np.exp(1j * np.array([0.3, -0.3]))).real
+    norms = [np.abs(np.linalg.matrix_power(reference.state_matrix(a), n)).sum(axis=1).max() for n in range(1301)]
+    wanted = next(n for n in range(first, 1301, 4) if norms[n] <= 1.0)
+    assert run_shortest(a, first, 1300) == wanted
+    assert run_shortest(a, first, wanted) == wanted
+    assert run_shortest(a, first, wanted - 1) == 0
 
 
 def test_shortest_says_when_there_is_none():
-    growing = np.array([1.0, -1.01])
-    assert run_shortest(growing, 64, 65_536, 1.0) == 0
-    slow = np.poly([0.99999, 0.99998])
-    assert run_shortest(slow, 64, 1000, 1.0) == 0
-    assert run_shortest(np.array([1.0, np.nan]), 64, 1000, 1.0) in (0, 64)  # such filters run in turn
-    assert run_shortest(np.array([1.0, -1.0]), 64, 1000, 1.0) == 64  # an integrator keeps its errors
+    assert run_shortest(np.array([1.0, -1.01]), 64, 65_536) == 0  # grows
+    assert run_shortest(np.poly([0.99999, 0.99998]), 64, 1000) == 0  # not for long
+    assert run_shortest(np.array([1.0, np.nan]), 64, 1000) in (0, 64)  # such filters run in turn, blocks or not
+    assert run_shortest(np.array([1.0, -1.0]), 64, 1000) == 64  # an integrator keeps its errors
 
 
 # SciPy's bits
