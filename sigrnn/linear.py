@@ -16,6 +16,7 @@ __all__ = ["lfilter", "lfilter_tv", "sosfilt"]
 
 ndarray, empty = np.ndarray, np.empty  # looked up once: a short call is counted in nanoseconds
 SHORT = 1024  # samples up to which there are no blocks, only the plain recurrence
+FEW = 32  # taps up to which it beats setting up sums over the taps
 
 
 def lfilter(
@@ -95,6 +96,8 @@ def lfilter(
     >>> y, zf
     (array([1. , 1.5, 2.5]), array([1.5]))
     """
+    if type(a) is float:  # as in lfilter(taps, 1.0, x)
+        a = np.array([a])
     if out is None and method == "auto":
         quick = _short(b, a, x, axis, zi)
         if quick is not None:
@@ -325,9 +328,9 @@ def padded(c: Array, length: int) -> Array:
 
 @lru_cache(maxsize=128)
 def known_recursion(b: bytes, a: bytes) -> Cascade | None:
-    """The cascade of float64 coefficients; the last ones asked for are kept, with their blocks. None without memory."""
+    """The cascade of float64 coefficients; the last ones asked for are kept, with their blocks. None without memory, or for many taps."""
     taps = len(a) == F8.itemsize
-    if not a or not b or (taps and len(b) == F8.itemsize):
+    if not a or not b or (taps and not 1 < len(b) // F8.itemsize <= FEW):
         return None
     normal = normalised(np.frombuffer(b), np.frombuffer(a), F8)
     return Cascade(normal[0][None], normal[1][None], "taps" if taps else "direct")

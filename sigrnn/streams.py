@@ -11,7 +11,17 @@ from numpy.typing import ArrayLike
 from sigrnn._apply import Recursion, Runner, Taps, fill, inner, state_given, state_rows
 from sigrnn._arrays import C16, F8, NATIVE, Array, signal, time_axis
 from sigrnn._cascade import Cascade
-from sigrnn.linear import SHORT, cascade_of, check_method, coefficients, normalised, padded, real_if_exact, sections
+from sigrnn.linear import (
+    FEW,
+    SHORT,
+    cascade_of,
+    check_method,
+    coefficients,
+    normalised,
+    padded,
+    real_if_exact,
+    sections,
+)
 
 __all__ = ["Stream"]
 
@@ -170,7 +180,7 @@ class Stream:
         b, a = normalised(b, a, np.result_type(b, a))
         b = padded(b, length)
         if a.size == 1:
-            return Taps(b, self._method), Cascade(b[None], b[None], "taps") if length > 1 else None
+            return Taps(b, self._method), Cascade(b[None], b[None], "taps") if 1 < length <= FEW else None
         cascade = Cascade(b[None], padded(a, length)[None], "direct")
         return Recursion(cascade, self._method), cascade
 

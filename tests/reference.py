@@ -110,7 +110,7 @@ def entry(b, a, length):
     def step(states, x):
         after = []
         for s in range(count):
-            y, z = direct_form(b[s], a[s], [x], states[s * order : (s + 1) * order])
+            y, z = direct_form(b[s], a[s], np.array([x]), states[s * order : (s + 1) * order])
             after.append(z)
             x = y[0]
         return np.concatenate(after)
