@@ -112,7 +112,7 @@ class Cascade:
         parts, states = self._parts(), self.depth * self.order
         g, power = np.empty((len(parts), length, states)), np.empty((len(parts), states, states))
         for i, (b, a) in enumerate(parts):
-            if not entry()(b, a, power[i], g[i], np.empty((6, states, states))) <= 1.0:
+            if not entry()(b, a, power[i], g[i], np.zeros((6, states, states))) <= 1.0:
                 return None
         return Block(length, g, power)
 
@@ -198,7 +198,7 @@ def run_long(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
 def run_blocks(cascade: Cascade, block: Block, x: Array, y: Array, z: Array) -> None:
     """A whole number of stretches, one after the other."""
     lanes = loops().LANES
-    scratch = np.empty(block.length * lanes), np.empty((cascade.depth, cascade.order, lanes))
+    scratch = np.empty(block.length * lanes), np.empty((cascade.depth, cascade.order, lanes)), np.empty_like(z)
     cascade.kernel("blocked", y.dtype.char)(cascade.b, cascade.a, block.g, block.power, x, y, z, *scratch)
 
 

@@ -31,9 +31,10 @@ def run(b: Array, x: Array, y: Array, z: Array | None, method: str) -> None:
 
     b : (M + 1,) for all channels or (C, M + 1), float64 or complex128.
     """
-    if z is not None and not z.shape[1]:
-        z = None
-    if method == "sequential" and b.shape[-1] > 1:
+    if b.shape[-1] == 1:
+        np.multiply(b, x, out=y, casting="same_kind")
+        return
+    if method == "sequential":
         state = None if z is None else z[:, None, :]
         _cascade.run(_cascade.Cascade(b[..., None, :], b[..., None, :], "taps"), x, y, state, method)
         return
@@ -64,11 +65,11 @@ def final_state(b: Array, x: Array, z: Array, method: str) -> Array:
 
 def run_complex(b: Array, x: Array, y: Array, method: str) -> None:
     """Each part of b by each part of x: sums of real filters."""
-    parts = [np.ascontiguousarray(part) for part in (x.real, x.imag)]
+    parts = [np.ascontiguousarray(part, F8) for part in (x.real, x.imag)]
     for channel in range(len(x)) if b.ndim == 2 else [slice(None)]:
         taps = b[channel] if b.ndim == 2 else b
         mine = [np.atleast_2d(part[channel]) for part in parts]
-        real, imag = np.empty_like(mine[0], F8), np.empty_like(mine[0], F8)
+        real, imag = np.empty_like(mine[0]), np.empty_like(mine[0])
         run_real(np.ascontiguousarray(taps.real), mine[0], real, method)
         run_real(np.ascontiguousarray(taps.real), mine[1], imag, method)
         if b.dtype != F8 and taps.imag.any():

@@ -106,7 +106,7 @@ def lfilter(
     dtype = np.result_type(b, a, x) if zi is None else np.result_type(b, a, x, weak(zi))
     check_method(method, a.shape[-1] == 1)
     axis = time_axis(axis, x)
-    if dtype.char not in NATIVE or (a.shape[-1] == 1 and not np.isfinite(b).all()):
+    if dtype.char not in NATIVE:
         return by_scipy("lfilter", (b, a), x, axis, zi, out)
     if b.ndim == a.ndim == 1 and dtype.kind == "f" and len(a) > 1:
         cascade = known_recursion(b.astype(F8).tobytes(), a.astype(F8).tobytes())
@@ -117,8 +117,8 @@ def lfilter(
     b, a = normalised(b, a, dtype)
     (b, a), x = matched({"b": b, "a": a}, 1, x, axis)
     if a.shape[-1] == 1:
-        if dtype.kind == "c" and b.ndim == 1 and not np.isfinite(x).all():
-            return by_scipy("lfilter", (b, a), x, axis, zi, out)  # products of parts would lose a NaN of 0 inf
+        if not np.isfinite(b).all() or (dtype.kind == "c" and not np.isfinite(x).all()):
+            method = "sequential"  # no product that the equation has not, and none left out
         return apply(Taps(b, method), x, axis, zi, out, dtype)
     return apply(Recursion(Cascade(b[..., None, :], a[..., None, :], "direct"), method), x, axis, zi, out, dtype)
 

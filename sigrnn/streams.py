@@ -257,7 +257,7 @@ class Stream:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_runner"], state["_cascade"]  # they hold compiled code
+        del state["_runner"], state["_cascade"], state["_quick"]  # they hold compiled code
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ import gc, json, sys
 import numpy as np, sigrnn
 y = sigrnn.lfilter(np.array([1.0]), np.array([1.0, -0.5]), np.array([8.0, 0.0, 0.0]))
 from sigrnn._kernels.jit import KernelCache, folders
-caches = [thing for thing in gc.get_objects() if isinstance(thing, KernelCache)]
+caches = [thing for thing in gc.get_objects() if type(thing) is KernelCache]
 files = [path.name for folder in folders() if folder.is_dir() for path in folder.glob("*.nbc")]
 print(json.dumps({
     "y": y.tolist(), "file": sigrnn.__file__, "files": sorted(files),
@@ -116,12 +116,8 @@ def test_all_kernel_files_are_watched():
 DOUBLED = """
 
 @device
-def doubled(order, b, a, z, x):
-    y = z[0] + 2.0 * b[0] * x
-    for p in range(order - 1):
-        z[p] = z[p + 1] + x * b[p + 1] - y * a[p + 1]
-    z[order - 1] = x * b[order] - y * a[order]
-    return y
+def doubled(order, b, a, z, c, s, x):
+    return direct_form(order, b, a, z, c, s, 2.0 * x)
 
 
 STEPS["direct"] = doubled
@@ -143,14 +139,13 @@ def test_new_file_is_seen(site):
     assert report(site)["misses"] == 1
 
 
-@pytest.mark.parametrize("setting", [{"NUMBA_OPT": "1"}, {"NUMBA_BOUNDSCHECK": "1"}, {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}])
+@pytest.mark.parametrize("setting", ["NUMBA_OPT", "NUMBA_BOUNDSCHECK"])
 def test_settings_of_the_compiler_have_entries_of_their_own(site, setting):
-    other = report(site, setting)
+    other = report(site, {setting: "1"})
     assert (other["y"], other["misses"]) == (RIGHT, 1)
-    again = report(site, setting)
-    assert (again["y"], again["misses"]) == (RIGHT, 0)
     plain = report(site)
     assert (plain["y"], plain["misses"]) == (RIGHT, 0)  # still there
+    assert len(kernel_files(site)) == 2
 
 
 # Never in the way

@@ -96,7 +96,8 @@ def twin(kind, b, a, x, z):
 
 def sections(rng, count, order=2):
     """A cascade of stable sections b, a (S, P + 1)."""
-    pairs = [stable(rng, order) for _ in range(count)]
+    radius = 0.9 if order < 16 else 0.5  # a denominator of order 64 with poles far out loses all its digits
+    pairs = [stable(rng, order, radius) for _ in range(count)]
     return np.array([b for b, _ in pairs]), np.array([a for _, a in pairs])
 
 
@@ -249,14 +250,12 @@ def test_channels_some_groups_only(rng):
 @pytest.mark.parametrize(("order", "kind"), ORDERS_AND_KINDS)
 def test_blocked_direct(rng, order, kind):
     b, a = sections(rng, 1, order)
-    length = 64 if order <= 12 else 256
+    length = 64 if order <= 12 else 160  # states of order 64 grow before they decay
     x, z = noise(rng, 2 * length * LANES, kind), noise(rng, (1, order))
     y, final = run_blocked("direct", b, a, x, z, length)
     desired, state = twin("direct", b, a, x, z)
-    # 64 eps of the output for the default orders. At order 64 the denominator's coefficients reach 1e3 times its gain;
-    # both forms lose those digits.
-    assert_close(y, desired.astype(kind), 64 if order <= 12 or kind == "f4" else 1e5)
-    assert_close(final, state, 64 if order <= 12 else 1e5)
+    assert_close(y, desired.astype(kind), 100)
+    assert_close(final, state, 100)
 
 
 @pytest.mark.parametrize(("count", "order"), [(1, 2), (2, 2), (3, 2), (4, 2), (1, 9)])
@@ -359,9 +358,9 @@ def test_entry(rng, count, order, length):
     b, a = sections(rng, count, order)
     power, g, norm = run_entry(b, a, length)
     matrix_power, rows, size = reference.entry(b, a, length)
-    # Powers are taken in more than double precision: what is left is the last rounding, of the largest on the way.
-    np.testing.assert_allclose(power, matrix_power.astype(float), rtol=0, atol=4e-16 * size)
-    np.testing.assert_allclose(g, rows.astype(float), rtol=0, atol=4e-16 * np.abs(rows).max())
+    # Powers are taken in more than double precision, of A and B that are rounded: a few eps of the largest on the way.
+    np.testing.assert_allclose(power, matrix_power.astype(float), rtol=0, atol=4e-15 * size)
+    np.testing.assert_allclose(g, rows.astype(float), rtol=0, atol=4e-15 * float(np.abs(rows).max()))
     assert norm == pytest.approx(np.abs(power).sum(axis=1).max(), rel=1e-14)
 
 

@@ -127,19 +127,20 @@ def run_checked():
 
     assert config.BOUNDSCHECK == 1
     # Checks are the same code for all layouts and dtypes: the fewest kernels that between them hold all of it.
-    check_all([np.array], [(5,), (1024,), (3, 1100), (17, 131)], "d", (2, 9), any_axis=False)
+    check_all([np.array], [(5,), (17, 131)], "d", (2, 9), any_axis=False)
+    check_all([np.array], [(1024,), (3, 1100)], "d", (2,), any_axis=False)
 
 
 def run_checked_out_of_bounds():
     from sigrnn._kernels.fir import varying
 
-    varying(np.ones((4, 2)), np.ones((4, 2)), np.ones(5), np.empty(5), np.zeros(2))  # a row too few
+    varying("d")(np.ones((4, 2)), np.ones((4, 2)), np.ones(5), np.empty(5), np.zeros(2))  # a row too few
 
 
 def test_bounds_checks():
     # A folder of their own beside the others', kept between runs.
     env = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"] + "-checked"}
     printed = run_in_fresh_process("import test_memory_safety as t; t.run_checked()", env=env, timeout=300)
-    assert int(printed) > 100
+    assert sum(map(int, printed.split())) > 100
     with pytest.raises(AssertionError, match="IndexError"):  # and they do check
         run_in_fresh_process("import test_memory_safety as t; t.run_checked_out_of_bounds()", env=env)

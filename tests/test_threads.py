@@ -95,6 +95,9 @@ def calls():
     sos = np.array([np.concatenate(stable(rng, 2)) for _ in range(2)])
     taps, many = noise(rng, 100), noise(rng, 500)
     few, wide = noise(rng, (3, 200_000)), noise(rng, (40, 20_000))
+    long = noise(rng, 2_500_000)  # more than a million samples for each of two threads
+    spoilt = long.copy()
+    spoilt[2_000_000] = np.inf
     bs, as_ = (np.tile(c, (40, 1)) for c in (b, a))
     return {
         "blocks": lambda: lfilter(b, a, few, zi=0.0),
@@ -110,6 +113,13 @@ def calls():
         "zero phase": lambda: filtfilt(b, a, wide),
         "zero phase sections": lambda: sosfiltfilt(sos, few),
         "stream": lambda: Stream(b, a)(wide),
+        "one channel": lambda: lfilter(b, a, long, zi=0.5),
+        "one channel backwards": lambda: lfilter(b, a, long[::-1]),
+        "one channel with inf": lambda: np.isfinite(lfilter(b, a, spoilt)),
+        "one channel in place": lambda: lfilter(b, a, again := long.copy(), out=again),
+        "one channel of sections": lambda: sosfilt(sos, long, zi=0.5),
+        "one channel of float32": lambda: lfilter(b.astype("f"), a.astype("f"), long.astype("f")),
+        "one channel of taps": lambda: lfilter(taps, [1.0], long[:300_000], zi=0.5),
     }
 
 

@@ -7,15 +7,15 @@ therefore taken in double-double: a value as a sum high + low.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from numba import types
 
-from sigrnn._kernels.jit import device, kernel, packed
+from sigrnn._kernels.filters import copy
+from sigrnn._kernels.jit import device, kernel, once, packed, routine
 
 
-@device
+@routine
 def advance(b, a, m, q, x):
     """Column q of m, a state of the cascade, after one more sample x (transposed direct form II throughout)."""
     # b, a (S, P + 1)   m (S P, Q)
@@ -66,10 +66,9 @@ def _shortest(b, a, m, first, step, last):
 
 def _entry(b, a, power, g, work):
     """power <- A^L and g[n] <- A^(L - 1 - n) B, the part of sample n in a block's final state; returns ||A^L||."""
-    # b, a (S, P + 1)   power (R, R)   g (L, R)   work (6, R, R)   R = S P states
+    # b, a (S, P + 1)   power (R, R)   g (L, R)   work (6, R, R) zeros   R = S P states
     length, states = g.shape
     matrix, matrix_low, high, low, product, product_low = work[0], work[1], work[2], work[3], work[4], work[5]
-    work[:] = 0.0
     identity(matrix)
     for q in range(states):
         advance(b, a, matrix, q, 0.0)
@@ -81,7 +80,9 @@ def _entry(b, a, power, g, work):
         for p in range(states):
             product[p, 0], product_low[p, 0] = high[p, 0], low[p, 0]
     identity(power)
-    low[:] = 0.0
+    for p in range(states):
+        for q in range(states):
+            low[p, q] = 0.0
     raise_power(power, low, matrix, matrix_low, product, product_low, length)
     return norm(power)
 
@@ -92,14 +93,16 @@ def raise_power(x, x_low, y, y_low, z, z_low, n):
     while n:
         if n & 1:
             multiply(x, x_low, y, y_low, z, z_low, x.shape[0])
-            x[:, :], x_low[:, :] = z, z_low
+            copy(z, x)
+            copy(z_low, x_low)
         n >>= 1
         if n:
             multiply(y, y_low, y, y_low, z, z_low, x.shape[0])
-            y[:, :], y_low[:, :] = z, z_low
+            copy(z, y)
+            copy(z_low, y_low)
 
 
-@device
+@routine
 def multiply(x, x_low, y, y_low, z, z_low, columns):
     """z <- x y, the first `columns` of it, in double-double."""
     for p in range(x.shape[0]):
@@ -125,14 +128,14 @@ def plus_product(s, s_low, x, x_low, y, y_low):
     return high, low - (high - total)
 
 
-@cache
+@once
 def shortest() -> Any:
     """`_shortest`, compiled."""
     coefficients = [packed("d", 2, read=True)] * 2
     return kernel(_shortest, "shortest", *coefficients, packed("d", 2), types.intp, types.intp, types.intp)
 
 
-@cache
+@once
 def entry() -> Any:
     """`_entry`, compiled."""
     coefficients = [packed("d", 2, read=True)] * 2

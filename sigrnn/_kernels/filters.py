@@ -54,6 +54,14 @@ def feedforward(order, b, a, z, c, s, x):
 STEPS = {"direct": direct_form, "sections": biquad, "taps": feedforward}
 
 
+@device
+def copy(source, target):
+    """Both (P, Q); a slice assignment would take Numba a second to compile."""
+    for p in range(source.shape[0]):
+        for q in range(source.shape[1]):
+            target[p, q] = source[p, q]
+
+
 def number(c: Any, s: int, p: int, like: Any) -> Any:
     """Entry p of section s as a number like `like`: shared by the lanes (S, P), or one for each lane (S, P, LANES)."""
 

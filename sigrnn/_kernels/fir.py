@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from numba import types
 
 from sigrnn._kernels.filters import direct_form
-from sigrnn._kernels.jit import device, kernel, packed, strided
+from sigrnn._kernels.jit import device, kernel, once, packed, strided
 from sigrnn._kernels.vec import lanes, load, pointer, spread, stack, store
 
 WIDTH = 8  # samples in a vector
@@ -88,7 +87,7 @@ def _varying(b, a, x, y, z):
         y[n] = direct_form(order, pointer(b[n]), pointer(a[n]), pointer(z), 0, 0, x[n]) if order else b[n, 0] * x[n]
 
 
-@cache
+@once
 def convolve(dtype: str) -> Any:
     """The sums over taps for real samples of this type."""
     rows = strided(dtype, 2, read=True), strided(dtype, 2)
@@ -97,7 +96,7 @@ def convolve(dtype: str) -> Any:
     )
 
 
-@cache
+@once
 def varying(dtype: str) -> Any:
     """The time-varying filter for samples of this type."""
     number = "D" if dtype in "FD" else "d"

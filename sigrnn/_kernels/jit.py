@@ -14,8 +14,9 @@ import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import llvmlite
@@ -35,6 +36,23 @@ OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 def device(function: Callable[..., Any]) -> Any:
     """A helper of kernels, inlined into them before types are known: no symbol of its own, nothing to go stale."""
     return numba.njit(inline="always", **OPTIONS)(function)
+
+
+def routine(function: Callable[..., Any]) -> Any:
+    """A helper that is compiled by itself and called: for what stands at several places and takes long each time."""
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+
+
+def once(make: Callable[..., Any]) -> Callable[..., Any]:
+    """`functools.cache` for makers of kernels: threads that ask for the same one at once wait for a single compilation."""
+    kept, lock = cache(make), RLock()
+
+    @wraps(make)
+    def locked(*arguments: Any) -> Any:
+        with lock:
+            return kept(*arguments)
+
+    return locked
 
 
 def kernel(function: Callable[..., Any], name: str, *arguments: Any) -> Any:

@@ -6,14 +6,13 @@ Each function here makes the kernel for one recurrence: `step` says which and `o
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import types
 
-from sigrnn._kernels.filters import LANES, STEPS, final_states, sweep, sweep_any
-from sigrnn._kernels.jit import device, entry_point, kernel, packed, strided
+from sigrnn._kernels.filters import LANES, STEPS, copy, final_states, sweep, sweep_any
+from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, strided
 from sigrnn._kernels.vec import ROWS, lanes, load, pointer, prefetch, stack, store, transpose
 
 __all__ = ["LANES", "LARGEST", "MOST", "entry_point", "kernels"]
@@ -25,7 +24,7 @@ LARGEST = 8  # orders up to here have kernels of their own, with the state in re
 MOST = 64  # orders up to here run in lanes
 
 
-@cache
+@once
 def kernels(loop: str, kind: str, order: int, depth: int, dtype: str) -> Any:
     """The compiled form of one of the loops below: a recurrence of `filters.STEPS`, `depth` sections of this order.
 
@@ -156,28 +155,31 @@ def blocked(step: Any, order: int, depth: int) -> Any:
     """
     known, room = order, depth * (order + 1) if order else MOST + 1
 
-    def run(b, a, g, power, x, y, z, tile, entry):
+    def run(b, a, g, power, x, y, z, tile, entry, before):
         # b, a (S, P + 1)   x, y (N,), N a multiple of L * LANES   z (S, P)   with D = depth, R = D P states together:
         # g (S / D, L, R)   power (S / D, R, R)   scratch: tile (L * LANES,)   entry (D, P, LANES)
+        # before (S, P)
         like = lanes(LANES, True)
         order = known if known else b.shape[1] - 1
         length, states, at = g.shape[1], depth * order, pointer(tile)
-        together, before = entry.reshape(states, LANES), np.empty_like(z)
+        together = entry.reshape(states, LANES)
         for start in range(0, x.shape[0], length * LANES):
-            columns(x, start, length, at)
-            before[:, :] = z
+            copy(z, before)
             finite = True
-            for i in range(g.shape[0]):
-                part = slice(i * depth, (i + 1) * depth)
-                final_states(states, room, g[i], at, together, length, like)
-                chain(states, power[i], z[part].reshape(states), together)
-                sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like)
-                finite = finite and all_finite(together)
-            if not finite:  # NaN or inf is on its way: let it go where the plain recurrence takes it
+            for attempt in range(2):
                 columns(x, start, length, at)
-                z[:, :] = before
-                for k in range(LANES):
-                    sweep(step, order, depth, room, b, a, z, pointer(tile[k:]), LANES, length, 0.0)
+                for i in range(g.shape[0] if finite else 0):
+                    part = slice(i * depth, (i + 1) * depth)
+                    final_states(states, room, g[i], at, together, length, like)
+                    chain(states, power[i], z[part].reshape(states), together)
+                    sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like)
+                    finite = finite and all_finite(together)
+                if finite:
+                    break
+                if attempt:  # NaN or inf is on its way: let it go where the plain recurrence takes it
+                    for k in range(LANES):
+                        sweep(step, order, depth, room, b, a, before, pointer(tile[k:]), LANES, length, 0.0)
+                    copy(before, z)
             back(at, y, start, length)
 
     return run
@@ -278,7 +280,7 @@ LOOPS = {
             *[packed(z, 2, read=True)] * 2,
             *[packed(z, 3, read=True)] * 2,
             *[strided(x, 1, read=True), strided(x, 1)],
-            *[packed(z, 2), packed(z, 1), packed(z, 3)],
+            *[packed(z, 2), packed(z, 1), packed(z, 3), packed(z, 2)],
         ),
     ),
     "ahead": (
