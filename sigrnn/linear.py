@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._apply import Recursion, Taps, Varying, apply, by_scipy, inner, matched, repeated
-from sigrnn._arrays import F8, NATIVE, Array, signal, time_axis
+from sigrnn._apply import Recursion, Taps, Varying, apply, by_scipy, inner, matched, repeated, state_layout
+from sigrnn._arrays import F8, NATIVE, Array, initial_state, signal, time_axis
 from sigrnn._cascade import METHODS, Cascade
 
 __all__ = ["lfilter", "lfilter_tv", "sosfilt"]
@@ -114,10 +114,12 @@ def lfilter(
         return apply(Recursion(cascade, method), x, axis, zi, out, dtype)
     if b.ndim > 1 or a.ndim > 1:
         x = repeated({"b": b, "a": a}, 1, x, axis)
-    b, a = normalised(b, a, dtype)
+    given, (b, a) = (b, a), normalised(b, a, dtype)
     (b, a), x = matched({"b": b, "a": a}, 1, x, axis)
     if a.shape[-1] == 1:
-        if not np.isfinite(b).all() or (dtype.kind == "c" and not np.isfinite(x).all()):
+        if not (np.isfinite(b).all() and (dtype.kind == "f" or np.isfinite(x).all())):
+            if dtype.kind == "c" and b.ndim == 1:  # which part of inf times 0 + 1j is NaN depends on the BLAS
+                return by_scipy("lfilter", given, x, axis, _full(zi, len(b) - 1, x, axis), out)
             method = "sequential"  # no product that the equation has not, and none left out
         return apply(Taps(b, method), x, axis, zi, out, dtype)
     return apply(Recursion(Cascade(b[..., None, :], a[..., None, :], "direct"), method), x, axis, zi, out, dtype)
@@ -295,6 +297,13 @@ def coefficients(c: ArrayLike, name: str) -> Array:
     if c.size == 0:
         raise ValueError(f"Parameter {name} is not a non-empty 1d array, its shape is {c.shape}")
     return c
+
+
+def _full(zi: Any, order: int, x: Array, axis: int) -> Any:
+    """A state as SciPy wants it: nothing left to broadcast."""
+    if zi is None:
+        return None
+    return initial_state(zi, *state_layout((order,), x.shape, axis), x, axis)
 
 
 def weak(zi: Any) -> Any:

@@ -164,12 +164,15 @@ WRITABLE = {
     "unaligned": unaligned,
     "packed": packed,
 }
-LAYOUTS = WRITABLE | {
-    "read-only": read_only,
-    "byte-swapped": lambda x: x.astype(x.dtype.newbyteorder()),
-    "one for all": lambda x: np.broadcast_to(x[..., :1], x.shape),  # the same sample at all times, stride 0
-    "one channel for all": lambda x: np.broadcast_to(x[:1], x.shape),
-}
+LAYOUTS = (
+    WRITABLE
+    | {
+        "read-only": read_only,
+        "byte-swapped": lambda x: x.astype(x.dtype.newbyteorder()),
+        "one for all": lambda x: np.broadcast_to(x[..., :1], x.shape),  # the same sample at all times, stride 0
+        "one channel for all": lambda x: np.broadcast_to(x[:1], x.shape),
+    }
+)
 
 
 def same_values(name, x):

@@ -13,7 +13,8 @@ METHODS = ["auto", "blocked"]
 EPS = np.finfo(float).eps
 
 pytestmark = pytest.mark.skipif(
-    np.finfo(np.longdouble).eps > EPS / 1000, reason="long double is not longer than double here: nothing to measure with"
+    np.finfo(np.longdouble).eps > EPS / 1000,
+    reason="long double is not longer than double here: nothing to measure with",
 )
 
 
@@ -85,7 +86,9 @@ def assert_as_accurate(results, theirs, exact):
 
 
 def check(b, a, x):
-    exact, _ = reference.direct_form(np.asarray(b, np.longdouble), np.asarray(a, np.longdouble), x.astype(np.longdouble))
+    exact, _ = reference.direct_form(
+        np.asarray(b, np.longdouble), np.asarray(a, np.longdouble), x.astype(np.longdouble)
+    )
     results = {method: lfilter(b, a, x, method=method) for method in METHODS}
     assert_as_accurate(results, scipy.signal.lfilter(b, a, x), exact)
 
@@ -95,10 +98,17 @@ def test_lfilter(rng, name):
     check(*FILTERS[name], noise(rng, SAMPLES))
 
 
-@pytest.mark.parametrize("name", ["butter(4, 0.01)", "integrator", "resonator(0.99995, 0.1)", "cheby narrow band", "notch"])
+@pytest.mark.parametrize(
+    "name", ["butter(4, 0.01)", "integrator", "resonator(0.99995, 0.1)", "cheby narrow band", "notch"]
+)
 def test_signals_that_are_not_noise(rng, name):
     n = np.arange(SAMPLES)
-    for x in (np.ones(SAMPLES), np.sin(0.1 * n) + 100.0, np.where(n == 0, 1.0, 0.0), 1e6 * (n > 8000) + noise(rng, SAMPLES)):
+    for x in (
+        np.ones(SAMPLES),
+        np.sin(0.1 * n) + 100.0,
+        np.where(n == 0, 1.0, 0.0),
+        1e6 * (n > 8000) + noise(rng, SAMPLES),
+    ):
         check(*FILTERS[name], x)
 
 
@@ -187,7 +197,9 @@ def test_quiet_parts_beside_loud_ones(rng, taps, quiet):
         for part in loud:
             calm[part.start : part.stop + taps] = False
         for part in (calm, ~calm):
-            allowed = 1.1 * errors(theirs[part], exact[part]) + 4 * EPS * np.sqrt(taps) * 100  # QUIET in _convolution.py
+            allowed = (
+                1.1 * errors(theirs[part], exact[part]) + 4 * EPS * np.sqrt(taps) * 100
+            )  # QUIET in _convolution.py
             assert (errors(ours[part], exact[part]) <= allowed).all()
 
 

@@ -227,12 +227,17 @@ def test_four_processes_at_once(tmp_path):
     found = [json.loads(finish_process(process)) for process in processes]
     assert [one["y"] for one in found] == [RIGHT] * 4
     folder = site / "sigrnn" / "_kernels" / "__pycache__"
-    assert [path.name for path in folder.iterdir() if path.suffix != ".pyc"] == found[0]["files"][:1]  # no .part is left
+    assert [path.name for path in folder.iterdir() if path.suffix != ".pyc"] == found[0]["files"][
+        :1
+    ]  # no .part is left
     after = report(site)
     assert (after["y"], after["hits"], after["misses"]) == (RIGHT, 1, 0)
 
 
 def test_flush_forgets(site):
-    code = REPORT + "\nfor cache in caches: cache.flush()\nprint(json.dumps([p.name for f in folders() if f.is_dir() for p in f.glob('*.nbc')]))"
+    code = (
+        REPORT
+        + "\nfor cache in caches: cache.flush()\nprint(json.dumps([p.name for f in folders() if f.is_dir() for p in f.glob('*.nbc')]))"
+    )
     assert answer_of_fresh_process(code, env=PLAIN, packages=site, cwd=site) == []
     assert report(site)["misses"] == 1

@@ -421,7 +421,9 @@ def test_sosfilt_bits(rng, count):
 def test_twins_agree_with_scipy(rng, kind):
     b, a = (c.astype(kind) for c in stable(rng, 5))
     x, z = noise(rng, 60, kind), noise(rng, 5, kind)
-    for mine, theirs in zip(reference.direct_form(2 * b, 2 * a, x, z), scipy.signal.lfilter(b, a, x, zi=z), strict=True):
+    for mine, theirs in zip(
+        reference.direct_form(2 * b, 2 * a, x, z), scipy.signal.lfilter(b, a, x, zi=z), strict=True
+    ):
         assert_close(mine, theirs, 100)
     for mine, theirs in zip(reference.fir(b, x, z), scipy.signal.lfilter(b, [1.0], x, zi=z), strict=True):
         assert_close(mine, theirs, 100)
@@ -429,7 +431,9 @@ def test_twins_agree_with_scipy(rng, kind):
     for mine, theirs in zip(rows, scipy.signal.lfilter(b, a, x, zi=z), strict=True):
         assert_close(mine, theirs, 100)
     if kind == "f8":
-        for mine, theirs in zip(reference.scalar_direct_form(b, a, x, z), reference.direct_form(b, a, x, z), strict=True):
+        for mine, theirs in zip(
+            reference.scalar_direct_form(b, a, x, z), reference.direct_form(b, a, x, z), strict=True
+        ):
             assert_same(mine, theirs)
     sos = np.array([[1, 0.5, 0.25, 1, -0.5, 0.25], [0.3, 0, -0.5, 1, 0.5, 0]], kind)
     for mine, theirs in zip(reference.cascade(sos, x), scipy.signal.sosfilt(sos, x, zi=np.zeros((2, 2))), strict=True):

@@ -83,7 +83,12 @@ def test_fir(rng, taps, samples):
 
 def test_unequal_lengths(rng):
     x = noise(rng, 50)
-    for b, a in (([1.0, 2, 3, 4], [1.0, 0.5]), ([1.0], [1.0, 0.5, 0.25, 0.1]), ([1.0, 2], [2.0, 0, 0]), ([0, 0, 1.0], [1.0, 0.5])):
+    for b, a in (
+        ([1.0, 2, 3, 4], [1.0, 0.5]),
+        ([1.0], [1.0, 0.5, 0.25, 0.1]),
+        ([1.0, 2], [2.0, 0, 0]),
+        ([0, 0, 1.0], [1.0, 0.5]),
+    ):
         zi = noise(rng, max(len(a), len(b)) - 1)
         ours, theirs = lfilter(b, a, x, zi=zi), scipy.signal.lfilter(b, a, x, zi=zi)
         assert_close(ours[0], theirs[0])
@@ -175,7 +180,9 @@ def test_array_likes():
     theirs = scipy.signal.lfilter([1, 2.0], [1, 0.5], [1, 2, 3])
     assert_close(lfilter([1, 2.0], (1, 0.5), [1, 2, 3]), theirs)
     assert_close(lfilter([1, 2.0], [1, 0.5], range(1, 4)), theirs)
-    assert_close(lfilter(2.0, [1, 0.5], [[1.0], [2]], axis=0), scipy.signal.lfilter(2.0, [1, 0.5], [[1.0], [2]], axis=0))
+    assert_close(
+        lfilter(2.0, [1, 0.5], [[1.0], [2]], axis=0), scipy.signal.lfilter(2.0, [1, 0.5], [[1.0], [2]], axis=0)
+    )
     assert_close(lfilter(2.0, 4.0, [1.0, 2]), np.array([0.5, 1.0]))
     assert_close(lfilter(np.array(2.0), np.array(4.0), [1.0, 2], zi=[])[0], np.array([0.5, 1.0]))
     assert_close(lfilter([1.0], [1.0, 0.5], [1.0, 2], np.int8(-1)), scipy.signal.lfilter([1.0], [1.0, 0.5], [1.0, 2]))
@@ -385,14 +392,18 @@ def test_methods(rng, method, kind, samples):
         for taps in (1, 3, 40, 500):
             b = (noise(rng, taps) / taps).astype("f")
             zi = noise(rng, (*shape[:-1], taps - 1), kind)
-            for ours, theirs in zip(lfilter(b, [1.0], x, zi=zi, method=method), scipy.signal.lfilter(b, [1.0], x, zi=zi), strict=True):
+            for ours, theirs in zip(
+                lfilter(b, [1.0], x, zi=zi, method=method), scipy.signal.lfilter(b, [1.0], x, zi=zi), strict=True
+            ):
                 assert_close(ours, theirs)
         if method == "fft":
             continue
         for order in (2, 9):
             b, a = stable(rng, order)
             zi = noise(rng, (*shape[:-1], order), kind)
-            for ours, theirs in zip(lfilter(b, a, x, zi=zi, method=method), scipy.signal.lfilter(b, a, x, zi=zi), strict=True):
+            for ours, theirs in zip(
+                lfilter(b, a, x, zi=zi, method=method), scipy.signal.lfilter(b, a, x, zi=zi), strict=True
+            ):
                 assert_close(ours, theirs)
 
 
@@ -461,7 +472,14 @@ def test_filter_for_each_channel(rng, channels, kind):
 
 @pytest.mark.parametrize(
     ("b_axes", "a_axes", "channels"),
-    [((3,), (), (3,)), ((), (3,), (3,)), ((3,), (2, 1), (2, 3)), ((2, 1), (2, 3), (2, 3)), ((3,), (3,), (2, 3)), ((2, 1), (1, 3), (1, 1))],
+    [
+        ((3,), (), (3,)),
+        ((), (3,), (3,)),
+        ((3,), (2, 1), (2, 3)),
+        ((2, 1), (2, 3), (2, 3)),
+        ((3,), (3,), (2, 3)),
+        ((2, 1), (1, 3), (1, 1)),
+    ],
 )
 def test_leading_axes_broadcast(rng, b_axes, a_axes, channels):
     pairs = [stable(rng, 2) for _ in range(6)]
@@ -532,10 +550,22 @@ WRONG = {
     "zi too long": (([1.0], [1.0, 0.5], np.ones(5)), {"zi": np.ones(2)}, r"zi .*\(1,\).*\(2,\)"),
     "zi too short": (([1.0], [1.0, 0.5, 1], np.ones(5)), {"zi": np.ones(1)}, r"zi .*\(2,\).*\(1,\)"),
     "zi too long, FIR": (([1.0, 2], [1.0], np.ones(5)), {"zi": np.ones(2)}, r"zi .*\(1,\).*\(2,\)"),
-    "zi for other channels": (([1.0, 2], [1.0, 1], np.ones((3, 5))), {"zi": np.ones((2, 1))}, r"zi .*\(3, 1\).*\(2, 1\)"),
+    "zi for other channels": (
+        ([1.0, 2], [1.0, 1], np.ones((3, 5))),
+        {"zi": np.ones((2, 1))},
+        r"zi .*\(3, 1\).*\(2, 1\)",
+    ),
     "zi 2-D": (([1.0, 2], [1.0, 1], np.ones(5)), {"zi": np.ones((1, 1))}, r"zi .*\(1,\).*\(1, 1\)"),
-    "zi with an axis too few": (([1.0, 2], [1.0, 1], np.ones((2, 3, 5))), {"zi": np.ones((3, 1))}, r"zi .*\(2, 3, 1\).*\(3, 1\)"),
-    "zi of one of several axes of channels": (([1.0, 2], [1.0, 1], np.ones((2, 3, 5))), {"zi": np.ones(1)}, r"zi .*\(2, 3, 1\).*\(1,\)"),
+    "zi with an axis too few": (
+        ([1.0, 2], [1.0, 1], np.ones((2, 3, 5))),
+        {"zi": np.ones((3, 1))},
+        r"zi .*\(2, 3, 1\).*\(3, 1\)",
+    ),
+    "zi of one of several axes of channels": (
+        ([1.0, 2], [1.0, 1], np.ones((2, 3, 5))),
+        {"zi": np.ones(1)},
+        r"zi .*\(2, 3, 1\).*\(1,\)",
+    ),
     "zi transposed": (([1.0, 2, 3], [1.0, 1], np.ones((3, 5))), {"zi": np.ones((2, 3))}, r"zi .*\(3, 2\).*\(2, 3\)"),
     "integers": (([1, 2], [3, 4], [1, 2, 3]), {}, "int64"),
     "integers, FIR": (([1, 2], [1], [1, 2, 3]), {}, "int64"),
@@ -621,10 +651,15 @@ def test_varying_with_equal_rows_is_lfilter(rng, order):
     desired, final = lfilter(b, a, x, zi=zi, method="sequential")
     assert_same(y, desired)
     assert_same(zf, final)
-    assert_same(lfilter_tv(np.tile(b, (50, 1)), np.tile(a, (50, 1)), x.T, 0), lfilter(b, a, x.T, 0, method="sequential"))
+    assert_same(
+        lfilter_tv(np.tile(b, (50, 1)), np.tile(a, (50, 1)), x.T, 0), lfilter(b, a, x.T, 0, method="sequential")
+    )
 
 
-@pytest.mark.parametrize(("coefficients", "signal", "state"), [("d", "D", "D"), ("D", "d", "d"), ("d", "d", "D"), ("f", "D", "f"), ("d", "f", "f"), ("i", "d", "d")])
+@pytest.mark.parametrize(
+    ("coefficients", "signal", "state"),
+    [("d", "D", "D"), ("D", "d", "d"), ("d", "d", "D"), ("f", "D", "f"), ("d", "f", "f"), ("i", "d", "d")],
+)
 def test_varying_with_mixed_dtypes(rng, coefficients, signal, state):
     b, a = np.ones((20, 3), coefficients), np.ones((20, 2), coefficients)
     x, zi = noise(rng, 20, signal), noise(rng, 2, state)
@@ -665,8 +700,16 @@ def test_varying_without_samples():
 @pytest.mark.parametrize(
     ("args", "error", "says"),
     [
-        ((np.ones((4, 2)), np.ones((5, 2)), np.ones(5)), ValueError, r"b has shape \(4, 2\), expected \(..., 5, taps\)"),
-        ((np.ones((5, 2)), np.ones((6, 2)), np.ones(5)), ValueError, r"a has shape \(6, 2\), expected \(..., 5, taps\)"),
+        (
+            (np.ones((4, 2)), np.ones((5, 2)), np.ones(5)),
+            ValueError,
+            r"b has shape \(4, 2\), expected \(..., 5, taps\)",
+        ),
+        (
+            (np.ones((5, 2)), np.ones((6, 2)), np.ones(5)),
+            ValueError,
+            r"a has shape \(6, 2\), expected \(..., 5, taps\)",
+        ),
         ((np.ones(5), np.ones((5, 2)), np.ones(5)), ValueError, r"b has shape \(5,\)"),
         ((np.ones((5, 0)), np.ones((5, 2)), np.ones(5)), ValueError, r"b has shape \(5, 0\)"),
         ((np.ones((5, 2)), np.zeros((5, 2)), np.ones(5)), ValueError, r"a\[0\]"),

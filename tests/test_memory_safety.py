@@ -12,7 +12,22 @@ import pytest
 from helpers import WRITABLE, guarded, noise, run_in_fresh_process, stable
 
 METHODS = ["auto", "sequential", "blocked"]
-SHAPES = [(1,), (5,), (1023,), (1024,), (1600,), (1, 3), (3, 129), (15, 40), (16, 128), (17, 131), (33, 130), (2, 1100), (9, 1030), (2, 3, 20)]
+SHAPES = [
+    (1,),
+    (5,),
+    (1023,),
+    (1024,),
+    (1600,),
+    (1, 3),
+    (3, 129),
+    (15, 40),
+    (16, 128),
+    (17, 131),
+    (33, 130),
+    (2, 1100),
+    (9, 1030),
+    (2, 3, 20),
+]
 
 
 def filtered(take, shape, kind, rng, orders, any_axis):

@@ -65,7 +65,9 @@ def test_iir(rng, name, method):
             assert_same_pattern(ours, theirs)
     for place in PLACES[-4:]:
         x = spoilt(rng, place, np.inf)
-        for mine, their in zip(lfilter(b, a, x, zi=zi, method=method), scipy.signal.lfilter(b, a, x, zi=zi), strict=True):
+        for mine, their in zip(
+            lfilter(b, a, x, zi=zi, method=method), scipy.signal.lfilter(b, a, x, zi=zi), strict=True
+        ):
             assert_same_pattern(mine, their)
 
 
@@ -231,7 +233,9 @@ def test_states(rng, shape, value):
                 for mine, their in zip(lfilter(b, a, x, zi=zi, method=method), theirs, strict=True):
                     assert_same_pattern(mine, their)
             complex_zi = zi * (1 + 0j)
-            for mine, their in zip(lfilter(b, a, x, zi=complex_zi), scipy.signal.lfilter(b, a, x, zi=complex_zi), strict=True):
+            for mine, their in zip(
+                lfilter(b, a, x, zi=complex_zi), scipy.signal.lfilter(b, a, x, zi=complex_zi), strict=True
+            ):
                 assert_same_pattern(mine, their)
 
 

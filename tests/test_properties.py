@@ -90,7 +90,9 @@ def test_sections_are_the_filter_they_multiply_to(seed, count, n, method, many):
     for bs, as_ in pairs:
         b, a = np.convolve(b, bs), np.convolve(a, as_)
     x = noise(rng, n if many is None else (many, n))
-    assert_close(sosfilt(np.array([np.concatenate(pair) for pair in pairs]), x, method=method), lfilter(b, a, x, method=method))
+    assert_close(
+        sosfilt(np.array([np.concatenate(pair) for pair in pairs]), x, method=method), lfilter(b, a, x, method=method)
+    )
 
 
 @given(seeds, st.sampled_from([1, 2, 9]), samples, channels)
@@ -132,7 +134,9 @@ def test_streams_of_sections_do_not_care_about_blocks(seed, count, n, method, ma
     x = noise(rng, n if many is None else (many, n))
     cuts = sorted(data.draw(st.lists(st.integers(0, n), max_size=6)))
     stream = Stream(sos=sos, method=method)
-    assert_close(np.concatenate([stream(block) for block in np.split(x, cuts, axis=-1)], axis=-1), sosfilt(sos, x, method=method))
+    assert_close(
+        np.concatenate([stream(block) for block in np.split(x, cuts, axis=-1)], axis=-1), sosfilt(sos, x, method=method)
+    )
 
 
 @given(seeds, st.sampled_from([1, 2, 9]), st.integers(60, 300), channels)

@@ -100,7 +100,17 @@ def suite(tmp_path_factory):
     assert not missing, f"the installed SciPy has no {missing} in {folder()}: install one with its tests"
     chosen = [f"{folder() / file}::{name}" for file, names in ABOUT.items() for name in names]
     report = tmp_path_factory.mktemp("scipy") / "report.json"
-    options = ["-q", "-p", "test_scipy_suite", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(folder().parent.parent)]
+    options = [
+        "-q",
+        "-p",
+        "test_scipy_suite",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(folder().parent.parent),
+    ]
     # Not from this directory and not with our options: warnings are SciPy's own business here.
     run = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", *options, *chosen],
@@ -124,7 +134,9 @@ def test_all_of_scipys_tests_pass(suite):
 
 def test_every_class_was_run(suite):
     passed = "\n".join(suite[0]["outcomes"]["passed"])
-    assert [f"{file}::{name}" for file, names in ABOUT.items() for name in names if f"{file}::{name}" not in passed] == []
+    assert [
+        f"{file}::{name}" for file, names in ABOUT.items() for name in names if f"{file}::{name}" not in passed
+    ] == []
 
 
 def test_little_was_skipped(suite):
@@ -133,5 +145,13 @@ def test_little_was_skipped(suite):
 
 
 def test_ours_were_called(suite):
-    at_least = {"filtfilt": 15, "lfilter": 200, "lfilter_zi": 5, "lfiltic": 30, "sosfilt": 30, "sosfilt_zi": 1, "sosfiltfilt": 10}
+    at_least = {
+        "filtfilt": 15,
+        "lfilter": 200,
+        "lfilter_zi": 5,
+        "lfiltic": 30,
+        "sosfilt": 30,
+        "sosfilt_zi": 1,
+        "sosfiltfilt": 10,
+    }
     assert {name: count for name, count in suite[0]["calls"].items() if count < at_least[name]} == {}

@@ -317,7 +317,9 @@ def test_leading_axes_broadcast(rng, axes, channels):
     sos = cascade(rng, 2 * int(np.prod(axes))).reshape(*axes, 2, 6)
     x = noise(rng, (*channels, 60))
     full = np.broadcast_shapes(axes, channels)
-    desired = channel_loop(np.array(np.broadcast_to(sos, (*full, 2, 6)), order="C"), np.array(np.broadcast_to(x, (*full, 60))))
+    desired = channel_loop(
+        np.array(np.broadcast_to(sos, (*full, 2, 6)), order="C"), np.array(np.broadcast_to(x, (*full, 60)))
+    )
     assert_close(sosfilt(sos, x), desired)
 
 

@@ -145,7 +145,9 @@ def test_lfiltic(rng, numerator, denominator, past):
             assert_close(lfiltic(*args), scipy.signal.lfiltic(*args), 100)
 
 
-@pytest.mark.parametrize("kinds", ["dddd", "ffff", "iiii", "fidd", "dDdd", "dddD", "FFff", "gddd", "??dd", "bbbb", "eeee"])
+@pytest.mark.parametrize(
+    "kinds", ["dddd", "ffff", "iiii", "fidd", "dDdd", "dddD", "FFff", "gddd", "??dd", "bbbb", "eeee"]
+)
 def test_lfiltic_dtypes(kinds):
     b, a, y, x = (np.array([1, 2, 1], kind) for kind in kinds)
     assert_close(lfiltic(b, a, y, x), scipy.signal.lfiltic(b, a, y, x), 100)

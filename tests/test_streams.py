@@ -280,7 +280,10 @@ def duplicates():
         "copy method": lambda stream: stream.copy(),
         "copy.copy": copy.copy,
         "copy.deepcopy": copy.deepcopy,
-        **{f"pickle {p}": lambda stream, p=p: pickle.loads(pickle.dumps(stream, p)) for p in range(2, pickle.HIGHEST_PROTOCOL + 1)},
+        **{
+            f"pickle {p}": lambda stream, p=p: pickle.loads(pickle.dumps(stream, p))
+            for p in range(2, pickle.HIGHEST_PROTOCOL + 1)
+        },
     }
 
 

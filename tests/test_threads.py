@@ -60,7 +60,8 @@ def test_whole_numbers_of_any_kind(workers):
 
 
 @pytest.mark.parametrize(
-    ("workers", "error"), [(0, ValueError), (-10_000, ValueError), (1.5, TypeError), ("2", TypeError), (None, TypeError)]
+    ("workers", "error"),
+    [(0, ValueError), (-10_000, ValueError), (1.5, TypeError), ("2", TypeError), (None, TypeError)],
 )
 def test_wrong_numbers(workers, error):
     set_workers(2)
@@ -202,7 +203,9 @@ print(json.dumps([bool(np.array_equal(y, z)) for y, z in zip(results, again)]))
 
 
 def test_sixteen_threads_at_once_on_the_first_call(tmp_path):
-    assert answer_of_fresh_process(FIRST_CALLS, env={"NUMBA_CACHE_DIR": tmp_path}) == [True] * 16  # compiled by one of them
+    assert (
+        answer_of_fresh_process(FIRST_CALLS, env={"NUMBA_CACHE_DIR": tmp_path}) == [True] * 16
+    )  # compiled by one of them
     assert answer_of_fresh_process(FIRST_CALLS, env={"NUMBA_CACHE_DIR": tmp_path}) == [True] * 16  # loaded
 
 

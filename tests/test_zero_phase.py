@@ -102,7 +102,10 @@ def test_axes(rng, shape, kind):
     x, sos = noise(rng, shape, kind), cascade(rng, 1)
     b, a = stable(rng, 2)
     for axis in range(-len(shape), len(shape)):
-        for ours, theirs, coefficients in ((filtfilt, scipy.signal.filtfilt, (b, a)), (sosfiltfilt, scipy.signal.sosfiltfilt, (sos,))):
+        for ours, theirs, coefficients in (
+            (filtfilt, scipy.signal.filtfilt, (b, a)),
+            (sosfiltfilt, scipy.signal.sosfiltfilt, (sos,)),
+        ):
             mine, their = (outcome(f, *coefficients, x, axis) for f in (ours, theirs))
             assert_same_outcome(mine, their)
 
@@ -219,7 +222,9 @@ def test_wrong_out(rng, out, error, says):
 # A filter for each channel
 
 
-@pytest.mark.parametrize(("axes", "channels"), [((3,), (3,)), ((9,), (9,)), ((2, 3), (2, 3)), ((3,), (2, 3)), ((2, 1), (2, 3)), ((3,), (1,))])
+@pytest.mark.parametrize(
+    ("axes", "channels"), [((3,), (3,)), ((9,), (9,)), ((2, 3), (2, 3)), ((3,), (2, 3)), ((2, 1), (2, 3)), ((3,), (1,))]
+)
 def test_filter_for_each_channel(rng, axes, channels):
     count = int(np.prod(axes))
     sos = cascade(rng, 2 * count).reshape(*axes, 2, 6)

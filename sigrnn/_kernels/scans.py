@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import types
 
 from sigrnn._kernels.filters import LANES, STEPS, copy, final_states, sweep, sweep_any
