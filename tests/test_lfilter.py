@@ -113,10 +113,8 @@ def test_lengths(rng, samples):
     for b, a in (*filters(rng, 2), stable(rng, 9), (noise(rng, 50), [1.0])):
         zi = noise(rng, max(len(b), len(a)) - 1)
         ours = lfilter(b, a, x, zi=zi)
-        if not samples:
-            theirs = np.empty(0), zi  # SciPy refuses empty signals (FIR) or returns a state it never set (IIR)
-        else:
-            theirs = scipy.signal.lfilter(b, a, x, zi=zi)
+        # SciPy refuses empty signals (FIR) or returns a state it never set (IIR)
+        theirs = scipy.signal.lfilter(b, a, x, zi=zi) if samples else (np.empty(0), zi)
         assert_close(ours[0], theirs[0])
         assert_close(ours[1], theirs[1])
 
