@@ -139,7 +139,7 @@ def test_long_signals(name):
 
 
 def test_float32_is_more_accurate_than_scipys(rng):
-    for name in ("butter(4, 0.2)", "butter(2, 0.01)", "notch"):
+    for name in ("butter(2, 0.2)", "butter(2, 0.01)", "notch"):
         b, a = (np.asarray(c, "f") for c in FILTERS[name])
         x = noise(rng, SAMPLES, "f")
         exact, _ = reference.direct_form(b.astype(np.longdouble), a.astype(np.longdouble), x)

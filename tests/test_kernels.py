@@ -18,7 +18,7 @@ from sigrnn._kernels.filters import LANES
 ORDERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 64]
 KINDS = ["f8", "f4"]
 # float32 signals take the same code but for loads and stores: fewer orders, to save compilations.
-ORDERS_AND_KINDS = [(order, "f8") for order in ORDERS] + [(order, "f4") for order in (1, 2, 5, 8, 9, 64)]
+ORDERS_AND_KINDS = [(order, "f8") for order in ORDERS] + [(order, "f4") for order in (2, 9, 12)]
 # SciPy's wheels for other machines contract products and sums.
 SCIPY_BITS = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="SciPy's own rounding is that of x86-64 only"
@@ -61,7 +61,7 @@ def run_entry(b, a, length):
     """A^L, G and ||A^L|| of a cascade (S, P + 1)."""
     states = len(b) * (b.shape[1] - 1)
     power, g = np.empty((states, states)), np.empty((length, states))
-    norm = blocks.entry()(b, a, power, g, np.empty((6, states, states)))
+    norm = blocks.entry()(b, a, power, g, np.zeros((6, states, states)))
     return power, g, norm
 
 
@@ -258,7 +258,7 @@ def test_blocked_direct(rng, order, kind):
     assert_close(final, state, 100)
 
 
-@pytest.mark.parametrize(("count", "order"), [(1, 2), (2, 2), (3, 2), (4, 2), (1, 9)])
+@pytest.mark.parametrize(("count", "order"), [(1, 2), (4, 2), (1, 9)])
 def test_blocked_on_several_threads(rng, count, order):
     # Ends first, then the chain, then all of it at once: the bits of a single thread.
     b, a = sections(rng, count, order)
@@ -274,12 +274,13 @@ def test_blocked_on_several_threads(rng, count, order):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_blocked_sections(rng, kind):
-    b, a = sections(rng, 4)
-    x, z = noise(rng, 3 * 100 * LANES, kind), noise(rng, (4, 2))
-    y, final = run_blocked("sections", b, a, x, z, 100)
-    desired, state = twin("sections", b, a, x, z)
-    assert_close(y, desired.astype(kind), 200)
-    assert_close(final, state, 200)
+    for count in (4, 8) if kind == "f4" else (1, 2, 3, 4, 5, 6, 8):  # together go 4, 3, 2 or 1 of them
+        b, a = sections(rng, count)
+        x, z = noise(rng, 3 * 100 * LANES, kind), noise(rng, (count, 2))
+        y, final = run_blocked("sections", b, a, x, z, 100)
+        desired, state = twin("sections", b, a, x, z)
+        assert_close(y, desired.astype(kind), 500)
+        assert_close(final, state, 500)
 
 
 @pytest.mark.parametrize("length", [64, 68, 132, 260])
