@@ -54,7 +54,9 @@ def test_dtypes(rng, kind, coefficients):
 
 
 # Single precision takes the same code but for loads and stores: one number of sections, to save compilations.
-@pytest.mark.parametrize(("count", "kind"), [(n, k) for k in "dD" for n in (1, 2, 3, 4, 5, 6, 8)] + [(2, "f"), (2, "F")])
+@pytest.mark.parametrize(
+    ("count", "kind"), [(n, k) for k in "dD" for n in (1, 2, 3, 4, 5, 6, 8)] + [(2, "f"), (2, "F")]
+)
 def test_sections(rng, count, kind):
     sos = cascade(rng, count, "f" if kind in "fF" else "d")
     for shape in ((40,), (3, 40), (20, 40), (2, 3, 40), (3500,)):

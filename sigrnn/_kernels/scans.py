@@ -172,7 +172,7 @@ def blocked(step: Any, order: int, depth: int) -> Any:
                     final_states(states, room, g[i], at, together, length, like)
                     chain(states, power[i], z[part].reshape(states), together)
                     sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like)
-                    finite = finite and all_finite(together)
+                    finite = finite and all_finite(together, like)
                 if finite:
                     break
                 if attempt:  # NaN or inf is on its way: let it go where the plain recurrence takes it
@@ -251,13 +251,17 @@ def chain(states, power, z, entry):
 
 
 @device
-def all_finite(z):
+def all_finite(z, like):
     """No NaN and no inf: x - x is 0 only for the others."""
-    total = 0.0
+    total, out = like, stack(LANES, 0.0)
     for p in range(z.shape[0]):
-        for k in range(LANES):
-            total += z[p, k] - z[p, k]
-    return total == 0.0
+        x = load(pointer(z[p]), 0, like)
+        total = total + (x - x)
+    store(out, 0, total)
+    finite = True
+    for k in range(LANES):
+        finite = finite and out[k] == 0.0
+    return finite
 
 
 LOOPS = {
