@@ -1,12 +1,39 @@
 """What all tests share: compiled kernels kept between runs, and random numbers that are the same in every run."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 # Numba reads this when it is imported, which sigrnn does at its first call; child processes inherit it.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parent.parent / ".pytest_cache" / "numba"))
+
+MANY = 1000  # tests from which a run is one of the whole suite
+# Last kernels first: tests start with the others.
+COMPILE = "import numpy, sigrnn.warmup as w; [run(numpy.float64) for run in reversed(w.all_runs())]"
+helper = None
+
+
+def pytest_collection_finish(session):
+    """Let a second process compile kernels into the cache beside us: most of the time of a first run is spent on that."""
+    global helper
+    if (
+        len(session.items) >= MANY
+        and not hasattr(session.config, "workerinput")
+        and not session.config.option.collectonly
+    ):
+        from helpers import environment
+
+        nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        helper = subprocess.Popen([sys.executable, "-P", "-c", COMPILE], env=environment(), **nowhere)
+
+
+def pytest_sessionfinish():
+    if helper is not None:
+        helper.kill()
+        helper.wait()
 
 
 @pytest.fixture

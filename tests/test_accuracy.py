@@ -1,5 +1,7 @@
 """At least as accurate as SciPy: both against the same filter in long double, for every stable filter and method."""
 
+import platform
+
 import numpy as np
 import pytest
 import reference
@@ -149,6 +151,9 @@ def test_float32_is_more_accurate_than_scipys(rng):
             assert (ours <= np.finfo("f").eps).all()  # rounded once: half an eps of each sample
 
 
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="SciPy's wheels for other machines contract products and sums"
+)
 @pytest.mark.parametrize(
     ("b", "a"),
     [

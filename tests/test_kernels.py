@@ -18,7 +18,7 @@ from sigrnn._kernels.filters import LANES
 ORDERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 64]
 KINDS = ["f8", "f4"]
 # float32 signals take the same code but for loads and stores: fewer orders, to save compilations.
-ORDERS_AND_KINDS = [(order, "f8") for order in ORDERS] + [(order, "f4") for order in (2, 9, 12)]
+ORDERS_AND_KINDS = [(order, "f8") for order in ORDERS] + [(order, "f4") for order in (2, 9)]
 # SciPy's wheels for other machines contract products and sums.
 SCIPY_BITS = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="SciPy's own rounding is that of x86-64 only"
@@ -140,7 +140,7 @@ def test_sequential_taps(rng, order):
     assert_close(final[0], state, 10 + order)
 
 
-@pytest.mark.parametrize("order", [2, 5, 12])
+@pytest.mark.parametrize("order", [2, 12])
 def test_sequential_complex(rng, order):
     b, a = sections(rng, 1, order)
     b = b * np.exp(1j)
@@ -199,7 +199,7 @@ def test_channels_sections_each_its_own(rng, kind):
         assert_same(final[c], state)
 
 
-@pytest.mark.parametrize("order", [1, 4, 9])
+@pytest.mark.parametrize("order", [2, 9])
 def test_channels_taps(rng, order):
     b = noise(rng, order + 1)
     x, z = noise(rng, (LANES, 130)), noise(rng, (LANES, 1, order))
@@ -274,7 +274,7 @@ def test_blocked_on_several_threads(rng, count, order):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_blocked_sections(rng, kind):
-    for count in (4, 8) if kind == "f4" else (1, 2, 3, 4, 5, 6, 8):  # together go 4, 3, 2 or 1 of them
+    for count in (2,) if kind == "f4" else (1, 2, 3, 4, 5, 6, 8):  # together go 4, 3, 2 or 1 of them
         b, a = sections(rng, count)
         x, z = noise(rng, 3 * 100 * LANES, kind), noise(rng, (count, 2))
         y, final = run_blocked("sections", b, a, x, z, 100)

@@ -54,7 +54,7 @@ def filtered(take, shape, kind, rng, orders, any_axis):
         for method in ("auto", "sequential", "fft"):
             yield sigrnn.lfilter(take(b), np.ones(1, single), take(x), method=method, out=take(x)), desired
     sos = np.array([np.concatenate(stable(rng, 2)) for _ in range(2)], single)
-    for method in METHODS:
+    for method in METHODS if any_axis else ["sequential"]:
         yield sigrnn.sosfilt(take(sos), take(x), method=method, out=take(x)), scipy.signal.sosfilt(sos, x)
     samples = shape[-1]
     rows = [np.tile(c, (samples, 1)).astype(single) for c in stable(rng, 2)]
@@ -99,7 +99,9 @@ def between_pages(side, layout=None):
 
 
 def run_guarded():
-    check_all([between_pages(side) for side in ("after", "before")], SHAPES, "dfD")
+    takes = [between_pages(side) for side in ("after", "before")]
+    check_all(takes, SHAPES, "d")
+    check_all(takes, [(1,), (1600,), (17, 131), (2, 1100)], "fD", (2,))
 
 
 def run_guarded_layouts():
@@ -131,7 +133,7 @@ def test_guard_pages_catch():
 @pytest.mark.parametrize("run", ["run_guarded", "run_guarded_layouts"])
 def test_guard_pages(run):
     printed = run_in_fresh_process(f"import test_memory_safety as t; t.{run}()", timeout=300)
-    assert int(printed) > 500
+    assert sum(map(int, printed.split())) > 500
 
 
 # Bounds checks
@@ -141,10 +143,9 @@ def run_checked():
     from numba.core import config
 
     assert config.BOUNDSCHECK == 1
-    # Checks are the same code for all layouts and dtypes: the fewest kernels that between them hold all of it.
+    # Checks are the same code for all layouts and dtypes: the fewest kernels that between them hold most of it.
     check_all([np.array], [(5,)], "d", (2, 9), any_axis=False)
-    check_all([np.array], [(17, 131)], "d", (2,), any_axis=False)
-    check_all([np.array], [(1024,), (3, 1100)], "d", (2,), any_axis=False)
+    check_all([np.array], [(17, 131), (1100,)], "d", (2,), any_axis=False)
 
 
 def run_checked_out_of_bounds():
@@ -157,6 +158,6 @@ def test_bounds_checks():
     # A folder of their own beside the others', kept between runs.
     env = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"] + "-checked"}
     printed = run_in_fresh_process("import test_memory_safety as t; t.run_checked()", env=env, timeout=300)
-    assert sum(map(int, printed.split())) > 100
+    assert sum(map(int, printed.split())) > 60
     with pytest.raises(AssertionError, match="IndexError"):  # and they do check
         run_in_fresh_process("import test_memory_safety as t; t.run_checked_out_of_bounds()", env=env)

@@ -136,13 +136,11 @@ def test_workers_do_not_change_a_bit(name):
 
 
 def test_work_is_really_shared():
-    threads = set()
-    work = sigrnn.workers.share
+    together, threads = threading.Barrier(3, timeout=60), []
     with set_workers(3):
-        work([lambda: threads.add(threading.get_ident())] * 30, 1e9)
-        assert threading.get_ident() not in threads
-        work([lambda: threads.add("small")], 10.0)
-    assert len(threads) >= 2
+        sigrnn.workers.share([together.wait] * 3, 1e9)  # would wait in vain for each other on fewer threads
+        sigrnn.workers.share([lambda: threads.append(threading.get_ident())] * 3, 10.0)
+    assert threads == [threading.get_ident()] * 3  # too little to be worth it
 
 
 def test_errors_come_out_of_the_threads():

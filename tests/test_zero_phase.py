@@ -170,7 +170,7 @@ def test_no_delay(rng):
 
 @pytest.mark.parametrize("kind", "fdFD")
 def test_out(rng, kind):
-    sos = cascade(rng, 1, "f" if kind in "fF" else "d")
+    sos = cascade(rng, 2, "f" if kind in "fF" else "d")
     b, a = sos[0, :3].copy(), sos[0, 3:].copy()
     for shape in ((60,), (3, 1200), (20, 60)):
         x = noise(rng, shape, kind)
