@@ -105,8 +105,9 @@ def direct(b: Array, x: Array, y: Array) -> None:
         return
     taps, reach = np.ascontiguousarray(b[::-1]), (len(b) - 1) * hop
     kernel, size = convolve()(y.dtype.char), reach + up(max(CHUNK, 2 * reach)) + SPAN
+    apart = y.dtype == F8 and not np.may_share_memory(x, y)
     share(
-        [partial(kernel, taps, *part, hop, np.empty(size)) for part in divided(x, y, reach, get_workers())],
+        [partial(kernel, taps, *part, hop, np.empty(size), apart) for part in divided(x, y, reach, get_workers())],
         0.05 * len(b) * x.size,
     )
 

@@ -107,7 +107,8 @@ def lfilter(
     check_method(method, a.shape[-1] == 1)
     axis = time_axis(axis, x)
     if dtype.char not in NATIVE:
-        return by_scipy("lfilter", (b, a), x, axis, zi, out)
+        own = (max(b.shape[-1], a.shape[-1]) - 1,)
+        return by_scipy("lfilter", (b, a), x, axis, _full(zi, own, x, axis), out)
     if b.ndim == a.ndim == 1 and dtype.kind == "f" and len(a) > 1:
         cascade = known_recursion(b.astype(F8).tobytes(), a.astype(F8).tobytes())
         assert cascade is not None  # there is feedback
@@ -119,7 +120,7 @@ def lfilter(
     if a.shape[-1] == 1:
         if not (np.isfinite(b).all() and (dtype.kind == "f" or np.isfinite(x).all())):
             if dtype.kind == "c" and b.ndim == 1:  # which part of inf times 0 + 1j is NaN depends on the BLAS
-                return by_scipy("lfilter", given, x, axis, _full(zi, len(b) - 1, x, axis), out)
+                return by_scipy("lfilter", given, x, axis, _full(zi, (len(b) - 1,), x, axis), out)
             method = "sequential"  # no product that the equation has not, and none left out
         return apply(Taps(b, method), x, axis, zi, out, dtype)
     return apply(Recursion(Cascade(b[..., None, :], a[..., None, :], "direct"), method), x, axis, zi, out, dtype)
@@ -197,7 +198,7 @@ def sosfilt(
     check_method(method, False)
     axis = time_axis(axis, x)
     if dtype.char not in NATIVE:
-        return by_scipy("sosfilt", (sos,), x, axis, zi, out)
+        return by_scipy("sosfilt", (sos,), x, axis, _full(zi, (sos.shape[-2], 2), x, axis), out)
     sos = real_if_exact(sos.astype(inner(dtype)))
     cascade = known_sections(sos.tobytes()) if sos.ndim == 2 and sos.dtype == F8 else None
     if cascade is not None:
@@ -299,11 +300,11 @@ def coefficients(c: ArrayLike, name: str) -> Array:
     return c
 
 
-def _full(zi: Any, order: int, x: Array, axis: int) -> Any:
+def _full(zi: Any, own: tuple[int, ...], x: Array, axis: int) -> Any:
     """A state as SciPy wants it: nothing left to broadcast."""
     if zi is None:
         return None
-    return initial_state(zi, *state_layout((order,), x.shape, axis), x, axis)
+    return initial_state(zi, *state_layout(own, x.shape, axis), x, axis)
 
 
 def weak(zi: Any) -> Any:

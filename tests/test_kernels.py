@@ -75,7 +75,9 @@ def run_convolve(b, x, hop=1, chunk=96, past=None, y=None):
     reach = (len(b) - 1) * hop
     past = np.empty((0, reach)) if past is None else past
     y = np.empty_like(x) if y is None else y
-    fir.convolve(x.dtype.char)(np.ascontiguousarray(b[::-1]), x, y, past, hop, np.empty(reach + chunk + fir.SPAN))
+    direct = x.dtype == float and not np.may_share_memory(x, y)
+    scratch = np.empty(reach + chunk + fir.SPAN)
+    fir.convolve(x.dtype.char)(np.ascontiguousarray(b[::-1]), x, y, past, hop, scratch, direct)
     return y
 
 

@@ -722,3 +722,14 @@ def test_varying_without_samples():
 def test_varying_errors(args, error, says):
     with pytest.raises(error, match=says):
         lfilter_tv(*args)
+
+
+@pytest.mark.skipif(np.dtype("g") == np.dtype("d"), reason="longdouble is float64 on this system")
+@pytest.mark.parametrize("zi", [0.5, [0.5, -0.5], [[0.5, -0.5]]])
+def test_broadcast_state_of_what_goes_to_scipy(rng, zi):
+    b, a = (np.array(c, "g") for c in ([1.0, 0.5, 0.25], [1.0, -0.5, 0.25]))
+    x = rng.standard_normal((3, 40)).astype("g")
+    ours = lfilter(b, a, x, zi=np.asarray(zi, "g"))
+    theirs = scipy.signal.lfilter(b, a, x, zi=np.broadcast_to(np.asarray(zi, "g"), (3, 2)))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from numba import types
+from numba.extending import overload
 
 from sigrnn._kernels.filters import direct_form
 from sigrnn._kernels.jit import device, kernel, once, packed, strided
@@ -17,20 +18,34 @@ TAPS = 4  # taps, WIDTH apart, that share each load: 9 loads for 24 products
 BLOCK = TAPS * WIDTH
 
 
-def _convolve(b, x, y, past, hop, scratch):
+def doubles(x: Any, scratch: Any) -> Any:
+    """Where the samples are as float64: in x itself if it is that, else in the scratch."""
+
+
+@overload(doubles, inline="always")
+def _doubles(x, scratch):
+    return (lambda x, scratch: pointer(x)) if x.dtype == types.float64 else (lambda x, scratch: pointer(scratch))
+
+
+def _convolve(b, x, y, past, hop, scratch, direct):
     """y[r, i] = sum_m b[m] x[r, i - m hop], before the row `past`, or zeros if there is none."""
     # b (M + 1,) newest tap last   x, y (R, N), rows contiguous, y may be x   past (R or 0, M hop)
     # scratch (M hop + chunk + SPAN,): the samples still needed, in float64
+    # direct: x is float64 and apart from y, so it is read where it lies (8 taps: 0.55 instead of 0.7 ms a million)
     like = lanes(WIDTH, True)
     sums, taps = stack(SUMS, like), stack(TAPS, like)
     reach = (b.shape[0] - 1) * hop
-    chunk, at = scratch.shape[0] - reach - SPAN, pointer(scratch)
+    chunk = scratch.shape[0] - reach - SPAN
     for r in range(x.shape[0]):
         for i in range(reach):
             scratch[i] = past[r, i] if past.shape[0] else 0.0
         for start in range(0, x.shape[1], chunk):
             count = min(chunk, x.shape[1] - start)
-            move(pointer(x[r, start:]), 0, at, reach, count)
+            if direct and start >= reach:
+                at = doubles(x[r, start - reach :], scratch)
+            else:
+                at = pointer(scratch)
+                move(pointer(x[r, start:]), 0, at, reach, count)
             out = pointer(y[r, start:])
             wide = count // SPAN * SPAN
             for i in range(0, wide, SPAN):
@@ -49,10 +64,10 @@ def _convolve(b, x, y, past, hop, scratch):
             for i in range(wide, count):
                 total = 0.0
                 for m in range(b.shape[0]):
-                    total += b[m] * scratch[i + m * hop]
+                    total += b[m] * at[i + m * hop]
                 store(out, i, total)
             for i in range(reach):
-                scratch[i] = scratch[count + i]
+                scratch[i] = at[count + i]
 
 
 @device
@@ -91,9 +106,8 @@ def _varying(b, a, x, y, z):
 def convolve(dtype: str) -> Any:
     """The sums over taps for real samples of this type."""
     rows = strided(dtype, 2, read=True), strided(dtype, 2)
-    return kernel(
-        _convolve, f"convolve_{dtype}", packed("d", 1, read=True), *rows, packed("d", 2), types.intp, packed("d", 1)
-    )
+    arguments = packed("d", 1, read=True), *rows, packed("d", 2), types.intp, packed("d", 1), types.boolean
+    return kernel(_convolve, f"convolve_{dtype}", *arguments)
 
 
 @once

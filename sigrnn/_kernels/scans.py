@@ -150,36 +150,30 @@ def blocked(step: Any, order: int, depth: int) -> Any:
 
     For each `depth` sections: the state each block would end with from rest, the chain z <- A^L z + that, and the
     recurrence itself from the true states. Sums may be fused, so it is more accurate than the plain recurrence where
-    ||A^L|| <= 1.
+    ||A^L|| <= 1. Returns how many samples are done: it stops before a stretch that leaves a state that is not finite.
     """
     known, room = order, depth * (order + 1) if order else MOST + 1
 
     def run(b, a, g, power, x, y, z, tile, entry, before):
         # b, a (S, P + 1)   x, y (N,), N a multiple of L * LANES   z (S, P)   with D = depth, R = D P states together:
-        # g (S / D, L, R)   power (S / D, R, R)   scratch: tile (L * LANES,)   entry (D, P, LANES)
-        # before (S, P)
+        # g (S / D, L, R)   power (S / D, R, R)   scratch: tile (L * LANES,)   entry (D, P, LANES)   before (S, P)
         like = lanes(LANES, True)
         order = known if known else b.shape[1] - 1
         length, states, at = g.shape[1], depth * order, pointer(tile)
         together = entry.reshape(states, LANES)
         for start in range(0, x.shape[0], length * LANES):
             copy(z, before)
-            finite = True
-            for attempt in range(2):
-                columns(x, start, length, at)
-                for i in range(g.shape[0] if finite else 0):
-                    part = slice(i * depth, (i + 1) * depth)
-                    final_states(states, room, g[i], at, together, length, like)
-                    chain(states, power[i], z[part].reshape(states), together)
-                    sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like)
-                    finite = finite and all_finite(together, like)
-                if finite:
-                    break
-                if attempt:  # NaN or inf is on its way: let it go where the plain recurrence takes it
-                    for k in range(LANES):
-                        sweep(step, order, depth, room, b, a, before, pointer(tile[k:]), LANES, length, 0.0)
+            columns(x, start, length, at)
+            for i in range(g.shape[0]):
+                part = slice(i * depth, (i + 1) * depth)
+                final_states(states, room, g[i], at, together, length, like)
+                chain(states, power[i], z[part].reshape(states), together)
+                sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like)
+                if not all_finite(together, like):
                     copy(before, z)
+                    return start
             back(at, y, start, length)
+        return x.shape[0]
 
     return run
 
