@@ -10,7 +10,7 @@ from typing import Any
 
 from numba import types
 
-from sigrnn._kernels.filters import LANES, STEPS, copy, final_states, sweep, sweep_any
+from sigrnn._kernels.filters import LANES, LINE, STEPS, copy, final_states, sweep, sweep_any
 from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, strided
 from sigrnn._kernels.vec import ROWS, lanes, load, pointer, prefetch, stack, store, transpose
 
@@ -18,7 +18,6 @@ __all__ = ["LANES", "LARGEST", "MOST", "entry_point", "kernels"]
 
 TILE = 128  # samples of a channel moved before its neighbours' turn
 AREA = TILE * LANES  # 16 kB, half of a small first-level cache
-LINE = 8  # samples of a cache line
 LARGEST = 8  # orders up to here have kernels of their own, with the state in registers
 MOST = 64  # orders up to here run in lanes
 
@@ -48,7 +47,7 @@ def sequential(step: Any, order: int, depth: int) -> Any:
             for n in range(count):
                 tile[n] = x[start + n]
             if order:
-                sweep(step, order, depth, room, b, a, z, tile, 1, count, like)
+                sweep(step, order, depth, room, b, a, z, tile, 1, count, like, ())
             else:
                 sweep_any(step, b, a, z, tile, 1, count)
             for n in range(count):
@@ -122,6 +121,15 @@ def scatter(tile, y, c, width, start, count, like):
             y[c + k, start + n] = tile[n * LANES + k]
 
 
+@device
+def following(x, g, start, by_row, back):
+    """Where the samples of the next tile lie: address of the first, and how far apart they are."""
+    across, along = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize
+    forward = TILE * along if by_row or back else 0
+    aside = 0 if by_row else (LANES - back) * across
+    return pointer(x[g * LANES :, start:]), forward + aside, along
+
+
 def channels(step: Any, order: int, depth: int) -> Any:
     """Sixteen channels at a time, one in each lane, each rounded as if it were alone."""
     known, room = order, depth * (order + 1) if order else MOST + 1
@@ -139,7 +147,9 @@ def channels(step: Any, order: int, depth: int) -> Any:
             count, width = min(TILE, x.shape[1] - start), min(LANES, x.shape[0] - g * LANES)
             gather(x, g * LANES, width, start, count, tile, like)
             h = g if b.shape[0] > 1 else 0
-            sweep(step, order, depth, room, b[h], a[h], z[g], tile, LANES, count, like)
+            back = 0 if g + 1 < high else groups * LANES  # channels to go back to where the next stretch begins
+            coming = following(x, g, start, by_row, back), following(y, g, start, by_row, back)
+            sweep(step, order, depth, room, b[h], a[h], z[g], tile, LANES, count, like, coming)
             scatter(tile, y, g * LANES, width, start, count, like)
 
     return run
@@ -168,7 +178,7 @@ def blocked(step: Any, order: int, depth: int) -> Any:
                 part = slice(i * depth, (i + 1) * depth)
                 final_states(states, room, g[i], at, together, length, like)
                 chain(states, power[i], z[part].reshape(states), together)
-                sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like)
+                sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like, ())
                 if not all_finite(together, like):
                     copy(before, z)
                     return start
