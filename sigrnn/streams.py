@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from sigrnn._apply import Recursion, Runner, Taps, fill, inner, state_given, state_rows
 from sigrnn._arrays import C16, F8, NATIVE, Array, signal, time_axis
 from sigrnn._cascade import Cascade
+from sigrnn.activations import Activation, known
 from sigrnn.linear import (
     FEW,
     SHORT,
@@ -22,6 +23,7 @@ from sigrnn.linear import (
     real_if_exact,
     sections,
 )
+from sigrnn.nonlinear import ExcitedTaps
 
 __all__ = ["Stream"]
 
@@ -45,6 +47,10 @@ class Stream:
         The axis of time in the blocks; all others are channels.
     method : {'auto', 'sequential', 'blocked', 'fft'}, default 'auto'
         As in `lfilter`.
+    activation : str or Activation, optional
+        Makes it a stream of `nlfilter`, whose plain recurrence has no other `method` than 'auto'.
+    bias : float, default 0.0
+        That of `nlfilter`, the same for all channels.
 
     Attributes
     ----------
@@ -58,13 +64,13 @@ class Stream:
     Raises
     ------
     TypeError
-        If both or neither of (`b`, `a`) and `sos` are given.
+        If both or neither of (`b`, `a`) and `sos` are given, or `sos` or a `method` together with an activation.
     ValueError
         If shapes do not fit, or a block has other channels than the blocks before it.
 
     See Also
     --------
-    lfilter, sosfilt : The same for a whole signal.
+    lfilter, sosfilt, nlfilter : The same for a whole signal.
 
     Notes
     -----
@@ -90,9 +96,16 @@ class Stream:
         zi: ArrayLike | None = None,
         axis: int = -1,
         method: str = "auto",
+        activation: str | Activation | None = None,
+        bias: float = 0.0,
     ) -> None:
         if (sos is None) == (b is None) or (a is None) != (b is None):
             raise TypeError("give b and a, or sos=")
+        if activation is None and bias:
+            raise TypeError("a bias goes with an activation: activation='linear' for a linear filter")
+        if activation is not None and (sos is not None or method != "auto"):
+            raise TypeError("an activation goes with b and a, and with no method but 'auto'")
+        self._activation, self._bias = None if activation is None else known(activation), float(bias)
         self._axis, self._method = operator.index(axis), method
         self._size: tuple[int, ...] | None = None  # of one channel's state
         self._channels: tuple[int, ...] | None = None  # those of the blocks so far, None before the first
@@ -134,8 +147,9 @@ class Stream:
         else:
             raise ValueError(f"x has channels {channels}, the blocks before had {self._channels}: reset() comes first")
         dtype = np.result_type(x, *self._given.values(), *([np.complex64] if z.dtype == C16 else []))
-        if dtype.char not in NATIVE:
-            raise NotImplementedError(f"Stream serves float32, float64, complex64 and complex128, not {dtype}")
+        if dtype.char not in (NATIVE if self._activation is None else "fd"):
+            served = "float32, float64, complex64 and complex128" if self._activation is None else "float32 and float64"
+            raise NotImplementedError(f"Stream serves {served}, not {dtype}")
         z = z.astype(inner(dtype), copy=False)
         y = np.empty(x.shape, dtype)
         fill(self._runner, x, y, axis, z)
@@ -179,6 +193,12 @@ class Stream:
             raise ValueError(f"b and a must be 1-D{limit}, got shapes {b.shape} and {a.shape}")
         b, a = normalised(b, a, np.result_type(b, a))
         b = padded(b, length)
+        if self._activation is not None:
+            bias = np.array([self._bias])
+            if a.size == 1:
+                return ExcitedTaps(b, bias, self._activation), None
+            cascade = Cascade(b[None], np.concatenate([bias, padded(a, length)[1:]])[None], self._activation)
+            return Recursion(cascade, "sequential"), cascade
         if a.size == 1:
             return Taps(b, self._method), Cascade(b[None], b[None], "taps") if 1 < length <= FEW else None
         cascade = Cascade(b[None], padded(a, length)[None], "direct")

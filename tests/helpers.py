@@ -96,6 +96,15 @@ def stable(rng, order, radius=0.9):
     return b / np.abs(b).sum() * np.abs(a).sum(), a
 
 
+def contractive(rng, order):
+    """A random filter (b, a) of this order, a[0] == 1, whose feedback does not grow under any activation of slope 1.
+
+    With tanh a filter that is stable without it may be chaotic, and no two roundings then give the same signal.
+    """
+    a = rng.uniform(-1.0, 1.0, order)
+    return rng.standard_normal(order + 1) / np.sqrt(order + 1), np.append(1.0, 0.9 * a / np.abs(a).sum())
+
+
 def noise(rng, shape, dtype=np.float64):
     """Random signal of any dtype."""
     dtype = np.dtype(dtype)

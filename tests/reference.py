@@ -123,3 +123,91 @@ def entry(b, a, length):
         power = matrix @ power
         largest = max(largest, np.abs(power).max())
     return power, np.array(rows[-2::-1]), float(largest)
+
+
+# Activations, in the dtype of e: float64, long double, or complex ones, whose imaginary part carries a derivative
+
+
+def by_sign(e, below, above):
+    """One expression where e is negative, another where it is not."""
+    return np.where(np.real(e) < 0, below, above)
+
+
+def sigmoid(e):
+    """1 / (1 + exp(-e)), never with a large exponential."""
+    small = np.exp(by_sign(e, e, -e))
+    return by_sign(e, small, 1) / (1 + small)
+
+
+def between(e, low, high):
+    """e, or the nearer of two constants outside of them."""
+    return np.where(np.real(e) < low, low, np.where(np.real(e) > high, high, e))
+
+
+def normal(e):
+    """The normal distribution: a series around 0, a continued fraction from 3 on."""
+    t = by_sign(e, -e, e)
+    t = np.where(np.real(t) < 200, t, 200)  # where all is over, in long double too
+    head = np.real(t).astype(np.float32).astype(np.real(t).dtype)  # its square is exact in long double
+    two_pi = 8 * np.arctan(np.ones((), head.dtype))
+    density = np.exp(-head * head / 2) * np.exp(-(t - head) * (t + head) / 2) / np.sqrt(two_pi)
+    near = np.where(np.real(t) < 3, t, 0)
+    term = total = near
+    for n in range(1, 80):
+        term = term * near * near / (2 * n + 1)
+        total = total + term
+    far = tail = np.where(np.real(t) < 3, 3, t)
+    for k in range(150, 0, -1):
+        tail = far + k / tail
+    beyond = np.where(np.real(t) < 3, 0.5 - density * total, density / tail)
+    return by_sign(e, beyond, 1 - beyond)
+
+
+ACTIVATIONS = {
+    "linear": lambda e: e,
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "relu": lambda e: by_sign(e, 0, e),
+    "leaky_relu": lambda e: by_sign(e, e / 100, e),
+    "softsign": lambda e: between(e, -1e300, 1e300) / by_sign(e, 1 - between(e, -1e300, 0), 1 + between(e, 0, 1e300)),
+    "softplus": lambda e: by_sign(e, 0, e) + np.log1p(np.exp(by_sign(e, e, -e))),
+    "hard_tanh": lambda e: between(e, -1, 1),
+    "hard_sigmoid": lambda e: between(e + 3, 0, 6) / 6,
+    "silu": lambda e: between(e, -1e4, np.inf) * sigmoid(e),
+    "gelu": lambda e: between(e, -1e4, np.inf) * normal(e),
+}
+
+
+def slope(g, e):
+    """g'(e) by a complex step: exact but for rounding."""
+    step = 1e-30
+    return np.imag(g(e + 1j * step * np.ones_like(e))) / step
+
+
+# The nonlinear filter and its gradient
+
+
+def nonlinear(b, a, x, g, bias=0.0, z=None):
+    """Transposed direct form II: e = z[0] + b[0] x + bias, y = g(e), z[p] <- z[p+1] + b[p+1] x - a[p+1] y; y, z and e."""
+    b, a, x, bias = common(b, a, x, bias)
+    b, a = padded(b, a)
+    z = np.zeros(len(b) - 1, x.dtype) if z is None else np.array(z, np.result_type(x, np.asarray(z)))
+    y, e = np.empty(len(x), z.dtype), np.empty(len(x), z.dtype)
+    for n in range(len(x)):
+        e[n] = (z[0] if len(z) else 0.0) + (b[0] * x[n] + bias)
+        y[n] = g(e[n : n + 1])[0]
+        if len(z):
+            z = np.append(z[1:], z.dtype.type(0)) + b[1:] * x[n] - a[1:] * y[n]
+    return y, z, e
+
+
+def excitation_gradient(a, slopes, dy, tail=()):
+    """delta[n] = g'(e[n]) (dy[n] - sum_m a[m] delta[n+m]), a[0] = 1; beyond the last sample, delta is the tail, then 0."""
+    delta = np.zeros(len(dy) + len(a) - 1)
+    delta[len(dy) : len(dy) + len(tail)] = tail
+    for n in reversed(range(len(dy))):
+        total = dy[n]
+        for m in range(1, len(a)):
+            total -= a[m] * delta[n + m]
+        delta[n] = slopes[n] * total
+    return delta[: len(dy)]

@@ -161,7 +161,7 @@ def doubled(order, b, a, z, c, s, x):
     return direct_form(order, b, a, z, c, s, 2.0 * x)
 
 
-STEPS["direct"] = doubled
+STEPS["direct"] = Recurrence(doubled)
 """
 
 

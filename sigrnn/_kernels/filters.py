@@ -1,4 +1,4 @@
-"""The recurrences: one step of each linear filter, and `sweep`, which runs a cascade of them over a tile of samples.
+"""The recurrences: one step of each filter, linear or not, its transpose, and `sweep`, which runs a cascade of them over a tile of samples.
 
 A number is a scalar or a vector of lanes (`vec.py`); a step is written once for both. Shapes, with S sections of order P:
     b, a  (S, P + 1) shared by all lanes, or (S, P + 1, LANES)     a[:, 0] is 1 and never read
@@ -8,15 +8,27 @@ A number is a scalar or a vector of lanes (`vec.py`); a step is written once for
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from numba.extending import overload
 
-from sigrnn._kernels.jit import device
+from sigrnn._kernels.activations import pair
+from sigrnn._kernels.jit import device, once
 from sigrnn._kernels.vec import load, pointer, prefetch, spread, stack, store
 
 LANES = 16  # two AVX-512 registers or four AVX ones hide the latency of the recurrence; 8 and 32 lanes were slower
 LINE = 8  # samples of a cache line
+
+
+def number(c: Any, s: int, p: int, like: Any) -> Any:
+    """Entry p of section s as a number like `like`: shared by the lanes (S, P), or one for each lane (S, P, LANES)."""
+
+
+@overload(number, inline="always")
+def _number(c, s, p, like):
+    if c.ndim == 2:
+        return lambda c, s, p, like: spread(c[s, p], like)
+    return lambda c, s, p, like: load(pointer(c[s, p]), 0, like)
 
 
 @device
@@ -52,7 +64,47 @@ def feedforward(order, b, a, z, c, s, x):
     return y
 
 
-STEPS = {"direct": direct_form, "sections": biquad, "taps": feedforward}
+def excited(g: Any) -> Any:
+    """The direct form with an activation: e = z[0] + b[0] x + bias, y = g(e); `a[0]` holds the bias."""
+
+    @device
+    def step(order, b, a, z, c, s, x):
+        y = g(z[s] + (b[c] * x + a[c]))
+        for p in range(order - 1):
+            z[s + p] = (z[s + p + 1] + x * b[c + p + 1]) - y * a[c + p + 1]
+        z[s + order - 1] = x * b[c + order] - y * a[c + order]
+        return y
+
+    return step
+
+
+@device
+def returned(order, a, c, v, i, stride, s, dy, last):
+    """The transpose of the step, over reversed time: delta[n] = g'(e[n]) (dy[n] - sum_m a[m] delta[n+m]).
+
+    v holds delta[n+m] at i - m stride; delta[n+1] is the `last` one, in a register: one product and sum waits for it.
+    Forward in time, with the excitation's tangent for dy, it is the tangent of y.
+    """
+    delta = s * dy
+    for m in range(order, 1, -1):
+        delta = delta - (s * number(a, c, m, dy)) * load(v, i - m * stride, dy)
+    return delta - (s * number(a, c, 1, dy)) * last
+
+
+class Recurrence(NamedTuple):
+    """A step, and whether its products and sums may be fused: not where SciPy's bits are wanted."""
+
+    step: Any
+    fused: bool = False
+
+
+STEPS = {"direct": Recurrence(direct_form), "sections": Recurrence(biquad), "taps": Recurrence(feedforward)}
+
+
+@once
+def recurrence(kind: Any) -> Recurrence:
+    """A linear step by its name, or that of an activation."""
+    return STEPS[kind] if kind in STEPS else Recurrence(excited(pair(kind).g), fused=True)
 
 
 @device
@@ -61,17 +113,6 @@ def copy(source, target):
     for p in range(source.shape[0]):
         for q in range(source.shape[1]):
             target[p, q] = source[p, q]
-
-
-def number(c: Any, s: int, p: int, like: Any) -> Any:
-    """Entry p of section s as a number like `like`: shared by the lanes (S, P), or one for each lane (S, P, LANES)."""
-
-
-@overload(number, inline="always")
-def _number(c, s, p, like):
-    if c.ndim == 2:
-        return lambda c, s, p, like: spread(c[s, p], like)
-    return lambda c, s, p, like: load(pointer(c[s, p]), 0, like)
 
 
 def ask(coming: Any, n: int) -> None:

@@ -55,14 +55,16 @@ def once(make: Callable[..., Any]) -> Callable[..., Any]:
     return locked
 
 
-def kernel(function: Callable[..., Any], name: str, *arguments: Any) -> Any:
+def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool = True) -> Any:
     """An entry point for exactly these argument types, loaded from disk or compiled now; its name must be unique.
 
+    `keep=False`: not kept on disk, as what is made of a user's functions, which may change unseen.
     One signature a kernel: Numba left alone would compile another for every memory layout and read-only flag it meets.
     """
     function.__qualname__ = name
     compiled = numba.njit(**OPTIONS)(function)
-    compiled._cache = KernelCache(name)
+    if keep:
+        compiled._cache = KernelCache(name)
     compiled.compile(arguments)
     compiled.disable_compile()
     return compiled

@@ -10,7 +10,8 @@ from typing import Any
 
 from numba import types
 
-from sigrnn._kernels.filters import LANES, LINE, STEPS, copy, final_states, sweep, sweep_any
+from sigrnn._kernels.activations import label
+from sigrnn._kernels.filters import LANES, LINE, copy, final_states, recurrence, sweep, sweep_any
 from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, strided
 from sigrnn._kernels.vec import ROWS, lanes, load, pointer, prefetch, stack, store, transpose
 
@@ -23,25 +24,36 @@ MOST = 64  # orders up to here run in lanes
 
 
 @once
-def kernels(loop: str, kind: str, order: int, depth: int, dtype: str) -> Any:
-    """The compiled form of one of the loops below: a recurrence of `filters.STEPS`, `depth` sections of this order.
+def kernels(loop: str, kind: Any, order: int, depth: int, dtype: str) -> Any:
+    """The compiled form of one of the loops below: a `filters.recurrence`, `depth` sections of this order.
 
     `dtype` is that of the samples; numbers are float64 or complex128.
     """
     known = order if order <= LARGEST else 0
     make, arguments = LOOPS[loop]
-    name = f"{loop}_{kind}{known or ''}_{depth}_{dtype}"
-    return kernel(make(STEPS[kind], known, depth), name, *arguments(dtype, "D" if dtype in "FD" else "d"))
+    name, keep = f"{loop}_{label(kind)}{known or ''}_{depth}_{dtype}", isinstance(kind, str)
+    number = "D" if dtype in "FD" else "d"
+    return kernel(make(recurrence(kind), known, depth), name, *arguments(dtype, number), keep=keep)
 
 
-def sequential(step: Any, order: int, depth: int) -> Any:
-    """One channel, sample after sample, each operation rounded as SciPy rounds it."""
-    room = depth * (order + 1)
+@device
+def plain_number(like):
+    return like
+
+
+@device
+def fused_number(like):
+    return lanes(1, True)
+
+
+def sequential(recurrence: Any, order: int, depth: int) -> Any:
+    """One channel, sample after sample, each operation rounded as SciPy rounds it (or fused, in a vector of one)."""
+    step, room, number = recurrence.step, depth * (order + 1), fused_number if recurrence.fused else plain_number
 
     def run(b, a, x, y, z):
         # b, a (S, P + 1)   x, y (N,) any strides   z (S P,), left as the final state
-        like, z = b[0, 0], z.reshape(b.shape[0], b.shape[1] - 1)
-        tile = stack(TILE, like)
+        like, z = number(b[0, 0]), z.reshape(b.shape[0], b.shape[1] - 1)
+        tile = stack(TILE, b[0, 0])
         for start in range(0, x.shape[0], TILE):
             count = min(TILE, x.shape[0] - start)
             for n in range(count):
@@ -130,13 +142,13 @@ def following(x, g, start, by_row, back):
     return pointer(x[g * LANES :, start:]), forward + aside, along
 
 
-def channels(step: Any, order: int, depth: int) -> Any:
+def channels(recurrence: Any, order: int, depth: int) -> Any:
     """Sixteen channels at a time, one in each lane, each rounded as if it were alone."""
-    known, room = order, depth * (order + 1) if order else MOST + 1
+    (step, fused), known, room = recurrence, order, depth * (order + 1) if order else MOST + 1
 
     def run(b, a, x, y, z, low, high):
         # b, a (1 or G, S, P + 1, LANES)   x, y (C, N) any strides   z (G, S, P, LANES)   groups low ... high - 1
-        like = lanes(LANES, False)
+        like = lanes(LANES, fused)
         tile = stack(AREA, 0.0)
         order = known if known else b.shape[2] - 1
         groups, tiles = high - low, (x.shape[1] + TILE - 1) // TILE
@@ -155,14 +167,14 @@ def channels(step: Any, order: int, depth: int) -> Any:
     return run
 
 
-def blocked(step: Any, order: int, depth: int) -> Any:
+def blocked(recurrence: Any, order: int, depth: int) -> Any:
     """One long channel cut into blocks, sixteen of them side by side in the lanes.
 
     For each `depth` sections: the state each block would end with from rest, the chain z <- A^L z + that, and the
     recurrence itself from the true states. Sums may be fused, so it is more accurate than the plain recurrence where
     ||A^L|| <= 1. Returns how many samples are done: it stops before a stretch that leaves a state that is not finite.
     """
-    known, room = order, depth * (order + 1) if order else MOST + 1
+    step, known, room = recurrence.step, order, depth * (order + 1) if order else MOST + 1
 
     def run(b, a, g, power, x, y, z, tile, entry, before):
         # b, a (S, P + 1)   x, y (N,), N a multiple of L * LANES   z (S, P)   with D = depth, R = D P states together:
@@ -188,7 +200,7 @@ def blocked(step: Any, order: int, depth: int) -> Any:
     return run
 
 
-def ahead(step: Any, order: int, depth: int) -> Any:
+def ahead(recurrence: Any, order: int, depth: int) -> Any:
     """Only what each block would end with from rest: the first half of `blocked`, for many threads at once."""
     known, room = order, depth * (order + 1) if order else MOST + 1
 
@@ -203,7 +215,7 @@ def ahead(step: Any, order: int, depth: int) -> Any:
     return run
 
 
-def follow(step: Any, order: int, depth: int) -> Any:
+def follow(recurrence: Any, order: int, depth: int) -> Any:
     """The chain through blocks whose ends are known: z goes from before the first to after the last."""
 
     def run(power, ends, z):

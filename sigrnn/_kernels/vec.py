@@ -13,6 +13,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -47,15 +48,30 @@ class VecModel(models.PrimitiveModel):
 def _register(op: Any, instruction: str) -> None:
     @type_callable(op)
     def same_vectors(context: Any) -> Any:
-        return lambda a, b: a if isinstance(a, Vec) and a == b else None
+        def result(a: Any, b: Any) -> Any:
+            vec = a if isinstance(a, Vec) else b
+            return vec if isinstance(vec, Vec) and {a, b} <= {vec, types.float64} else None
+
+        return result
 
     @lower_builtin(op, Vec, Vec)
+    @lower_builtin(op, Vec, types.Float)
+    @lower_builtin(op, types.Float, Vec)
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        flags = ["contract"] if signature.return_type.fused else []
-        return getattr(builder, instruction)(*args, flags=flags)
+        vec = signature.return_type
+        both = [
+            _spread(builder, v, vec.width) if kind == types.float64 else v
+            for v, kind in zip(args, signature.args, strict=True)
+        ]
+        return getattr(builder, instruction)(*both, flags=["contract"] if vec.fused else [])
 
 
-for _op, _instruction in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
+for _op, _instruction in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
     _register(_op, _instruction)
 
 
@@ -107,6 +123,16 @@ def pointer(typing: Any, array: Any) -> Any:
         return context.make_array(array)(context, builder, args[0]).data
 
     return types.CPointer(array.dtype)(array), emit
+
+
+@intrinsic
+def offset(typing: Any, at: Any, i: Any) -> Any:
+    """Address `i` elements further on."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.gep(args[0], [args[1]])
+
+    return at(at, types.intp), emit
 
 
 def _read(builder: Any, address: Any, element: Any, width: int) -> Any:
@@ -161,6 +187,126 @@ def prefetch(typing: Any, at: Any, i: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(at, types.intp), emit
+
+
+# ----------------------------------------------------- what polynomials of exponentials need, for scalars and vectors
+
+
+def _integers(kind: Any) -> Any:
+    """The integer type with as many lanes as a float64 one."""
+    return ir.VectorType(I64, kind.count) if isinstance(kind, ir.VectorType) else I64
+
+
+def _integer(kind: Any, value: int) -> Any:
+    return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
+
+
+def _call(builder: Any, name: str, args: Any) -> Any:
+    """An operation of LLVM's on numbers of one kind."""
+    kind = args[0].type
+    suffix = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+    function = ir.FunctionType(kind, [kind] * len(args))
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, f"{name}.{suffix}"), args)
+
+
+@intrinsic
+def choose(typing: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
+    """Where a < b: `yes`, elsewhere, and where one of them is NaN: `no`. Floats stand for a vector of them."""
+    kinds = a, b, yes, no
+    result = next((kind for kind in kinds if isinstance(kind, Vec)), types.float64)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if isinstance(result, Vec):
+            both = zip(args, kinds, strict=True)
+            args = [v if kind == result else _spread(builder, v, result.width) for v, kind in both]
+        return builder.select(builder.fcmp_ordered("<", *args[:2]), *args[2:])
+
+    return result(*kinds), emit
+
+
+@intrinsic
+def width(typing: Any, x: Any) -> Any:
+    """How many lanes a number has; 1 for a scalar."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return I64(x.width if isinstance(x, Vec) else 1)
+
+    return types.intp(x), emit
+
+
+@intrinsic
+def magnitude(typing: Any, x: Any) -> Any:
+    """|x|."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _call(builder, "llvm.fabs", args)
+
+    return x(x), emit
+
+
+@intrinsic
+def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """a b + c, rounded once on any processor; numbers of one kind."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _call(builder, "llvm.fma", args)
+
+    return a(a, b, c), emit
+
+
+@intrinsic
+def signed(typing: Any, x: Any, like: Any) -> Any:
+    """|x| with the sign of `like`."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _call(builder, "llvm.copysign", args)
+
+    return x(x, like), emit
+
+
+ROUND = 1.5 * 2.0**52  # x + ROUND holds x, rounded to an integer, in its lowest bits
+_ROUND_BITS = int(np.float64(ROUND).view(np.int64))
+_BIAS, _FRACTION = 1023, 52  # of a float64's exponent; bits of its fraction
+
+
+@intrinsic
+def power_of_two(typing: Any, n: Any) -> Any:
+    """2^k for n = k + ROUND, |k| < 1023."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = _integers(args[0].type)
+        k = builder.add(builder.bitcast(args[0], kind), _integer(kind, _BIAS - _ROUND_BITS))
+        return builder.bitcast(builder.shl(k, _integer(kind, _FRACTION)), args[0].type)
+
+    return n(n), emit
+
+
+@intrinsic
+def whole(typing: Any, n: Any) -> Any:
+    """k as an index, for n = k + ROUND, a scalar or a vector of one."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        bits = builder.bitcast(builder.extract_element(args[0], I32(0)) if isinstance(n, Vec) else args[0], I64)
+        return builder.sub(bits, I64(_ROUND_BITS))
+
+    return types.intp(n), emit
+
+
+@intrinsic
+def shrunk(typing: Any, x: Any, n: Any) -> Any:
+    """x 2^k for n = k + ROUND, -2046 < k <= 0, in two steps: it may end as zero or among the subnormal numbers."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = _integers(args[0].type)
+        down = builder.sub(_integer(kind, _ROUND_BITS), builder.bitcast(args[1], kind))
+        half = builder.lshr(down, _integer(kind, 1))
+        result = args[0]
+        for part in (half, builder.sub(down, half)):
+            bits = builder.shl(builder.sub(_integer(kind, _BIAS), part), _integer(kind, _FRACTION))
+            result = builder.fmul(result, builder.bitcast(bits, args[0].type))
+        return result
+
+    return x(x, n), emit
 
 
 ROWS = 4  # a 4 x 4 transpose is as fast as 8 x 8 with AVX-512 (0.25 against 0.25-0.35 ns a sample) and native to AVX2
