@@ -1,6 +1,10 @@
-"""Recurrences over samples: SciPy's linear filters, several times faster."""
+"""Recurrences over samples, fast and with gradients: SciPy's linear filters, and nonlinear ones in their form."""
 
+from sigrnn.activations import Activation
+from sigrnn.diagnostics import GradientFlow, gradient_flow
+from sigrnn.gradients import jvp, synchronous_grad, vjp
 from sigrnn.linear import lfilter, lfilter_tv, sosfilt
+from sigrnn.nonlinear import nlfilter
 from sigrnn.steady import lfilter_zi, lfiltic, sosfilt_zi
 from sigrnn.streams import Stream
 from sigrnn.workers import get_workers, set_workers
@@ -9,15 +13,22 @@ from sigrnn.zerophase import filtfilt, sosfiltfilt
 __version__ = "0.1.0"
 
 __all__ = [
+    "Activation",
+    "GradientFlow",
     "Stream",
     "filtfilt",
     "get_workers",
+    "gradient_flow",
+    "jvp",
     "lfilter",
     "lfilter_tv",
     "lfilter_zi",
     "lfiltic",
+    "nlfilter",
     "set_workers",
     "sosfilt",
     "sosfilt_zi",
     "sosfiltfilt",
+    "synchronous_grad",
+    "vjp",
 ]

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from sigrnn.activations import NAMES
+from sigrnn.gradients import vjp
 from sigrnn.linear import lfilter, lfilter_tv, sosfilt
+from sigrnn.nonlinear import nlfilter
 
 __all__ = ["warmup"]
 
@@ -19,6 +22,8 @@ DEPTHS = range(1, 5)  # so has each number of sections that run together
 def warmup(progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None) -> int:
     """
     Compile every kernel for float32 and float64 into the cache, or load it from there.
+
+    Those of `nlfilter` up to order 2, and none for activations of your own, which are not kept.
 
     Parameters
     ----------
@@ -56,6 +61,7 @@ def all_runs() -> list[Callable[[Any], Any]]:
     runs: list[Callable[[Any], Any]] = [_varying, _taps]
     runs += [partial(_order, order) for order in ORDERS]
     runs += [partial(_sections, depth) for depth in DEPTHS]
+    runs += [partial(_activation, name) for name in NAMES]
     return runs
 
 
@@ -80,3 +86,11 @@ def _taps(kind: Any) -> None:
 
 def _varying(kind: Any) -> None:
     lfilter_tv(np.ones((8, 2), kind), np.ones((8, 2), kind), np.zeros(8, kind))
+
+
+def _activation(name: str, kind: Any) -> None:
+    b, a = np.ones(1, kind), np.array([1.0, 0.5, 0.25], kind)
+    for order in (0, 1, 2):
+        for shape in ((8,), (2, 8)):
+            _, pullback = vjp(nlfilter, b, a[: order + 1], np.zeros(shape, kind), activation=name, bias=0.5)
+            pullback(np.zeros(shape, kind))

@@ -102,7 +102,7 @@ def filtfilt(
         return _by_scipy(
             "filtfilt", (b, a), x, out, axis=axis, padtype=padtype, padlen=padlen, method=method, irlen=irlen
         )
-    edge = _edge(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
+    edge = edge_length(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
     x = repeated({"b": b, "a": a}, 1, x, axis)
     zi = constant_state(b, a)
     dtype = np.result_type(b, a, x, zi)
@@ -180,7 +180,7 @@ def sosfiltfilt(
         return _by_scipy("sosfiltfilt", (sos,), x, out, axis=axis, padtype=padtype, padlen=padlen)
     flat = sos.reshape(-1, *sos.shape[-2:])
     unused = min((flat[..., 2] == 0).sum(axis=1).min(), (flat[..., 5] == 0).sum(axis=1).min()) if flat.size else 0
-    edge = _edge(padtype, padlen, x, axis, 2 * sos.shape[-2] + 1 - int(unused))
+    edge = edge_length(padtype, padlen, x, axis, 2 * sos.shape[-2] + 1 - int(unused))
     x = repeated({"sos": sos}, 2, x, axis)
     zi = constant_sections(sos)
     dtype = np.result_type(sos, x, zi)
@@ -199,7 +199,7 @@ def _served(*arrays: Array) -> bool:
     return dtype.char in NATIVE or dtype.kind in "biu"
 
 
-def _edge(padtype: str | None, padlen: int | None, x: Array, axis: int, taps: int) -> int:
+def edge_length(padtype: str | None, padlen: int | None, x: Array, axis: int, taps: int) -> int:
     """Samples to add at each end."""
     if padtype not in PADDINGS:
         raise ValueError(
@@ -232,7 +232,7 @@ def _both_ways(
     samples = slice(edge, edge + x.shape[axis])
     y[..., samples] = last
     if edge:
-        y[..., :edge], y[..., samples.stop :] = _continuation(y[..., samples], padtype, edge)
+        y[..., :edge], y[..., samples.stop :] = continuation(y[..., samples], padtype, edge)
     once(y)
     once(y[..., ::-1])
     result = time_back(y[..., samples], axis)
@@ -251,7 +251,7 @@ def _in_place(run: Callable[..., Any], y: Array, zi: Array) -> None:
         run(y, zi=zi, out=y)
 
 
-def _continuation(x: Array, padtype: str | None, edge: int) -> tuple[Array, Array]:
+def continuation(x: Array, padtype: str | None, edge: int) -> tuple[Array, Array]:
     """What stands before and after x: its ends held, mirrored, or mirrored through the end point."""
     start, end = x[..., :1], x[..., -1:]
     if padtype == "constant":
