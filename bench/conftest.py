@@ -25,18 +25,18 @@ def _sized(case, config):
 
 @pytest.fixture
 def call(case, library, request):
-    """A library's call for a case, with its first results compared to SciPy's."""
+    """A library's call for a case, with its first results compared to the expected ones."""
     case = _sized(case, request.config)
     inputs = case.setup()
-    references = timing.reference_results(case, inputs)
+    expected = timing.expected_results(case, inputs)
     with peers.threads(case.workers):
         try:
-            bound, _ = timing.bind(case, inputs, library, references)
+            bound, _ = timing.bind(case, inputs, library, expected)
         except Exception as error:
             if library == timing.OURS:
                 raise
             pytest.skip(str(error))
-    del references  # as large as the signal
+    del expected  # as large as the signal
     with peers.threads(case.workers):  # again, as binding may have loaded a library that has threads
         yield bound
 

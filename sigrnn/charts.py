@@ -52,7 +52,7 @@ def draw(report: Report, folder: Path) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     pictures: dict[str, tuple[Callable[[Any, Any], None], Sequence[Any]]] = {
-        "ratios": (_ratios, report.cases),
+        "ratios": (_ratios, report.beside_scipy),
         "length": (_lengths, report.length),
         "channels": (_channels, report.channels),
         "memory": (_memory, report.memory),
@@ -82,8 +82,8 @@ def _ratios(axes: Any, cases: Sequence[Measurement]) -> None:
     for place, ratio in zip(places, ratios, strict=True):
         axes.annotate(f"{ratio:.1f}", (1.06, place), xycoords=("axes fraction", "data"), ha="right", va="center")
     _number_ticks(axes.xaxis, [0.5, 1, 2, 5, 10, 20, 50, 100])
-    high = max(max(m.ratio, m.aim or 0) for m in cases)
-    axes.set(xlim=(min(0.9, 0.9 * min(ratios)), 1.2 * max(high, 1)), xlabel=f"{REFERENCE}'s time / {OURS}'s time")
+    low, high = min(min(m.ratio, m.floor or 1) for m in cases), max(max(m.ratio, m.aim or 1) for m in cases)
+    axes.set(xlim=(0.9 * min(low, 1), 1.2 * max(high, 1)), xlabel=f"{REFERENCE}'s time / {OURS}'s time")
     axes.set_yticks(places, [m.name for m in cases], fontsize=9)
     axes.set_ylim(len(cases) - 0.4, -0.6)
     axes.grid(axis="x")

@@ -1,7 +1,7 @@
 """What is measured: each benchmark is a case, one entry of a table.
 
-The floors and aims are ratios to SciPy that the project promises and hopes for. How each library is asked is in
-`peers`, how the clock is read in `timing`.
+The floors and aims are ratios to SciPy, or to another reference, that the project promises and hopes for. How each
+library is asked is in `peers`, how the clock is read in `timing`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from math import sqrt
 import numpy as np
 import scipy.signal
 
-from .peers import HOLD, OURS, PEERS, Array, Binding, Inputs, Peer
+from .peers import EXPECTED, HOLD, OURS, PEERS, Array, Binding, Inputs, Peer
 
 MILLION = 1_000_000
 Design = Callable[["Case"], Mapping[str, Array]]
@@ -40,13 +40,14 @@ class Case:
     dtype : str
         Of the signal; the coefficients have its precision.
     floor, aim : float, optional
-        Ratio to SciPy below which the project is broken, and the one it is after.
+        Ratio to the reference below which the project is broken, and the one it is after.
     tolerance : float
-        Largest difference from SciPy's result, as a share of the result's largest value.
+        Largest difference from the expected result, as a share of that result's largest value.
     workers : int
         Threads allowed, to all libraries alike.
-    zi, out : bool
-        Whether a state is handed in (and comes back), and whether sigrnn writes into a given array.
+    zi, out, dy : bool
+        Whether a state is handed in (and comes back), whether sigrnn writes into a given array, and whether there is a
+        gradient of the output, to be pulled back.
     steps : int
         Calls in a row whose results are compared: above 1 where a call leaves a state behind.
     headline : bool
@@ -67,6 +68,7 @@ class Case:
     workers: int = 1
     zi: bool = False
     out: bool = False
+    dy: bool = False
     steps: int = 1
     headline: bool = False
 
@@ -79,6 +81,16 @@ class Case:
     def peers(self) -> dict[str, Peer]:
         """How the others are asked, by name; the first is the reference."""
         return PEERS[self.function]
+
+    @property
+    def reference(self) -> str:
+        """Whose time the ratio is about."""
+        return next(iter(self.peers))
+
+    @property
+    def expected(self) -> Binding:
+        """What makes the result that all have to return: the reference, if nothing else is known."""
+        return EXPECTED.get(self.function, self.peers[self.reference].bind)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -105,8 +117,10 @@ class Case:
         if dtype.kind == "c":
             x = x + 1j * rng.standard_normal(self.shape)
         coefficients = {name: value.astype(x.real.dtype) for name, value in self.design(self).items()}
+        inputs = Inputs(x, **coefficients, axis=self.axis)
         zi = rng.standard_normal(_state_shape(coefficients)) if self.zi else None
-        return Inputs(x, **coefficients, axis=self.axis, zi=zi, out=np.empty_like(x) if self.out else None)
+        dy = rng.standard_normal(self.shape).astype(x.dtype) if self.dy else inputs.dy
+        return replace(inputs, zi=zi, out=np.empty_like(x) if self.out else None, dy=dy)
 
     def limited(self, total: int) -> Case:
         """Return the case with at most about `total` samples in all channels together.
@@ -153,6 +167,11 @@ def _all_pole(_: Case) -> dict[str, Array]:
     return {"b": np.ones(1), "a": scipy.signal.butter(4, 0.2)[1]}
 
 
+def _unit(taps: int, feedback: bool) -> Design:
+    # One unit of a network: it reaches into the curved part of tanh, and forgets within ten samples or so.
+    return lambda _: {"b": 0.5 ** np.arange(taps), "a": np.array([1.0, -0.8, 0.3] if feedback else [1.0])}
+
+
 def _biquads(cutoffs: Array) -> tuple[Array, Array]:
     # Butterworth low-passes of order 2 in closed form, one a row: a million calls of scipy.signal.butter take minutes.
     k = np.tan(np.pi / 2 * cutoffs)
@@ -185,6 +204,23 @@ _MANY = "Many channels"
 _FIR = "FIR filters, a million samples"
 _SHORT = "Short blocks"
 _MORE = "More filters"
+_GRADIENTS = "Gradients"
+_NONLINEAR = "Nonlinear filters"
+
+NOTES = {
+    _GRADIENTS: (
+        "`vjp` from the first sample to the last gradient: value, `db`, `da` (or `dsos`) and `dx`. SciPy has no "
+        "gradients; its time is that of its filter alone. torchaudio's and philtorch's is that of their forward and "
+        "backward passes. All gradients are compared with those made of SciPy's filters over reversed time."
+    ),
+    _NONLINEAR: (
+        "`nlfilter` with 'tanh', compared with a loop in plain Python. `np.tanh` and the C library's tanh (*libm*, in a "
+        "compiled loop) run over the same array and filter nothing: they tell what one tanh costs. Where NumPy has "
+        "AVX-512, its tanh takes about 1 ns; the floors were set where it takes 14 ns. *Pull-back* is the way back "
+        "alone, beside the way forward. The *torch loop* is the same recursion in Python under PyTorch's autograd, "
+        "forward and backward."
+    ),
+}
 
 
 def _orders() -> list[Case]:
@@ -266,7 +302,47 @@ def _more() -> list[Case]:
     ]
 
 
-CASES: tuple[Case, ...] = (*_one_channel(), *_many_channels(), *_fir(), *_short_blocks(), *_more())
+def _gradients() -> list[Case]:
+    case = partial(Case, group=_GRADIENTS, dy=True)
+    whole = partial(case, function="lfilter vjp")
+    wide = partial(whole, samples=32_768, channels=32)
+    cascade = partial(case, function="sosfilt vjp", design=_sections(4))
+    beside = partial(case, design=_ba(2), floor=8, aim=20)
+    what = "value and all gradients (SciPy: value alone)"
+    promised = {1: (1.2, 2.5), 2: (1.2, 2.5), 4: (1, 2), 8: (0.7, 1.2)}
+    return [
+        *(
+            whole(f"vjp lfilter order {n}: {what}", design=_ba(n), floor=floor, aim=aim, headline=n == 2)
+            for n, (floor, aim) in promised.items()
+        ),
+        wide(f"vjp lfilter order 2, 32 channels: {what}", design=_ba(2), floor=1.2, aim=3),
+        cascade(f"vjp sosfilt 4 sections: {what}", floor=0.7, aim=1.5, headline=True),
+        *(beside(f"vjp lfilter order 2, beside {who}", function=f"{who} vjp") for who in ("torchaudio", "philtorch")),
+    ]
+
+
+def _nonlinear() -> list[Case]:
+    case = partial(Case, group=_NONLINEAR, function="nlfilter", design=_unit(3, True), samples=100_000)
+    pulled = partial(case, function="nlfilter pull-back", dy=True)
+    trained = partial(case, function="nlfilter vjp", dy=True, samples=20_000)
+    return [
+        case("nlfilter tanh order 2", floor=0.59, aim=1),
+        case("nlfilter tanh order 2, 16 channels", samples=16_384, channels=16, floor=3.3, aim=8.3),
+        case("nlfilter tanh, FIR 5 taps", design=_unit(5, False)),
+        pulled("nlfilter tanh order 2, pull-back", floor=2, aim=5),
+        trained("nlfilter tanh order 2, value and all gradients", floor=2000, aim=10_000),
+    ]
+
+
+CASES: tuple[Case, ...] = (
+    *_one_channel(),
+    *_many_channels(),
+    *_fir(),
+    *_short_blocks(),
+    *_more(),
+    *_gradients(),
+    *_nonlinear(),
+)
 
 
 def select(pattern: str = "*") -> tuple[Case, ...]:

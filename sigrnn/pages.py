@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .measure import CASES
-from .timing import COPY, EMPTY_CACHE, OURS, REFERENCE, Measurement
+from .measure import CASES, NOTES
+from .timing import EMPTY_CACHE, OURS, REFERENCE, Measurement
 
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 PICTURES = {
@@ -78,6 +78,8 @@ class Report:
         The cases, and the two series.
     failed : dict
         By case, why there is no measurement.
+    left_out : dict
+        By case, why its reference could not be timed.
     memory : list of dict
         Scratch by function, samples and library.
     starts : dict
@@ -93,9 +95,15 @@ class Report:
     channels: list[Measurement] = field(default_factory=list)
     memory: list[dict[str, Any]] = field(default_factory=list)
     starts: dict[str, list[float]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     machine: dict[str, str] = field(default_factory=describe_machine)
     versions: dict[str, str] = field(default_factory=versions)
+
+    @property
+    def beside_scipy(self) -> list[Measurement]:
+        """The cases whose ratio is to SciPy's time."""
+        return [m for m in self.cases if m.reference == REFERENCE]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, for JSON."""
@@ -149,8 +157,7 @@ def _promise(ratio: float, promised: float | None) -> str:
 
 
 def _others(m: Measurement) -> str:
-    names = [name for name in m.seconds if name not in (OURS, REFERENCE, COPY)]
-    return ", ".join(f"{name} {_three_digits(m.best(name) / m.best())}" for name in names)
+    return ", ".join(f"{name} {_three_digits(ratio)}" for name, ratio in m.others.items())
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -171,11 +178,12 @@ pip install ".[bench]"
 sigrnn bench --json bench.json --markdown docs/benchmarks.md --plots docs/_static --readme README.md
 ```
 
-Every result is compared with SciPy's before the clock starts. All libraries of a row run in turn, in the same rounds,
-in one process, and the best round of each counts. *Ratio* is SciPy's time over sigrnn's. *Floor* is a ratio below which
-something is broken, *aim* the one to reach. *Others, ratio* is another library's time over sigrnn's. *Copy* is the
-speed as a share of `numpy.copyto` over the same signal, which memory bounds. *Difference* is the largest one from
-SciPy's result, over the result's largest value. A row that says **slower** is one in which sigrnn loses.
+Every result is compared with SciPy's, or with the one that the text above a table names, before the clock starts. All
+libraries of a row run in turn, in the same rounds, in one process, and the best round of each counts. *Ratio* is the
+time of SciPy, or of another reference that the row names, over sigrnn's. *Floor* is a ratio below which something is
+broken, *aim* the one to reach. *Others, ratio* is another library's time over sigrnn's. *Copy* is the speed as a share
+of `numpy.copyto` over the same signal, which memory bounds. *Difference* is the largest one from the result compared
+with, over its largest value. A row that says **slower** is one in which sigrnn loses.
 """
 
 
@@ -194,9 +202,9 @@ def page(report: Report, pictures: str | None = None) -> str:
     str
         The page.
     """
-    parts = [_INTRODUCTION, _where(report), _picture("ratios", report.cases, pictures)]
+    parts = [_INTRODUCTION, _where(report), _picture("ratios", report.beside_scipy, pictures)]
     for group in dict.fromkeys(m.group for m in report.cases):
-        parts += [f"## {group}", _group([m for m in report.cases if m.group == group])]
+        parts += [f"## {group}", NOTES.get(group, ""), _group([m for m in report.cases if m.group == group])]
     parts += [_series(report, pictures), _memory(report, pictures), _starts(report.starts), _gaps(report)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
@@ -215,11 +223,13 @@ def _picture(name: str, data: Sequence[Any], folder: str | None) -> str:
     return f"![{PICTURES[name]}]({folder}/bench-{name}.svg)" if data and folder is not None else ""
 
 
-def _group(measured: Iterable[Measurement]) -> str:
+def _group(measured: Sequence[Measurement]) -> str:
+    references = {m.reference for m in measured}
+    alone = len(references) == 1
     head = [
         "case",
         "samples x channels",
-        REFERENCE,
+        *(references if alone else ["reference"]),
         OURS,
         "ratio",
         "floor",
@@ -228,16 +238,16 @@ def _group(measured: Iterable[Measurement]) -> str:
         "copy",
         "difference",
     ]
-    return _table(head, map(_row, measured))
+    return _table(head, (_row(m, "" if alone else f"{m.reference} ") for m in measured))
 
 
-def _row(m: Measurement) -> list[str]:
+def _row(m: Measurement, reference: str) -> list[str]:
     lost = f" (**slower** than {', '.join(m.losers)})" if m.losers else ""
     threads = f", {m.workers} threads" if m.workers > 1 and "workers" not in m.name else ""
     return [
         f"{m.name}{threads}",
         f"{m.samples:,} x {m.channels}",
-        duration(m.best(REFERENCE)),
+        f"{reference}{duration(m.best(m.reference))}",
         duration(m.best()),
         f"{_three_digits(m.ratio)}{lost}",
         _promise(m.ratio, m.floor),
@@ -319,11 +329,18 @@ def _starts(starts: dict[str, list[float]]) -> str:
 
 def _gaps(report: Report) -> str:
     gaps = [(f"**{name}, {OURS}**", why) for name, why in report.failed.items()]
+    gaps += report.left_out.items()
     gaps += [(f"{m.name}, {name}", why) for m in report.cases for name, why in m.left_out.items()]
     if not gaps:
         return ""
     lines = (f"* {what}: `{' '.join(why.replace('`', ' ').split())[:160]}`" for what, why in gaps)
-    return "\n\n".join(["## Not measured", "Where a library failed, or its result is not SciPy's:", "\n".join(lines)])
+    return "\n\n".join(
+        [
+            "## Not measured",
+            "Where a library is not there, failed, or its result is not the expected one:",
+            "\n".join(lines),
+        ]
+    )
 
 
 # -------------------------------------------------------------------------------------------------------------- README

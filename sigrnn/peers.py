@@ -1,5 +1,8 @@
 """How each library is asked for the same result: sigrnn, SciPy, NumPy, and others where they are installed.
 
+Gradients and nonlinear filters are beside something else that is known, and their results are made here: with SciPy, or
+in plain Python.
+
 A binding takes the inputs of a case and returns a call without arguments, so that what is timed is the library and not
 the reading of fields, the conversion to tensors or the layout that a library wants.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,7 +32,7 @@ HOLD = 64  # samples for which a time-varying case keeps its coefficients, so th
 
 @dataclass(frozen=True)
 class Inputs:
-    """What one case filters: the signal, the filter (`b` and `a`, or `sos`), and how."""
+    """What one case filters: the signal, the filter (`b` and `a`, or `sos`), and how; `dy` where gradients are asked."""
 
     x: Array
     b: Array = field(default_factory=lambda: np.empty(0))
@@ -37,16 +41,21 @@ class Inputs:
     axis: int = -1
     zi: Array | None = None
     out: Array | None = None
+    dy: Array = field(default_factory=lambda: np.empty(0))
 
 
 Binding = Callable[[Inputs], Call]
 
 
 class Peer(NamedTuple):
-    """A library's binding, and the module that must be there for it."""
+    """A library's binding, the module that must be there for it, and whether its result is to be ours.
+
+    One with another result is a yardstick: how long something takes that readers know.
+    """
 
     module: str
     bind: Binding
+    same: bool = True
 
     def installed(self) -> bool:
         """Tell whether the module can be imported, without importing it."""
@@ -148,6 +157,94 @@ def _scipy_stream_sos(i: Inputs) -> Call:
     return call
 
 
+# ----------------------------------------------------------------------- gradients and nonlinear filters, without us
+
+
+def _back(function: Callable[..., Any], dy: Array) -> Array:
+    return function(dy[..., ::-1])[..., ::-1]
+
+
+def _products(v: Array, x: Array, lags: int) -> Array:
+    # sum_n v[n+m] x[n] for each lag m, over all channels
+    return np.array([np.sum(v[..., m:] * x[..., : x.shape[-1] - m]) for m in range(lags)])
+
+
+def _lfilter_gradients(b: Array, a: Array, x: Array, dy: Array) -> tuple[Array, ...]:
+    y = scipy.signal.lfilter(b, a, x)
+    v = _back(partial(scipy.signal.lfilter, [1.0], a), dy)
+    dx = _back(partial(scipy.signal.lfilter, b, a), dy)
+    return y, _products(v, x, b.size), -_products(v, y, a.size), dx
+
+
+def _scipy_gradients_ba(i: Inputs) -> Call:
+    return partial(_lfilter_gradients, i.b, i.a, i.x, i.dy)
+
+
+def _scipy_gradients_sos(i: Inputs) -> Call:
+    # The chain rule, section by section.
+    def call() -> tuple[Array, ...]:
+        signals = [i.x]
+        for section in i.sos:
+            signals.append(scipy.signal.sosfilt(section[None], signals[-1]))
+        dsos, slope = np.empty_like(i.sos), i.dy
+        for k in range(len(i.sos))[::-1]:
+            _, dsos[k, :3], dsos[k, 3:], slope = _lfilter_gradients(i.sos[k, :3], i.sos[k, 3:], signals[k], slope)
+        return signals[-1], dsos, slope
+
+    return call
+
+
+def _python_tanh(b: Array, a: Array, x: Array) -> tuple[Array, Array]:
+    # The recursion as it is written, a[0] = 1: excitations e and y = tanh(e) of one channel.
+    feedback, order = a[1:].tolist(), a.size - 1
+    e, y = np.convolve(x, b)[: x.size].tolist(), [0.0] * order
+    for n in range(x.size):
+        for m, weight in enumerate(feedback, 1):
+            e[n] -= weight * y[n - m + order]
+        y.append(math.tanh(e[n]))
+    return np.array(e), np.array(y[order:])
+
+
+def _python_nlfilter(i: Inputs) -> Call:
+    return lambda: np.reshape([_python_tanh(i.b, i.a, x)[1] for x in np.atleast_2d(i.x)], i.x.shape)
+
+
+def _python_nlfilter_gradients(i: Inputs) -> Call:
+    # Back-propagation through time as it is written: delta[n] = g'(e[n]) (dy[n] - sum_m a[m] delta[n+m]).
+    def call() -> tuple[Array, ...]:
+        e, y = _python_tanh(i.b, i.a, i.x)
+        delta = [*(1 - y**2), *np.zeros(i.a.size - 1)]
+        for n in range(y.size)[::-1]:
+            delta[n] *= i.dy[n] - sum(weight * delta[n + m] for m, weight in enumerate(i.a[1:], 1))
+        v = np.array(delta[: y.size])
+        da = -_products(v, y, i.a.size)
+        da[0] = -np.sum(v * e)  # a[0] divides all of e
+        return y, _products(v, i.x, i.b.size), da, _back(lambda v: np.convolve(v, i.b)[: v.size], v)
+
+    return call
+
+
+def _without_value(bind: Binding) -> Binding:
+    def bound(i: Inputs) -> Call:
+        call = bind(i)
+        return lambda: call()[1:]
+
+    return bound
+
+
+def _libm_tanh(i: Inputs) -> Call:
+    numba = importlib.import_module("numba")
+
+    @numba.njit  # type: ignore[untyped-decorator]
+    def tanh(x: Array) -> Array:
+        y = np.empty_like(x)
+        for n in range(x.size):
+            y[n] = math.tanh(x[n])
+        return y
+
+    return partial(tanh, i.x.ravel())
+
+
 # ------------------------------------------------------------------------------- libraries that may be there: adapters
 
 
@@ -209,6 +306,46 @@ def _torchlpc(i: Inputs) -> Call:
     return lambda: t.back(filter_by_rows(t.x, rows))
 
 
+def _torch_gradients(i: Inputs, filtered: Callable[[Any, Any, Any], Any]) -> Call:
+    # Forward and backward of y = filtered(b, a, x): a row a channel, and all gradients.
+    grad = importlib.import_module("torch.autograd").grad
+    t, dy = _Tensors(i), _Tensors(replace(i, x=i.dy)).x
+    given = [tensor.requires_grad_() for tensor in (t.b, t.a, t.x)]
+
+    def call() -> tuple[Array, ...]:
+        y = filtered(*given)
+        db, da, dx = grad(y, given, dy)
+        return t.back(y.detach()), db.numpy()[: i.b.size], da.numpy()[: i.a.size], t.back(dx)
+
+    return call
+
+
+def _torchaudio_gradients(i: Inputs) -> Call:
+    lfilter = importlib.import_module("torchaudio.functional").lfilter
+    return _torch_gradients(i, lambda b, a, x: lfilter(x, a, b, clamp=False, batching=False))
+
+
+def _philtorch_gradients(i: Inputs) -> Call:
+    lfilter = importlib.import_module("philtorch.lti").lfilter
+    return _torch_gradients(i, lambda b, a, x: lfilter(b / a[0], a[1:] / a[0], x))
+
+
+def _torch_loop(i: Inputs) -> Call:
+    # What one writes where a library has no such filter: the recursion in Python, under autograd.
+    torch = importlib.import_module("torch")
+
+    def filtered(b: Any, a: Any, x: Any) -> Any:
+        full = torch.nn.functional.conv1d(x[None], b.flip(0)[None, None] / a[0], padding=b.numel() - 1)
+        weights, y = (a[1:] / a[0]).unbind(), list[Any]()
+        for e in full[0, 0, : x.shape[-1]].unbind():
+            for weight, past in zip(weights, reversed(y), strict=False):
+                e = e - weight * past
+            y.append(torch.tanh(e))
+        return torch.stack(y)[None]
+
+    return _torch_gradients(i, filtered)
+
+
 # ---------------------------------------------------------------------------------------------- who can do what: tables
 
 
@@ -225,6 +362,23 @@ def _ours(name: str, bind: Callable[[Callable[..., Any]], Binding]) -> Binding:
     return lambda i: bind(getattr(sigrnn, name))(i)
 
 
+def _our_gradients(name: str, bind: Callable[[Callable[..., Any]], Binding]) -> Binding:
+    def bound(i: Inputs) -> Call:
+        forward = bind(partial(sigrnn.vjp, getattr(sigrnn, name)))(i)
+
+        def call() -> tuple[Array, ...]:
+            y, pullback = forward()
+            return y, *pullback(i.dy)
+
+        return call
+
+    return bound
+
+
+def _our_pullback(i: Inputs) -> Call:
+    return partial(sigrnn.vjp(sigrnn.nlfilter, i.b, i.a, i.x)[1], i.dy)
+
+
 OURS: dict[str, Binding] = {
     "lfilter": _ours("lfilter", _with_ba),
     "all-pole": _ours("lfilter", _with_ba),
@@ -237,14 +391,21 @@ OURS: dict[str, Binding] = {
     "lfilter_tv": _ours("lfilter_tv", _with_ba),
     "stream": _stream_ba,
     "stream sos": _stream_sos,
+    **dict.fromkeys(("lfilter vjp", "torchaudio vjp", "philtorch vjp"), _our_gradients("lfilter", _with_ba)),
+    "sosfilt vjp": _our_gradients("sosfilt", _with_sos),
+    "nlfilter": _ours("nlfilter", _with_ba),
+    "nlfilter vjp": _our_gradients("nlfilter", _with_ba),
+    "nlfilter pull-back": _our_pullback,
 }
 
 _SCIPY_LFILTER = Peer("scipy", _without_out(_with_ba(scipy.signal.lfilter)))
 _TORCHAUDIO = Peer("torchaudio", _torchaudio)
 _PHILTORCH = Peer("philtorch", _philtorch)
 _SOSFILT = Peer("sosfilt", _sosfilt_package)
+_TORCHAUDIO_GRADIENTS = Peer("torchaudio", _torchaudio_gradients)
+_PHILTORCH_GRADIENTS = Peer("philtorch", _philtorch_gradients)
 
-# SciPy stands first everywhere: it is the reference. The filtfilt of torchaudio and of philtorch is left out: neither
+# The first is the reference: SciPy, but for gradients beside a library that has them, and for nonlinear filters. The filtfilt of torchaudio and of philtorch is left out: neither
 # has SciPy's odd extension at the ends, so they compute something else. sosfilt's sosfiltfilt is SciPy's own.
 PEERS: dict[str, dict[str, Peer]] = {
     "lfilter": {"SciPy": _SCIPY_LFILTER, "torchaudio": _TORCHAUDIO, "philtorch": _PHILTORCH},
@@ -280,4 +441,27 @@ PEERS: dict[str, dict[str, Peer]] = {
     },
     "stream": {"SciPy": Peer("scipy", _scipy_stream_ba)},
     "stream sos": {"SciPy": Peer("scipy", _scipy_stream_sos)},
+    "lfilter vjp": {
+        "SciPy": _SCIPY_LFILTER._replace(same=False),
+        "torchaudio": _TORCHAUDIO_GRADIENTS,
+        "philtorch": _PHILTORCH_GRADIENTS,
+    },
+    "torchaudio vjp": {"torchaudio": _TORCHAUDIO_GRADIENTS},
+    "philtorch vjp": {"philtorch": _PHILTORCH_GRADIENTS},
+    "sosfilt vjp": {"SciPy": Peer("scipy", _without_out(_with_sos(scipy.signal.sosfilt)), same=False)},
+    "nlfilter": {
+        "np.tanh": Peer("numpy", lambda i: partial(np.tanh, i.x), same=False),
+        "libm tanh": Peer("numba", _libm_tanh, same=False),
+    },
+    "nlfilter vjp": {"torch loop": Peer("torch", _torch_loop)},
+    "nlfilter pull-back": {"nlfilter forward": Peer("sigrnn", _ours("nlfilter", _with_ba), same=False)},
+}
+
+# What results must be, where that is not what the reference returns.
+EXPECTED: dict[str, Binding] = {
+    **dict.fromkeys(("lfilter vjp", "torchaudio vjp", "philtorch vjp"), _scipy_gradients_ba),
+    "sosfilt vjp": _scipy_gradients_sos,
+    "nlfilter": _python_nlfilter,
+    "nlfilter vjp": _python_nlfilter_gradients,
+    "nlfilter pull-back": _without_value(_python_nlfilter_gradients),
 }

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from . import pages, scaling, timing
 from .measure import Case, select
-from .timing import OURS, REFERENCE, Measurement, ResultMismatch
+from .timing import OURS, REFERENCE, Measurement, NoReference, ResultMismatch
 
 
 class Scale(NamedTuple):
@@ -34,7 +34,7 @@ FULL = Scale(2**30, 5.0, 100_000_000, 2**22, 15)
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sigrnn bench",
-        description="Compare results with SciPy's and the other libraries' that are installed, then time them in turn.",
+        description="Compare results with SciPy's and those of other libraries that are installed, then time them in turn.",
     )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="a minute: large signals shortened, few rounds")
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 if a result of sigrnn's is not SciPy's.
+        0, or 1 if a result of sigrnn's is not the expected one.
     """
     parser = _parser()
     args = parser.parse_args(argv)
@@ -94,13 +94,16 @@ def run(cases: Sequence[Case], scale: Scale = NORMAL, everything: bool = True) -
         What was found.
     """
     report = pages.Report(quick=scale == QUICK)
-    _say(_line("", "SciPy", "sigrnn", "ratio", "floor", "aim", "copy", "others, ratio"))
+    _say(_line("", REFERENCE, OURS, "ratio", "floor", "aim", "copy", "others, ratio"))
     for case in cases:
         try:
             report.cases.append(timing.measure(case.limited(scale.total), scale.budget))
         except ResultMismatch as error:
             report.failed[case.name] = str(error)
             _say(f"FAILED {error}")
+        except NoReference as error:
+            report.left_out[case.name] = str(error)
+            _say(f"left out: {case.name}: {error}")
         else:
             _say(_result(report.cases[-1]))
     if everything:
@@ -136,17 +139,15 @@ def _say(line: str) -> None:
 
 
 def _line(name: str, *cells: str) -> str:
-    return f"{name:75}" + "".join(f"{cell:>9}" for cell in cells[:-1]) + f"  {cells[-1]}".rstrip()
+    return f"{name:80}" + "".join(f"{cell:>9}" for cell in cells[:-1]) + f"  {cells[-1]}".rstrip()
 
 
 def _result(m: Measurement) -> str:
-    others = [
-        f"{name} {m.best(name) / m.best():.1f}" for name in m.seconds if name not in (OURS, REFERENCE, timing.COPY)
-    ]
+    others = [f"{name} {ratio:.1f}" for name, ratio in m.others.items()]
     lost = [f"slower than {', '.join(m.losers)}"] if m.losers else []
     return _line(
-        m.name,
-        pages.duration(m.best(REFERENCE)),
+        m.name if m.reference == REFERENCE else f"{m.name} ({m.reference})",
+        pages.duration(m.best(m.reference)),
         pages.duration(m.best()),
         f"{m.ratio:.1f}",
         _promise(m.ratio, m.floor),

@@ -32,7 +32,11 @@ ROUNDS = 3, 100  # fewest and most
 
 
 class ResultMismatch(Exception):
-    """A result that is not the reference's: there is nothing to time."""
+    """A result that is not the expected one: there is nothing to time."""
+
+
+class NoReference(Exception):
+    """The library that the ratio is about is not installed, or failed: there is nothing to compare times with."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,11 @@ class Measurement:
     seconds : dict
         By library, the time of one call in every round; 'copy' is `numpy.copyto` over the same signal.
     difference : float
-        Largest difference between sigrnn's and SciPy's result, as a share of the largest value.
+        Largest difference between sigrnn's and the expected result, as a share of the largest value.
     left_out : dict
         By library, why it was not timed.
+    reference : str
+        The library that the ratio, the floor and the aim are about.
     """
 
     name: str
@@ -62,6 +68,7 @@ class Measurement:
     seconds: dict[str, list[float]]
     difference: float
     left_out: dict[str, str] = field(default_factory=dict)
+    reference: str = REFERENCE
 
     def best(self, library: str = OURS) -> float:
         """Return the shortest time of one call, in seconds."""
@@ -73,13 +80,19 @@ class Measurement:
 
     @property
     def ratio(self) -> float:
-        """How many times faster than SciPy."""
-        return self.best(REFERENCE) / self.best()
+        """How many times faster than the reference."""
+        return self.best(self.reference) / self.best()
 
     @property
     def copy_share(self) -> float:
         """Share of the speed of a plain copy of the signal, the bound that memory sets."""
         return self.best(COPY) / self.best()
+
+    @property
+    def others(self) -> dict[str, float]:
+        """Times of the libraries that are neither ours nor the reference, over ours."""
+        names = [name for name in self.seconds if name not in (OURS, self.reference, COPY)]
+        return {name: self.best(name) / self.best() for name in names}
 
     @property
     def losers(self) -> list[str]:
@@ -129,7 +142,7 @@ def _form(y: Any) -> str:
 
 
 def check(y: Any, reference: Any, tolerance: float, name: str) -> float:
-    """Compare a result with the reference's.
+    """Compare a result with the expected one.
 
     Parameters
     ----------
@@ -151,17 +164,17 @@ def check(y: Any, reference: Any, tolerance: float, name: str) -> float:
         If it is above the tolerance, or the result is of another shape or type.
     """
     if _form(y) != _form(reference):
-        raise ResultMismatch(f"{name}: {_form(y)} where {REFERENCE} has {_form(reference)}")
+        raise ResultMismatch(f"{name}: {_form(y)} where {_form(reference)} is expected")
     found = difference(y, reference)
     if not found <= tolerance:
         raise ResultMismatch(
-            f"{name}: {found:.1e} of the largest value away from {REFERENCE} ({tolerance:.0e} allowed)"
+            f"{name}: {found:.1e} of the largest value away from what is expected ({tolerance:.0e} allowed)"
         )
     return found
 
 
-def bind(case: Case, inputs: Inputs, library: str, references: Sequence[Any]) -> tuple[Call, float]:
-    """Bind one library to the inputs, and compare its results.
+def bind(case: Case, inputs: Inputs, library: str, expected: Sequence[Any]) -> tuple[Call, float]:
+    """Bind one library to the inputs, and compare its results, unless it is there for its time only.
 
     Parameters
     ----------
@@ -171,7 +184,7 @@ def bind(case: Case, inputs: Inputs, library: str, references: Sequence[Any]) ->
         Made by its `setup`.
     library : str
         "sigrnn", or one of the case's peers.
-    references : sequence
+    expected : sequence
         What the first calls must return.
 
     Returns
@@ -184,15 +197,18 @@ def bind(case: Case, inputs: Inputs, library: str, references: Sequence[Any]) ->
     Raises
     ------
     ResultMismatch
-        If a result is not the reference's.
+        If a result is not the expected one.
     """
     call = (case.ours if library == OURS else case.peers[library].bind)(inputs)
+    if library != OURS and not case.peers[library].same:
+        call()
+        return call, 0.0
     name = f"{case.name}, {library}"
-    return call, max(check(call(), reference, case.tolerance, name) for reference in references)
+    return call, max(check(call(), result, case.tolerance, name) for result in expected)
 
 
-def reference_results(case: Case, inputs: Inputs) -> list[Any]:
-    """Return what SciPy makes of the inputs, in as many calls as the case compares.
+def expected_results(case: Case, inputs: Inputs) -> list[Any]:
+    """Return what is to be made of the inputs, in as many calls as the case compares.
 
     Parameters
     ----------
@@ -206,7 +222,7 @@ def reference_results(case: Case, inputs: Inputs) -> list[Any]:
     list
         The results.
     """
-    call = case.peers[REFERENCE].bind(inputs)
+    call = case.expected(inputs)
     return [call() for _ in range(case.steps)]
 
 
@@ -225,26 +241,33 @@ def bind_all(case: Case, inputs: Inputs) -> tuple[dict[str, Call], float, dict[s
     calls : dict
         By library, a call without arguments.
     difference : float
-        Between sigrnn and the reference.
+        Between sigrnn's result and the expected one.
     left_out : dict
         By library, why it cannot be timed.
 
     Raises
     ------
     ResultMismatch
-        If sigrnn's result is not the reference's.
+        If sigrnn's result is not the expected one.
+    NoReference
+        If the reference is not installed, or failed.
     """
-    references = reference_results(case, inputs)
+    reference = case.peers[case.reference]
+    if not reference.installed():
+        raise NoReference(f"{reference.module} is not installed")
+    expected = expected_results(case, inputs)
     with threads(case.workers):
-        ours, found = bind(case, inputs, OURS, references)
+        ours, found = bind(case, inputs, OURS, expected)
         calls, left_out = {OURS: ours}, {}
         for name, peer in case.peers.items():
             if not peer.installed():
                 continue
             try:
-                calls[name], _ = bind(case, inputs, name, references)
+                calls[name], _ = bind(case, inputs, name, expected)
             except Exception as error:  # another library's failure is a line in the report, not the end of it
                 left_out[name] = str(error)
+    if case.reference in left_out:
+        raise NoReference(left_out[case.reference])
     return calls, found, left_out
 
 
@@ -302,7 +325,9 @@ def measure(case: Case, budget: float = 2.0, seed: int = 0) -> Measurement:
     Raises
     ------
     ResultMismatch
-        If sigrnn's result is not the reference's.
+        If sigrnn's result is not the expected one.
+    NoReference
+        If the reference is not installed, or failed.
     """
     inputs = case.setup(seed)
     calls, found, left_out = bind_all(case, inputs)
@@ -312,7 +337,7 @@ def measure(case: Case, budget: float = 2.0, seed: int = 0) -> Measurement:
         seconds = rounds(calls, budget)
     return Measurement(
         case.name, case.group, case.samples, case.channels, case.dtype, case.workers,
-        case.floor, case.aim, seconds, found, left_out,
+        case.floor, case.aim, seconds, found, left_out, case.reference,
     )  # fmt: skip
 
 

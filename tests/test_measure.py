@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.signal
 
 from sigrnn import measure, pages, peers, report, scaling, timing
-from sigrnn.timing import COPY, OURS, REFERENCE, Measurement, ResultMismatch
+from sigrnn.timing import COPY, OURS, REFERENCE, Measurement, NoReference, ResultMismatch
 
-# What the project promises, as ratios to SciPy: floor, aim.
+WHOLE = "value and all gradients (SciPy: value alone)"
+
+# What the project promises, as ratios to the reference, which is SciPy unless the name says otherwise: floor, aim.
 PROMISED = {
     "lfilter order 1": (4, 8),
     "lfilter order 2": (5, 8),
@@ -31,6 +34,27 @@ PROMISED = {
     "64 samples with zi, sosfilt": (8, 25),
     "sosfilt 2 sections, 384 channels x 30 kHz x 10 s, axis -1, 2 workers": (5, 12),
     "sosfilt 2 sections, 30 kHz x 10 s x 384 channels, axis 0, 2 workers": (5, 12),
+    f"vjp lfilter order 1: {WHOLE}": (1.2, 2.5),
+    f"vjp lfilter order 2: {WHOLE}": (1.2, 2.5),
+    f"vjp lfilter order 4: {WHOLE}": (1, 2),
+    f"vjp lfilter order 8: {WHOLE}": (0.7, 1.2),
+    f"vjp lfilter order 2, 32 channels: {WHOLE}": (1.2, 3),
+    f"vjp sosfilt 4 sections: {WHOLE}": (0.7, 1.5),
+    "vjp lfilter order 2, beside torchaudio": (8, 20),
+    "vjp lfilter order 2, beside philtorch": (8, 20),
+    "nlfilter tanh order 2": (0.59, 1),
+    "nlfilter tanh order 2, 16 channels": (3.3, 8.3),
+    "nlfilter tanh order 2, pull-back": (2, 5),
+    "nlfilter tanh order 2, value and all gradients": (2000, 10_000),
+}
+REFERENCES = {
+    "vjp lfilter order 2, beside torchaudio": "torchaudio",
+    "vjp lfilter order 2, beside philtorch": "philtorch",
+    "nlfilter tanh order 2": "np.tanh",
+    "nlfilter tanh order 2, 16 channels": "np.tanh",
+    "nlfilter tanh, FIR 5 taps": "np.tanh",
+    "nlfilter tanh order 2, pull-back": "nlfilter forward",
+    "nlfilter tanh order 2, value and all gradients": "torch loop",
 }
 LFILTER = measure.select("lfilter order 2")[0].limited(2000)
 
@@ -77,6 +101,11 @@ def test_all_that_is_promised_is_measured():
     assert {case.name: (case.floor, case.aim) for case in measure.CASES if case.floor} == PROMISED
 
 
+def test_reference_is_scipy_unless_promised_otherwise():
+    assert {case.name: case.reference for case in measure.CASES if case.reference != REFERENCE} == REFERENCES
+    assert not any(case.headline for case in measure.CASES if case.name in REFERENCES)
+
+
 def test_sizes_are_as_promised():
     sizes = {case.name: case.shape for case in measure.CASES}
     assert sizes["lfilter order 1"] == (1_000_000,)
@@ -93,6 +122,7 @@ def test_setup_makes_what_the_case_says(case):
     assert inputs.x.dtype == case.dtype
     assert {array.dtype for array in (inputs.b, inputs.a, inputs.sos) if array.size} == {inputs.x.real.dtype}
     assert (inputs.zi is not None, inputs.out is not None) == (case.zi, case.out)
+    assert inputs.dy.shape == (case.shape if case.dy else (0,))
     np.testing.assert_array_equal(inputs.x, case.setup().x)
 
 
@@ -114,7 +144,7 @@ def test_select_takes_parts_and_patterns():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda y: y + 1e-6, "away from SciPy"),
+        (lambda y: y + 1e-6, "away from what is expected"),
         (lambda y: np.where(np.arange(y.size) == 7, np.nan, y), "inf of the largest"),
         (lambda y: y.astype(np.float32), "float32"),
         (lambda y: y[:-1], "1999"),
@@ -156,7 +186,86 @@ def test_other_library_that_fails_is_left_out(as_ours, monkeypatch):
     monkeypatch.setitem(peers.PEERS, "lfilter", {REFERENCE: peers.PEERS["lfilter"][REFERENCE], "wrong": wrong})
     m = timing.measure(LFILTER, budget=0)
     assert set(m.seconds) == {OURS, REFERENCE, COPY}
-    assert "away from SciPy" in m.left_out["wrong"]
+    assert "away from what is expected" in m.left_out["wrong"]
+
+
+def by_sections(sos, x):
+    for section in sos:
+        x = scipy.signal.lfilter(section[:3], section[3:], x)
+    return x
+
+
+def tanh_recursion(b, a, x):
+    y = []
+    for e in np.convolve(x, b)[: x.size]:
+        past = y[: -a.size : -1]
+        y.append(np.tanh((e - a[1 : len(past) + 1] @ past) / a[0]))
+    return np.array(y)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names", "function"),
+    [
+        ("vjp lfilter order 4*", ("b", "a", "x"), scipy.signal.lfilter),
+        ("vjp lfilter order 2, 32 channels*", ("b", "a", "x"), scipy.signal.lfilter),
+        ("vjp sosfilt*", ("sos", "x"), by_sections),
+        ("nlfilter*all gradients", ("b", "a", "x"), tanh_recursion),
+    ],
+)
+def test_gradients_that_ours_are_compared_with_are_right(pattern, names, function):
+    (case,) = measure.select(pattern)
+    case = case.limited(64)
+    inputs = case.setup()
+    y, *gradients = case.expected(inputs)()
+    given = [getattr(inputs, name).copy() for name in names]
+    np.testing.assert_allclose(y, function(*given), rtol=1e-12, atol=1e-12)
+    for array, gradient in zip(given, gradients, strict=True):
+        differences = np.empty_like(array)
+        for k in np.ndindex(array.shape):
+            values, kept = [], array[k]
+            for step in (1e-6, -1e-6):
+                array[k] = kept + step
+                values.append(np.sum(inputs.dy * function(*given)))
+            array[k], differences[k] = kept, (values[0] - values[1]) / 2e-6
+        assert timing.difference(gradient, differences) < 1e-6
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_wrong_gradient_is_not_timed(monkeypatch, part):
+    case = measure.select("vjp lfilter order 2:")[0].limited(2000)
+    right = case.ours
+
+    def binding(inputs):
+        call = right(inputs)
+        return lambda: tuple(result * (1 + 1e-6 * (k == part)) for k, result in enumerate(call()))
+
+    assert timing.measure(case, budget=0).difference < 1e-12
+    monkeypatch.setitem(peers.OURS, "lfilter vjp", binding)
+    with pytest.raises(ResultMismatch):
+        timing.measure(case)
+
+
+def test_yardstick_is_timed_whatever_it_returns():
+    m = timing.measure(measure.select("nlfilter tanh, FIR 5 taps")[0].limited(2000), budget=0)
+    assert (m.reference, list(m.others), m.left_out) == ("np.tanh", ["libm tanh"], {})
+    assert m.ratio == m.best("np.tanh") / m.best() > 0
+
+
+@pytest.mark.parametrize(
+    ("peer", "why"),
+    [
+        (peers.Peer("no_such_module", lambda i: lambda: i.x), "no_such_module is not installed"),
+        (peers.Peer("numpy", lambda i: lambda: i.x), "is expected"),
+    ],
+)
+def test_case_without_its_reference_is_left_out(monkeypatch, tmp_path, capsys, peer, why):
+    monkeypatch.setitem(peers.PEERS, "torchaudio vjp", {"torchaudio": peer})
+    case = measure.select("*beside torchaudio")[0].limited(2000)
+    with pytest.raises(NoReference, match=why):
+        timing.measure(case)
+    assert report.main(["--quick", "--case", case.name, "--markdown", str(tmp_path / "bench.md")]) == 0
+    assert f"left out: {case.name}: " in capsys.readouterr().out
+    assert f"* {case.name}: `" in (tmp_path / "bench.md").read_text("utf-8")
 
 
 # -------------------------------------------------------------------------------------------------------------- timing
@@ -219,6 +328,22 @@ def test_page_marks_what_is_lost():
     page = pages.page(pages.Report(cases=[lost], failed={"FIR 8 taps": "1e-3 away"}))
     assert "0.50 (**slower** than SciPy, other) | 4: **missed**" in page
     assert "* **FIR 8 taps, sigrnn**: `1e-3 away`" in page
+
+
+def test_page_names_the_reference_of_each_row():
+    nonlinear = replace(measured("nlfilter tanh", tanh=[4e-3]), reference="tanh")
+    page = pages.page(pages.Report(cases=[nonlinear]))
+    assert "| samples x channels | tanh | sigrnn |" in page
+    assert "| 1,000,000 x 1 | 4.00 ms | 1.00 ms | 4.00 | 4: met | 8: **missed** | SciPy 5.00 |" in page
+    page = pages.page(pages.Report(cases=[nonlinear, measured()]))
+    assert "| samples x channels | reference | sigrnn |" in page
+    assert "| tanh 4.00 ms | 1.00 ms | 4.00 |" in page
+    assert "| SciPy 5.00 ms | 1.00 ms | 5.00 |" in page
+
+
+def test_pages_say_what_is_compared_beside_a_group_that_needs_it():
+    for group, note in measure.NOTES.items():
+        assert f"## {group}\n\n{note}\n\n|" in pages.page(pages.Report(cases=[replace(measured(), group=group)]))
 
 
 def test_page_names_pictures_only_if_there_are_any():

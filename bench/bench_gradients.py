@@ -1,0 +1,9 @@
+"""Gradients and nonlinear filters: beside what has no gradients, and what has them."""
+
+from sigrnn import measure
+
+CASES = [case for case in measure.CASES if case.group in measure.NOTES]
+
+
+def test_gradients(run):
+    run()
