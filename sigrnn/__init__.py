@@ -5,6 +5,7 @@ from sigrnn.diagnostics import GradientFlow, gradient_flow
 from sigrnn.gradients import jvp, synchronous_grad, vjp
 from sigrnn.linear import lfilter, lfilter_tv, sosfilt
 from sigrnn.nonlinear import nlfilter
+from sigrnn.recurrent import dense, gru, lstm, rnn
 from sigrnn.steady import lfilter_zi, lfiltic, sosfilt_zi
 from sigrnn.streams import Stream
 from sigrnn.workers import get_workers, set_workers
@@ -16,15 +17,19 @@ __all__ = [
     "Activation",
     "GradientFlow",
     "Stream",
+    "dense",
     "filtfilt",
     "get_workers",
     "gradient_flow",
+    "gru",
     "jvp",
     "lfilter",
     "lfilter_tv",
     "lfilter_zi",
     "lfiltic",
+    "lstm",
     "nlfilter",
+    "rnn",
     "set_workers",
     "sosfilt",
     "sosfilt_zi",

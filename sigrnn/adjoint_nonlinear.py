@@ -18,6 +18,7 @@ import numpy as np
 from sigrnn._apply import inner, matched, state_given
 from sigrnn._arrays import F8, Array, signal, time_axis
 from sigrnn._cascade import in_lanes
+from sigrnn._layers import EXCITATION
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.adjoint import (
     Named,
@@ -33,8 +34,6 @@ from sigrnn.adjoint import (
 )
 from sigrnn.linear import coefficients, lfilter, normalised
 from sigrnn.nonlinear import nlfilter
-
-EXCITATION = "excitation"  # the key of delta among the gradients
 
 
 def nlfilter_vjp(arguments: Named, total: bool = True) -> tuple[Any, Pull]:

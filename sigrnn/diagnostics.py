@@ -7,23 +7,28 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sigrnn._apply import matched
 from sigrnn._arrays import F8, Array, signal, time_axis
+from sigrnn._layers import Layer, Run
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.adjoint import Rows
 from sigrnn.adjoint_nonlinear import excitation, feed_back
+from sigrnn.adjoint_recurrent import kind_of
 from sigrnn.gradients import bound
 from sigrnn.linear import coefficients, lfilter, normalised, sections, sosfilt
 from sigrnn.nonlinear import nlfilter
+from sigrnn.recurrent import gru, lstm, prepared, rnn
+from sigrnn.workers import set_workers
 
 __all__ = ["GradientFlow", "gradient_flow"]
 
 LAGS = 1000  # followed by default, if the signal is twice as long
 ENDS = 64  # samples of each channel from which gradients start
+FEW_ENDS, DIRECTIONS = 8, 4  # the same for layers: outputs, and random directions of dE/dh for each
 LOST = 1e-290  # below it numbers have lost digits, or are about to
 
 
@@ -78,7 +83,7 @@ class GradientFlow:
             import matplotlib.pyplot as plt
 
             ax = plt.figure(figsize=(7.0, 4.0), layout="constrained").add_subplot()
-        shown = self.norm > 0
+        shown = (self.norm > 0) & (self.norm < 1e250)  # ticks of the axis reach beyond the curve
         text = f"{self.verdict}, {self.growth_rate:.4g} per sample" if label is None else label
         (line,) = ax.semilogy(self.lags[shown], self.norm[shown], label=text)
         if 0.0 < self.growth_rate < math.inf and shown.any():
@@ -101,12 +106,13 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
         \qquad \delta[n] = g'(e[n])
 
     the total derivative, by back-propagation through time, of an error that depends on one output, dE/dy[n] = 1, by
-    the excitation k samples before [1]_. It is followed from up to 64 outputs of each channel.
+    the excitation k samples before [1]_. It is followed from up to 64 outputs of each channel. For layers it is the norm of
+    the gradient by all sums that enter the cells at a step, from 8 outputs and 4 random directions dE/dh[n] of length 1.
 
     Parameters
     ----------
     function : callable
-        `nlfilter`, `lfilter` or `sosfilt`.
+        `nlfilter`, `lfilter`, `sosfilt`, `rnn`, `gru` or `lstm`.
     *args : array_like
         Its arguments. For the linear ones the signal does not matter but for its length.
     lags : int, optional
@@ -149,25 +155,38 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
     >>> print(flow)
     vanishing: factor 0.9 per sample, time constant 9.491 samples
     """
-    if function not in SLOPES:
-        names = ", ".join(f.__name__ for f in SLOPES)
+    if not any(function is f for f in PATHS):
+        names = ", ".join(f.__name__ for f in PATHS)
         raise TypeError(f"gradient_flow is for {names}; got {getattr(function, '__name__', repr(function))}")
     arguments, _ = bound(function, args, kwargs)
-    a, slope = SLOPES[function](arguments)
-    samples = slope.shape[1]
+    samples, order, follow = PATHS[function](arguments)
+    if samples < 2:
+        raise ValueError(f"x has {samples} samples along its axis of time: at least 2 are needed to follow a gradient")
     lags = min(LAGS, max(samples // 2, 1)) if lags is None else operator.index(lags)
     if not 1 <= lags < samples:
         raise ValueError(f"lags must be at least 1 and less than the number of samples {samples}, got {lags}")
-    norm = followed(a, slope, lags)
-    growth = growth_rate(norm, max(a.shape[-1] - 1, 1))
+    norm = follow(lags)
+    growth = growth_rate(norm, max(order, 1))
     rate = abs(math.log(growth)) if growth > 0.0 else math.inf
     constant = 1.0 / rate if rate else math.inf
     verdict = "stable" if constant > lags else "vanishing" if growth < 1.0 else "exploding"
     return GradientFlow(np.arange(lags + 1), norm, growth, constant, verdict)
 
 
-def slopes_of_nlfilter(arguments: dict[str, Any]) -> tuple[Array, Array]:
+class Path(NamedTuple):
+    """What a gradient goes back through."""
+
+    samples: int
+    order: int  # samples that reach back at a time
+    follow: Callable[[int], Array]  # from lags to norms
+
+
+def path(a: Array, slope: Array) -> Path:
     """Feedback (1 or C, P + 1), and g'(e) of all channels (C, N)."""
+    return Path(slope.shape[1], a.shape[-1] - 1, lambda lags: followed(a, slope, lags))
+
+
+def path_of_nlfilter(arguments: dict[str, Any]) -> Path:
     given = {name: value for name, value in arguments.items() if name not in ("b", "a", "x")}
     b, a, x = coefficients(arguments["b"], "b"), coefficients(arguments["a"], "a"), signal(arguments["x"])
     y = nlfilter(b, a, x, **given)
@@ -177,27 +196,48 @@ def slopes_of_nlfilter(arguments: dict[str, Any]) -> tuple[Array, Array]:
     (rows_of_a,), _ = matched({"a": a}, 1, y, axis)
     e = y if slope_of_output(activation) else excitation(b, a, arguments, x, y)
     rows = Rows(y.shape, axis, False)
-    return np.atleast_2d(rows_of_a), respond(activation, np.array(rows.of(e), F8), slope=True)
+    return path(np.atleast_2d(rows_of_a), respond(activation, np.array(rows.of(e), F8), slope=True))
 
 
-def slopes_of_lfilter(arguments: dict[str, Any]) -> tuple[Array, Array]:
+def path_of_lfilter(arguments: dict[str, Any]) -> Path:
     b, a, x = coefficients(arguments["b"], "b"), coefficients(arguments["a"], "a"), signal(arguments["x"])
+    real(a, "a")
     y = lfilter(b, a, x, arguments["axis"])
     axis = time_axis(arguments["axis"], y)
-    _, a = normalised(b, a, F8, fir=False)
+    _, a = normalised(np.abs(b), a, F8, fir=False)  # b may be complex; only its length counts
     (a,), _ = matched({"a": a}, 1, y, axis)
-    return np.atleast_2d(a), np.ones((len(np.atleast_2d(a)), y.shape[axis]))
+    return path(np.atleast_2d(a), np.ones((len(np.atleast_2d(a)), y.shape[axis])))
 
 
-def slopes_of_sosfilt(arguments: dict[str, Any]) -> tuple[Array, Array]:
+def path_of_sosfilt(arguments: dict[str, Any]) -> Path:
     sos, x = sections(arguments["sos"]), signal(arguments["x"])
+    real(sos, "sos")
     axis = time_axis(arguments["axis"], x)
     each = sos.reshape(-1, *sos.shape[-2:])[..., 3:].astype(F8)
     a = np.stack([reduce(np.convolve, filters, np.ones(1)) for filters in each])
-    return a, np.ones((len(a), x.shape[axis]))
+    return path(a, np.ones((len(a), x.shape[axis])))
 
 
-SLOPES = {nlfilter: slopes_of_nlfilter, lfilter: slopes_of_lfilter, sosfilt: slopes_of_sosfilt}
+def path_of_layer(arguments: dict[str, Any]) -> Path:
+    call = prepared(kind_of(arguments), {**arguments, "lengths": None})
+    with set_workers(1):
+        (run,) = call.run(taped=True).runs
+    return Path(len(call.x), 1, lambda lags: followed_in_layer(call.layer, run, call.x.shape[1], lags))
+
+
+def real(c: Array, name: str) -> None:
+    if c.dtype.kind == "c":
+        raise NotImplementedError(f"gradient_flow is for real coefficients, {name} has dtype {c.dtype}")
+
+
+PATHS: dict[Callable[..., Any], Callable[[dict[str, Any]], Path]] = {
+    nlfilter: path_of_nlfilter,
+    lfilter: path_of_lfilter,
+    sosfilt: path_of_sosfilt,
+    rnn: path_of_layer,
+    gru: path_of_layer,
+    lstm: path_of_layer,
+}
 
 
 def followed(a: Array, slope: Array, lags: int) -> Array:
@@ -218,6 +258,30 @@ def followed(a: Array, slope: Array, lags: int) -> Array:
     largest = np.abs(delta).max(axis=0)
     scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
     return scale * np.sqrt(((delta / scale) ** 2).mean(axis=0))
+
+
+def followed_in_layer(layer: Layer, run: Run, batch: int, lags: int) -> Array:
+    """Root mean square, over outputs and directions, of the norm of the gradient by all sums of a step."""
+    steps = len(run.tape)
+    ends = np.unique(np.linspace(lags, steps - 1, FEW_ENDS).astype(int))
+    rng = np.random.default_rng(0)
+    total = np.zeros(lags + 1)
+    alone = run.s.shape[1] == 1
+    kernel = layer.kernel("backward", alone)
+    for end in ends:
+        part = slice(end - lags, end + 1)
+        s, tape = run.s[part.start : part.stop + 1], run.tape[part]
+        c = run.c[part.start : part.stop + 1] if layer.memory else run.c
+        for _ in range(DIRECTIONS):
+            slopes = np.zeros((lags + 1, s.shape[1], layer.units), layer.dtype)
+            direction = rng.standard_normal((batch, layer.hidden))
+            slopes[-1, :batch, : layer.hidden] = direction / np.linalg.norm(direction, axis=1, keepdims=True)
+            dh, dc = (np.zeros((s.shape[1], layer.units), layer.dtype) for _ in range(2))
+            d = np.empty(tape.shape, layer.dtype)
+            kernel(layer.backward_weights, layer.peepholes, s, c, tape, slopes, dh, dc, d)
+            total += (d[:, :batch].astype(F8) ** 2).sum(axis=(2, 3)).mean(axis=1)[::-1]
+    norm: Array = np.sqrt(total / (len(ends) * DIRECTIONS))
+    return norm
 
 
 def growth_rate(norm: Array, order: int) -> float:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn import adjoint, adjoint_nonlinear, adjoint_sections, adjoint_zerophase
+from sigrnn import adjoint, adjoint_nonlinear, adjoint_recurrent, adjoint_sections, adjoint_zerophase
 from sigrnn._arrays import NATIVE, Array, time_axis
-from sigrnn.adjoint_nonlinear import EXCITATION
+from sigrnn._layers import EXCITATION
 from sigrnn.linear import lfilter, lfilter_tv, sosfilt
 from sigrnn.nonlinear import nlfilter
+from sigrnn.recurrent import dense, gru, lstm, rnn
 from sigrnn.zerophase import filtfilt, sosfiltfilt
 
 __all__ = ["jvp", "synchronous_grad", "vjp"]
@@ -39,6 +40,7 @@ class Rule(NamedTuple):
     stateful : the function takes `zi`, at rest if 0.0, and then returns (y, zf): it can be run block after block.
     rows : arguments other than `x` that have a row a sample (along axis -2).
     partial : like `vjp`, with the partial derivatives of the lecture for gradients.
+    by_blocks : `by_blocks(arguments, size)`: as `vjp`, with checkpoints, where the state is not `zi`.
     """
 
     vjp: Callable[[Named], tuple[Any, Callable[..., Named]]]
@@ -47,6 +49,7 @@ class Rule(NamedTuple):
     stateful: bool = False
     rows: tuple[str, ...] = ()
     partial: Callable[[Named], tuple[Any, Callable[..., Named]]] | None = None
+    by_blocks: Callable[[Named, int], tuple[Any, Callable[..., Named]]] | None = None
 
 
 RULES: dict[Callable[..., Any], Rule] = {
@@ -62,6 +65,26 @@ RULES: dict[Callable[..., Any], Rule] = {
         stateful=True,
         partial=adjoint_nonlinear.nlfilter_partial,
     ),
+    rnn: Rule(
+        adjoint_recurrent.layer_vjp,
+        adjoint_recurrent.layer_jvp,
+        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0"),
+        partial=adjoint_recurrent.layer_partial,
+        by_blocks=adjoint_recurrent.layer_by_blocks,
+    ),
+    gru: Rule(
+        adjoint_recurrent.layer_vjp,
+        adjoint_recurrent.layer_jvp,
+        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0"),
+        by_blocks=adjoint_recurrent.layer_by_blocks,
+    ),
+    lstm: Rule(
+        adjoint_recurrent.layer_vjp,
+        adjoint_recurrent.layer_jvp,
+        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0", "c0", "peephole"),
+        by_blocks=adjoint_recurrent.layer_by_blocks,
+    ),
+    dense: Rule(adjoint_recurrent.dense_vjp, adjoint_recurrent.dense_jvp, ("x", "v", "bias")),
 }
 
 
@@ -77,7 +100,8 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     Parameters
     ----------
     function : callable
-        One of `lfilter`, `lfilter_tv`, `sosfilt`, `filtfilt`, `sosfiltfilt`, `nlfilter`.
+        One of `lfilter`, `lfilter_tv`, `sosfilt`, `filtfilt`, `sosfiltfilt`, `nlfilter`, `rnn`, `gru`, `lstm`,
+        `dense`.
     *args : array_like
         Its arguments. Coefficients, signals and states given here get a gradient.
     checkpoint : int, optional
@@ -89,13 +113,13 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     Returns
     -------
     value : ndarray or tuple
-        What the function returns: y, or (y, zf) if `zi` was given.
+        What the function returns: y, or (y, zf) if `zi` was given; (h, h_N) or (h, (h_N, c_N)) of layers.
     pullback : callable
         ``pullback(dy)``, or ``pullback((dy, dzf))`` where the value is a pair (None is zero), returns a tuple: the
         gradient of each coefficient, signal and state given, in the order of the function's signature, in the shape and
         the dtype of the argument (float64 for lists and numbers). It may be called any number of times, also after the
         arrays have changed. ``pullback.excitation_gradient`` is the gradient by the excitation e in the last call, the
-        lecture's delta[n], for `nlfilter`; with `checkpoint` it is found, by another run, when asked for.
+        lecture's delta[n], for `nlfilter` and `rnn`; with `checkpoint` it is found, by another run, when asked for.
 
     Raises
     ------
@@ -142,7 +166,15 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     arguments, positional = bound(function, args, kwargs)
     arrays = _arrays(rule, arguments, positional, kwargs)
     if checkpoint is not None:
-        value, pull = _by_blocks(function, rule, arguments, checkpoint)
+        size = operator.index(checkpoint)
+        if size < 1:
+            raise ValueError(f"checkpoint must be at least 1, got {size}")
+        if rule.by_blocks is None and not rule.stateful:
+            raise ValueError(f"checkpoint is for functions with a state: {function.__name__} has none")
+        if rule.by_blocks is not None:
+            value, pull = rule.by_blocks(arguments, size)
+        else:
+            value, pull = _by_blocks(function, rule, arguments, size)
     else:
         value, pull = rule.vjp(arguments)
     return value, Pullback(function.__name__, value, pull, arrays)
@@ -449,11 +481,6 @@ def _by_blocks(
     function: Callable[..., Any], rule: Rule, arguments: Named, size: int
 ) -> tuple[Any, Callable[..., Named]]:
     """The same value and pull-back, a block of `size` samples at a time; only the states between blocks are kept."""
-    size = operator.index(size)
-    if size < 1:
-        raise ValueError(f"checkpoint must be at least 1, got {size}")
-    if not rule.stateful:
-        raise ValueError(f"checkpoint is for functions with a state: {function.__name__} has none")
     x = np.asarray(arguments["x"])
     axis, at_rest = time_axis(arguments["axis"], x), arguments["zi"] is None
     samples = x.shape[axis]

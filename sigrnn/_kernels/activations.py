@@ -17,6 +17,7 @@ from numba.extending import overload
 from sigrnn._kernels.jit import device, kernel, once, packed, routine
 from sigrnn._kernels.vec import (
     ROUND,
+    ROUND_SINGLE,
     Vec,
     choose,
     fused,
@@ -37,15 +38,16 @@ from sigrnn._kernels.vec import (
 LOG2E = 1.4426950408889634
 # ln 2 in two parts; the first ends in 21 zero bits, so that its product with a small integer is exact
 LN2, LN2_REST = 0.6931471803691238, 1.9082149292705877e-10
+LN2_SINGLE, LN2_SINGLE_REST = 0.693145751953125, 1.4286068203094173e-06  # 9 zero bits
 WIDEST = 16  # lanes
-TINY_EXPONENT = 760.0  # 760 exp(-760) is 0
+TINY_EXPONENT, TINY_SINGLE = 760.0, 115.0  # 760 exp(-760) is 0, and in float32 115 exp(-115)
 SURE = 20.0  # tanh of it rounds to 1
-HUGE = 1e300  # 1 / (1 + HUGE) is as good as 0
+HUGE = 1e30  # 1 + HUGE is HUGE
 
 F2, F3, F4, F5, F6, F7, F8, F9, F10, F11, F12, F13 = (1.0 / math.factorial(k) for k in range(2, 14))
 T3, T5, T7, T9, T11, T13, T15, T17, T19, T21, T23, T25, T27, T29, T31, T33 = (1.0 / k for k in range(3, 34, 2))
 ROOT_HALF, ROOT_TWO_PI = 0.7071067811865476, 2.5066282746310002
-GONE = 40.0  # beyond it the normal distribution is 0 or 1
+GONE, GONE_SINGLE = 40.0, 15.0  # beyond them the normal distribution is 0 or 1, the latter in float32
 # (1 + 2 t) exp(t^2) erfc(t) = 1 + w (E0 + E1 u + ...) with w = 2 t / (t + K) and u = w - 1, good to 1e-17 for all t >= 0:
 # interpolation in the 24 zeros of a Chebyshev polynomial, computed with 50 digits
 K = 3.75
@@ -82,9 +84,22 @@ def tanh_table() -> Any:
 TANH = tanh_table()
 
 
+def single(x: Any) -> bool:
+    """Whether a number's type is a vector of float32."""
+    return isinstance(x, Vec) and x.element == types.float32
+
+
+def exponent(x: Any) -> Any:
+    """x = k ln 2 + r with |r| <= ln 2 / 2: k + ROUND, and exp(r) - 1 by its Taylor series, cut off at 0.02 ulp."""
+
+
+@overload(exponent, inline="always")
+def _exponent(x):
+    return (lambda x: exponent_single(x)) if single(x) else (lambda x: exponent_double(x))
+
+
 @device
-def exponent(x):
-    """x = k ln 2 + r with |r| <= ln 2 / 2: k + ROUND, and exp(r) - 1 by its Taylor series, cut off at 4e-18."""
+def exponent_double(x):
     n = x * LOG2E + ROUND
     k = n - ROUND
     r = (x - k * LN2) - k * LN2_REST
@@ -97,9 +112,28 @@ def exponent(x):
 
 
 @device
+def exponent_single(x):
+    n = x * LOG2E + ROUND_SINGLE
+    k = n - ROUND_SINGLE
+    r = (x - k * LN2_SINGLE) - k * LN2_SINGLE_REST
+    r2 = r * r
+    return n, (((F7 * r + F6) * r2 + (F5 * r + F4)) * r2 + (F3 * r + F2)) * r2 + r
+
+
+def nothing_left(x: Any) -> Any:
+    """An argument a for which a exp(-a) is 0 in numbers like x."""
+
+
+@overload(nothing_left, inline="always")
+def _nothing_left(x):
+    return (lambda x: TINY_SINGLE) if single(x) else (lambda x: TINY_EXPONENT)
+
+
+@device
 def falling(a):
     """exp(-a) for a >= 0, down to 0."""
-    n, p = exponent(choose(TINY_EXPONENT, a, -TINY_EXPONENT, 0.0 - a))
+    last = nothing_left(a)
+    n, p = exponent(choose(last, a, -last, 0.0 - a))
     return shrunk(p + 1.0, n)
 
 
@@ -253,8 +287,9 @@ def hard_sigmoid_slope(y):
 @device
 def silu(e):
     """e sigmoid(e); e and the factor of exp(e) meet before the power of 2, which may leave the normal numbers."""
-    e = choose(e, -TINY_EXPONENT, -TINY_EXPONENT, e)
-    n, p = exponent(0.0 - choose(TINY_EXPONENT, magnitude(e), TINY_EXPONENT, magnitude(e)))
+    last, m = nothing_left(e), magnitude(e)
+    e = choose(e, -last, -last, e)
+    n, p = exponent(choose(last, m, -last, 0.0 - m))
     t = shrunk(p + 1.0, n)
     return choose(e, 0.0, shrunk(e * p + e, n), e) / (t + 1.0)
 
@@ -262,10 +297,22 @@ def silu(e):
 @device
 def silu_slope(e):
     """s + e s r with s = sigmoid(e) and r = 1 - s = sigmoid(-e)."""
-    e = choose(e, -TINY_EXPONENT, -TINY_EXPONENT, choose(TINY_EXPONENT, e, TINY_EXPONENT, e))
+    last = nothing_left(e)
+    e = choose(e, -last, -last, choose(last, e, last, e))
     t = falling(magnitude(e))
     s, r = choose(e, 0.0, t, 1.0) / (t + 1.0), choose(e, 0.0, 1.0, t) / (t + 1.0)
     return s + e * s * r
+
+
+def within_reach(m: Any) -> Any:
+    """m, or where that is less what suffices for the normal distribution to be 0 or 1."""
+
+
+@overload(within_reach, inline="always")
+def _within_reach(m):
+    if single(m):
+        return lambda m: choose(GONE_SINGLE, m, GONE_SINGLE, m)
+    return lambda m: choose(GONE, m, GONE, m)
 
 
 @device
@@ -303,8 +350,7 @@ def tail(factor, m):
 @device
 def gelu(e):
     """e Phi(e), with the normal distribution Phi."""
-    m = magnitude(e)
-    m = choose(GONE, m, GONE, m)
+    m = within_reach(magnitude(e))
     small = tail(m, m)
     return choose(e, 0.0, 0.0 - small, e - small)
 
@@ -312,8 +358,7 @@ def gelu(e):
 @device
 def gelu_slope(e):
     """Phi(e) + e phi(e)."""
-    m = magnitude(e)
-    m = choose(GONE, m, GONE, m)
+    m = within_reach(magnitude(e))
     small, density = tail(spread(1.0, m), m), m * falling(0.5 * (m * m)) / ROOT_TWO_PI
     return choose(e, 0.0, small - density, (1.0 - small) + density)
 

@@ -11,7 +11,7 @@ Loads and stores know no bounds and no strides; they convert float32 memory to f
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -24,15 +24,15 @@ I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 class Vec(types.Type):
-    """`width` float64 numbers that live in registers; `fused` ones may use FMA."""
+    """`width` float64 (or float32) numbers that live in registers; `fused` ones may use FMA."""
 
-    def __init__(self, width: int, fused: bool) -> None:
-        self.width, self.fused = width, fused
-        super().__init__(f"Vec({width}, {'fused' if fused else 'exact'})")
+    def __init__(self, width: int, fused: bool, element: Any = types.float64) -> None:
+        self.width, self.fused, self.element = width, fused, element
+        super().__init__(f"Vec({width}, {'fused' if fused else 'exact'}, {element})")
 
     @property
     def key(self) -> Any:
-        return self.width, self.fused
+        return self.width, self.fused, self.element
 
 
 def vector(width: int, element: Any = types.float64) -> ir.VectorType:
@@ -42,7 +42,7 @@ def vector(width: int, element: Any = types.float64) -> ir.VectorType:
 @register_model(Vec)
 class VecModel(models.PrimitiveModel):
     def __init__(self, manager: Any, vec: Vec) -> None:
-        super().__init__(manager, vec, vector(vec.width))
+        super().__init__(manager, vec, vector(vec.width, vec.element))
 
 
 def _register(op: Any, instruction: str) -> None:
@@ -59,10 +59,7 @@ def _register(op: Any, instruction: str) -> None:
     @lower_builtin(op, types.Float, Vec)
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vec = signature.return_type
-        both = [
-            _spread(builder, v, vec.width) if kind == types.float64 else v
-            for v, kind in zip(args, signature.args, strict=True)
-        ]
+        both = [_filled(context, builder, v, kind, vec) for v, kind in zip(args, signature.args, strict=True)]
         return getattr(builder, instruction)(*both, flags=["contract"] if vec.fused else [])
 
 
@@ -73,6 +70,13 @@ for _op, _instruction in (
     (operator.truediv, "fdiv"),
 ):
     _register(_op, _instruction)
+
+
+def _filled(context: Any, builder: Any, value: Any, kind: Any, vec: Vec) -> Any:
+    """A vector as it is, a scalar in every lane."""
+    if isinstance(kind, Vec):
+        return value
+    return _spread(builder, context.cast(builder, value, kind, vec.element), vec.width)
 
 
 def _spread(builder: Any, scalar: Any, width: int) -> Any:
@@ -92,13 +96,23 @@ def lanes(typing: Any, width: Any, fused: Any) -> Any:
     return vec(width, fused), emit
 
 
+@intrinsic(prefer_literal=True)
+def lanes_of(typing: Any, width: Any, array: Any) -> Any:
+    """Zero, as a fused vector of `width` lanes (literal) of the kind of numbers in an array, float32 or float64."""
+    vec = Vec(width.literal_value, True, array.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return ir.Constant(vector(vec.width, vec.element), [0.0] * vec.width)
+
+    return vec(width, array), emit
+
+
 @intrinsic
 def spread(typing: Any, scalar: Any, like: Any) -> Any:
     """The scalar as a number like `like`: the same in every lane."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = context.cast(builder, args[0], scalar, types.float64) if isinstance(like, Vec) else args[0]
-        return _spread(builder, value, like.width) if isinstance(like, Vec) else value
+        return _filled(context, builder, args[0], scalar, like) if isinstance(like, Vec) else args[0]
 
     return (like if isinstance(like, Vec) else scalar)(scalar, like), emit
 
@@ -135,15 +149,15 @@ def offset(typing: Any, at: Any, i: Any) -> Any:
     return at(at, types.intp), emit
 
 
-def _read(builder: Any, address: Any, element: Any, width: int) -> Any:
+def _read(builder: Any, address: Any, element: Any, width: int, wanted: Any = types.float64) -> Any:
     address = builder.bitcast(address, vector(width, element).as_pointer())
     value = builder.load(address, align=element.bitwidth // 8)
-    return builder.fpext(value, vector(width)) if element == types.float32 else value
+    return value if element == wanted else builder.fpext(value, vector(width))
 
 
 def _write(builder: Any, address: Any, element: Any, value: Any) -> None:
     kind = vector(value.type.count, element)
-    if element == types.float32:
+    if value.type != kind:
         value = builder.fptrunc(value, kind)
     builder.store(value, builder.bitcast(address, kind.as_pointer()), align=element.bitwidth // 8)
 
@@ -155,7 +169,9 @@ def load(typing: Any, at: Any, i: Any, like: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         address = builder.gep(args[0], [args[1]])
-        return _read(builder, address, at.dtype, like.width) if isinstance(like, Vec) else builder.load(address)
+        if isinstance(like, Vec):
+            return _read(builder, address, at.dtype, like.width, like.element)
+        return builder.load(address)
 
     return number(at, types.intp, like), emit
 
@@ -192,19 +208,37 @@ def prefetch(typing: Any, at: Any, i: Any) -> Any:
 # ----------------------------------------------------- what polynomials of exponentials need, for scalars and vectors
 
 
-def _integers(kind: Any) -> Any:
-    """The integer type with as many lanes as a float64 one."""
-    return ir.VectorType(I64, kind.count) if isinstance(kind, ir.VectorType) else I64
+def _element(kind: Any) -> Any:
+    return kind.element if isinstance(kind, ir.VectorType) else kind
 
 
-def _integer(kind: Any, value: int) -> Any:
-    return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
+class Bits(NamedTuple):
+    """How the numbers of one kind are made of bits."""
+
+    integer: Any  # the integer type of their size, with as many lanes
+    fraction: int  # bits of the fraction
+    bias: int  # of the exponent
+    round: int  # bits of ROUND, or ROUND_SINGLE
+
+    def constant(self, value: int) -> Any:
+        many = isinstance(self.integer, ir.VectorType)
+        return ir.Constant(self.integer, [value] * self.integer.count if many else value)
+
+
+def _bits(kind: Any) -> Bits:
+    single = _element(kind) == ir.FloatType()
+    integer = I32 if single else I64
+    integer = ir.VectorType(integer, kind.count) if isinstance(kind, ir.VectorType) else integer
+    if single:
+        return Bits(integer, 23, 127, int(np.float32(ROUND_SINGLE).view(np.int32)))
+    return Bits(integer, 52, 1023, int(np.float64(ROUND).view(np.int64)))
 
 
 def _call(builder: Any, name: str, args: Any) -> Any:
     """An operation of LLVM's on numbers of one kind."""
     kind = args[0].type
-    suffix = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+    lanes = f"v{kind.count}" if isinstance(kind, ir.VectorType) else ""
+    suffix = lanes + ("f32" if _element(kind) == ir.FloatType() else "f64")
     function = ir.FunctionType(kind, [kind] * len(args))
     return builder.call(cgutils.get_or_insert_function(builder.module, function, f"{name}.{suffix}"), args)
 
@@ -218,7 +252,7 @@ def choose(typing: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if isinstance(result, Vec):
             both = zip(args, kinds, strict=True)
-            args = [v if kind == result else _spread(builder, v, result.width) for v, kind in both]
+            args = [_filled(context, builder, v, kind, result) for v, kind in both]
         return builder.select(builder.fcmp_ordered("<", *args[:2]), *args[2:])
 
     return result(*kinds), emit
@@ -264,19 +298,17 @@ def signed(typing: Any, x: Any, like: Any) -> Any:
     return x(x, like), emit
 
 
-ROUND = 1.5 * 2.0**52  # x + ROUND holds x, rounded to an integer, in its lowest bits
-_ROUND_BITS = int(np.float64(ROUND).view(np.int64))
-_BIAS, _FRACTION = 1023, 52  # of a float64's exponent; bits of its fraction
+ROUND, ROUND_SINGLE = 1.5 * 2.0**52, 1.5 * 2.0**23  # x + ROUND holds x, rounded to an integer, in its lowest bits
 
 
 @intrinsic
 def power_of_two(typing: Any, n: Any) -> Any:
-    """2^k for n = k + ROUND, |k| < 1023."""
+    """2^k for n = k + ROUND, a normal number."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = _integers(args[0].type)
-        k = builder.add(builder.bitcast(args[0], kind), _integer(kind, _BIAS - _ROUND_BITS))
-        return builder.bitcast(builder.shl(k, _integer(kind, _FRACTION)), args[0].type)
+        bits = _bits(args[0].type)
+        k = builder.add(builder.bitcast(args[0], bits.integer), bits.constant(bits.bias - bits.round))
+        return builder.bitcast(builder.shl(k, bits.constant(bits.fraction)), args[0].type)
 
     return n(n), emit
 
@@ -287,23 +319,23 @@ def whole(typing: Any, n: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         bits = builder.bitcast(builder.extract_element(args[0], I32(0)) if isinstance(n, Vec) else args[0], I64)
-        return builder.sub(bits, I64(_ROUND_BITS))
+        return builder.sub(bits, I64(_bits(ir.DoubleType()).round))
 
     return types.intp(n), emit
 
 
 @intrinsic
 def shrunk(typing: Any, x: Any, n: Any) -> Any:
-    """x 2^k for n = k + ROUND, -2046 < k <= 0, in two steps: it may end as zero or among the subnormal numbers."""
+    """x 2^k for n = k + ROUND, 0 >= k > -2046 (float32: -254), in two steps: it may end as zero or among the subnormal numbers."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = _integers(args[0].type)
-        down = builder.sub(_integer(kind, _ROUND_BITS), builder.bitcast(args[1], kind))
-        half = builder.lshr(down, _integer(kind, 1))
+        bits = _bits(args[0].type)
+        down = builder.sub(bits.constant(bits.round), builder.bitcast(args[1], bits.integer))
+        half = builder.lshr(down, bits.constant(1))
         result = args[0]
         for part in (half, builder.sub(down, half)):
-            bits = builder.shl(builder.sub(_integer(kind, _BIAS), part), _integer(kind, _FRACTION))
-            result = builder.fmul(result, builder.bitcast(bits, args[0].type))
+            power = builder.shl(builder.sub(bits.constant(bits.bias), part), bits.constant(bits.fraction))
+            result = builder.fmul(result, builder.bitcast(power, args[0].type))
         return result
 
     return x(x, n), emit

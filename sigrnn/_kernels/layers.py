@@ -1,0 +1,235 @@
+"""The loops over time of recurrent layers, forward and back: sums over inputs and units, then the cell of each unit.
+
+Row t of `s` is what step t sees, [x, 1, h], and its h is what step t - 1 has made. Weights are packed so that one pass
+over them, in the order in which they lie, gives the sums of a vector of units:
+    w (J, K, Q, W)    weight of entry K for sum Q of units J W, J W + 1, ...
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sigrnn._kernels.activations import sigmoid, tanh_by_exponential
+from sigrnn._kernels.cells import cell
+from sigrnn._kernels.jit import device, kernel, once, packed
+from sigrnn._kernels.vec import lanes_of, load, pointer, spread, stack, store
+
+DEEP = 8  # sums of products that must be under way at a time for the processor not to wait
+
+
+def together(sums: int, alone: bool) -> tuple[int, int]:
+    """How many entries, and how many sequences, are taken at a time: `DEEP` sums of products in all."""
+    return (max(DEEP // sums, 1), 1) if alone else (max(DEEP // (2 * sums), 1), 2)
+
+
+@device
+def products(weights, rows, size, depth, entries, sequences, sums, width, acc, like):
+    """acc[(q sequences + r) entries] = sum_k weights[k, q] rows[r, k], for `sequences` rows that are `size` apart.
+
+    `entries` sums run beside each other and are added up at the end.
+    """
+    for i in range(sums * sequences * entries):
+        acc[i] = like
+    whole = depth // entries * entries
+    for k in range(0, whole, entries):
+        for u in range(entries):
+            add_products(weights, rows, size, k + u, u, entries, sequences, sums, width, acc, like)
+    for k in range(whole, depth):
+        add_products(weights, rows, size, k, 0, entries, sequences, sums, width, acc, like)
+    for i in range(0, sums * sequences * entries, entries):
+        for u in range(1, entries):
+            acc[i] = acc[i] + acc[i + u]
+
+
+@device
+def add_products(weights, rows, size, k, u, entries, sequences, sums, width, acc, like):
+    for q in range(sums):
+        weight = load(weights, (k * sums + q) * width, like)
+        for r in range(sequences):
+            i = (q * sequences + r) * entries + u
+            acc[i] = acc[i] + weight * spread(rows[r * size + k], like)
+
+
+def forward(kind: Any, width: int, alone: bool) -> Any:
+    """From one step's inputs and state to the next, through all steps."""
+    _, sums, memory, step, _ = cell(kind)
+    entries, sequences = together(sums, alone)
+    room = sums * entries * sequences
+
+    def run(w, p, s, c, tape):
+        # w (J, K, Q, W)   p (3, J W)   s (T + 1, B, S)   c (T + 1, B, J W)   tape (T, B, Q, J W)
+        # c (2, ...): only the last two are kept; tape (0, ...): it is not
+        like = lanes_of(width, w)
+        acc, a = stack(room, like), stack(sums, like)
+        blocks, depth, units = w.shape[0], w.shape[1], w.shape[0] * width
+        batch, size = s.shape[1], s.shape[2]
+        first, peepholes = size - units, pointer(p)
+        for t in range(s.shape[0] - 1):
+            now, then = t % c.shape[0], (t + 1) % c.shape[0]
+            for j in range(blocks):
+                k = j * width
+                for b in range(0, batch, sequences):
+                    rows = pointer(s[t, b])
+                    products(pointer(w[j]), rows, size, depth, entries, sequences, sums, width, acc, like)
+                    for r in range(sequences):
+                        for q in range(sums):
+                            a[q] = acc[(q * sequences + r) * entries]
+                        before, inside = load(rows, r * size + first + k, like), like
+                        if memory:
+                            inside = load(pointer(c[now, b + r]), k, like)
+                        h, inside = step(a, before, inside, peepholes, k, units)
+                        store(pointer(s[t + 1, b + r]), first + k, h)
+                        if memory:
+                            store(pointer(c[then, b + r]), k, inside)
+                        if tape.shape[0]:
+                            for q in range(sums):
+                                store(pointer(tape[t, b + r, q]), k, a[q])
+
+    return run
+
+
+def backward(kind: Any, width: int, alone: bool) -> Any:
+    """The transpose: from the gradients of the outputs and of the state after all steps to those of the sums."""
+    _, sums, memory, _, back = cell(kind)
+    entries, sequences = together(1, alone)
+    room = entries * sequences
+
+    def run(w, p, s, c, tape, dy, dh, dc, d):
+        # w (J, Q J W, 1, W): the weights of h, transposed   s, c, tape as above, of the steps to take   dy (T, B, J W)
+        # dh, dc (B, J W): of the state after the last step, left as those before the first   d (T, B, Q, J W)
+        like = lanes_of(width, w)
+        acc, a, slopes = stack(room, like), stack(sums, like), stack(sums, like)
+        blocks, depth, units = w.shape[0], w.shape[1], w.shape[0] * width
+        batch, size = s.shape[1], s.shape[2]
+        first, peepholes = size - units, pointer(p)
+        for t in range(tape.shape[0] - 1, -1, -1):
+            for b in range(batch):
+                carried, inside = pointer(dh[b]), pointer(dc[b])
+                for k in range(0, units, width):
+                    for q in range(sums):
+                        a[q] = load(pointer(tape[t, b, q]), k, like)
+                    c0, c1, dc1 = like, like, like
+                    if memory:
+                        c0, c1 = load(pointer(c[t, b]), k, like), load(pointer(c[t + 1, b]), k, like)
+                        dc1 = load(inside, k, like)
+                    before = load(pointer(s[t, b]), first + k, like)
+                    dh1 = load(pointer(dy[t, b]), k, like) + load(carried, k, like)
+                    dh0, dc0 = back(slopes, a, before, c0, c1, dh1, dc1, peepholes, k, units)
+                    store(carried, k, dh0)
+                    if memory:
+                        store(inside, k, dc0)
+                    for q in range(sums):
+                        store(pointer(d[t, b, q]), k, slopes[q])
+            for j in range(blocks):
+                for b in range(0, batch, sequences):
+                    rows = pointer(d[t, b])
+                    products(pointer(w[j]), rows, depth, depth, entries, sequences, 1, width, acc, like)
+                    for r in range(sequences):
+                        carried = pointer(dh[b + r])
+                        store(carried, j * width, load(carried, j * width, like) + acc[r * entries])
+
+    return run
+
+
+def forward_before(kind: Any, width: int, alone: bool) -> Any:
+    """The GRU whose r acts on the units themselves: they are weighed a second time, r h, when all r are known."""
+    three, one = together(3, alone), together(1, alone)
+    room = max(3 * three[0] * three[1], one[0] * one[1])
+
+    def run(w, p, s, c, tape):
+        # w (J, K + H, 3, W): K entries of [x, 1, h] for r, z, n, then those of r h for n (first of the three)
+        # p (.., ..) not read   s (T + 1, B, S)   c (2, B, J W): r h of a step   tape (T or 1, B, 3, J W)
+        like = lanes_of(width, w)
+        acc = stack(room, like)
+        blocks, units = w.shape[0], w.shape[0] * width
+        batch, size = s.shape[1], s.shape[2]
+        first = size - units
+        hidden = (w.shape[1] - first) // 2
+        for t in range(s.shape[0] - 1):
+            now = t % tape.shape[0]
+            for j in range(blocks):
+                k = j * width
+                for b in range(0, batch, three[1]):
+                    rows = pointer(s[t, b])
+                    products(pointer(w[j]), rows, size, first + hidden, three[0], three[1], 3, width, acc, like)
+                    for i in range(three[1]):
+                        r, z = sigmoid(acc[i * three[0]]), sigmoid(acc[(three[1] + i) * three[0]])
+                        store(pointer(tape[now, b + i, 0]), k, r)
+                        store(pointer(tape[now, b + i, 1]), k, z)
+                        store(pointer(tape[now, b + i, 2]), k, acc[(2 * three[1] + i) * three[0]])
+                        store(pointer(c[0, b + i]), k, r * load(rows, i * size + first + k, like))
+            for j in range(blocks):
+                k = j * width
+                for b in range(0, batch, one[1]):
+                    weights = pointer(w[j, first + hidden :])
+                    products(weights, pointer(c[0, b]), units, hidden, one[0], one[1], 1, 3 * width, acc, like)
+                    for i in range(one[1]):
+                        at = pointer(tape[now, b + i, 2])
+                        n, z = tanh_by_exponential(load(at, k, like) + acc[i * one[0]]), load(at, k - units, like)
+                        store(at, k, n)
+                        h = load(pointer(s[t, b + i]), first + k, like)
+                        store(pointer(s[t + 1, b + i]), first + k, n + z * (h - n))
+
+    return run
+
+
+def backward_before(kind: Any, width: int, alone: bool) -> Any:
+    """Its transpose."""
+    entries, sequences = together(1, alone)
+    room = entries * sequences
+
+    def run(w, p, s, c, tape, dy, dh, dc, d):
+        # w (J, 3 J W, 1, W): the weights of h for r and z, and of r h for n, transposed; all else as in `backward`
+        like = lanes_of(width, w)
+        acc = stack(room, like)
+        blocks, units = w.shape[0], w.shape[0] * width
+        batch, first = s.shape[1], s.shape[2] - units
+        for t in range(tape.shape[0] - 1, -1, -1):
+            for b in range(batch):
+                carried, slopes, gates = pointer(dh[b]), pointer(d[t, b, 0]), pointer(tape[t, b, 0])
+                for k in range(0, units, width):
+                    z, n = load(gates, units + k, like), load(gates, 2 * units + k, like)
+                    h = load(pointer(s[t, b]), first + k, like)
+                    slope = load(pointer(dy[t, b]), k, like) + load(carried, k, like)
+                    store(slopes, units + k, slope * (h - n) * z * (1.0 - z))
+                    store(slopes, 2 * units + k, slope * (1.0 - z) * (1.0 - n * n))
+                    store(carried, k, slope * z)
+            for j in range(blocks):
+                k, weights = j * width, pointer(w[j, 2 * units :])
+                for b in range(0, batch, sequences):
+                    rows = pointer(d[t, b, 2])
+                    products(weights, rows, 3 * units, units, entries, sequences, 1, width, acc, like)
+                    for i in range(sequences):
+                        slope, carried = acc[i * entries], pointer(dh[b + i])
+                        r, h = load(pointer(tape[t, b + i, 0]), k, like), load(pointer(s[t, b + i]), first + k, like)
+                        store(pointer(d[t, b + i, 0]), k, slope * h * r * (1.0 - r))
+                        store(carried, k, load(carried, k, like) + slope * r)
+            for j in range(blocks):
+                k = j * width
+                for b in range(0, batch, sequences):
+                    rows = pointer(d[t, b, 0])
+                    products(pointer(w[j]), rows, 3 * units, 2 * units, entries, sequences, 1, width, acc, like)
+                    for i in range(sequences):
+                        carried = pointer(dh[b + i])
+                        store(carried, k, load(carried, k, like) + acc[i * entries])
+
+    return run
+
+
+LOOPS = {("forward", "gru_before"): forward_before, ("backward", "gru_before"): backward_before}
+
+
+@once
+def runner(direction: str, kind: Any, dtype: str, width: int, alone: bool) -> Any:
+    """The compiled loop for a cell, 'forward' or 'backward', for one sequence `alone` or for pairs of them."""
+    usual = forward if direction == "forward" else backward
+    make, called = LOOPS.get((direction, kind), usual), kind if kind == "gru_before" else cell(kind).name
+    name = f"{direction}_{called}_{dtype}_{width}_{'one' if alone else 'two'}"
+    weights, state = packed(dtype, 4, read=True), packed(dtype, 2, read=True)
+    if direction == "forward":
+        arguments = weights, state, packed(dtype, 3), packed(dtype, 3), packed(dtype, 4)
+    else:
+        read = packed(dtype, 3, read=True)
+        slopes = packed(dtype, 2), packed(dtype, 2), packed(dtype, 4)
+        arguments = weights, state, read, read, packed(dtype, 4, read=True), read, *slopes
+    return kernel(make(kind, width, alone), name, *arguments, keep=isinstance(kind, str))
