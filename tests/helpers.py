@@ -222,3 +222,55 @@ def guarded(values, side="after"):
     copy = np.frombuffer((ctypes.c_char * values.nbytes).from_address(address), values.dtype).reshape(values.shape)
     copy[...] = values
     return copy
+
+
+# Recurrent layers: name in the tests, function of sigrnn and of `reference`, gates, keyword arguments
+LAYERS = {
+    "rnn": ("rnn", 1, {}),
+    "relu": ("rnn", 1, {"activation": "relu"}),
+    "gelu": ("rnn", 1, {"activation": "gelu"}),
+    "gru": ("gru", 3, {}),
+    "gru before": ("gru", 3, {"reset_after": False}),
+    "lstm": ("lstm", 4, {}),
+    "peephole": ("lstm", 4, {}),
+}
+
+
+def layer(name):
+    """The function of sigrnn, its twin, and the keyword arguments of both."""
+    import reference
+
+    function, _, options = LAYERS[name]
+    return getattr(sigrnn, function), getattr(reference, function), options
+
+
+def layer_arrays(rng, name, batch, steps, inputs, hidden, dtype=np.float64):
+    """All arguments of a layer by name, in the order of its signature; batch None for a sequence without that axis.
+
+    Weights are small enough that no layer is chaotic.
+    """
+    function, gates, _ = LAYERS[name]
+    rows, some = gates * hidden, () if batch is None else (batch,)
+    arrays = {
+        "x": noise(rng, (*some, steps, inputs)),
+        "w_ih": noise(rng, (rows, inputs)),
+        "w_hh": 0.6 * noise(rng, (rows, hidden)) / np.sqrt(hidden),
+        "b_ih": 0.5 * noise(rng, rows),
+        "b_hh": 0.5 * noise(rng, rows),
+        "h0": noise(rng, (*some, hidden)),
+    }
+    if function == "lstm":
+        arrays["c0"] = noise(rng, (*some, hidden))
+    if name == "peephole":
+        arrays["peephole"] = 0.5 * noise(rng, (3, hidden))
+    return {name: array.astype(dtype) for name, array in arrays.items()}
+
+
+def leaves(value):
+    """The arrays of a value, which may be a tuple of them or of tuples."""
+    return [leaf for part in value for leaf in leaves(part)] if isinstance(value, tuple) else [value]
+
+
+def alike(value, make):
+    """The same tuples with make(array) for each array."""
+    return tuple(alike(part, make) for part in value) if isinstance(value, tuple) else make(value)

@@ -211,3 +211,88 @@ def excitation_gradient(a, slopes, dy, tail=()):
             total -= a[m] * delta[n + m]
         delta[n] = slopes[n] * total
     return delta[: len(dy)]
+
+
+# Recurrent layers, (N, I) or (B, N, I); complex arrays carry a derivative
+
+
+def filled(*arrays):
+    """The arrays in their common dtype, zero for None."""
+    dtype = np.result_type(*(array for array in arrays if array is not None), np.float32)
+    return [np.zeros((), dtype) if array is None else np.array(array, dtype) for array in arrays]
+
+
+def through(x, hidden, state, lengths, step):
+    """state <- step(x[n], *state) for all n: its first part after each step, and the last state of all.
+
+    Beyond the length of a sequence nothing moves, and there is zero in the first.
+    """
+    state = [np.zeros((*x.shape[:-2], hidden), x.dtype) + part for part in state]
+    h = np.zeros((*x.shape[:-1], hidden), x.dtype)
+    for n in range(x.shape[-2]):
+        on = np.full(x.shape[:-2], True) if lengths is None else n < np.asarray(lengths)
+        after = step(x[..., n, :], *state)
+        state = [np.where(on[..., None], new, old) for new, old in zip(after, state, strict=True)]
+        h[..., n, :] = np.where(on[..., None], state[0], 0)
+    return h, state
+
+
+def rnn(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, *, activation="tanh", lengths=None):
+    """h[n] = g(W_ih x[n] + b_ih + W_hh h[n-1] + b_hh); the activation is a name or a function."""
+    x, w_ih, w_hh, b_ih, b_hh, h0 = filled(x, w_ih, w_hh, b_ih, b_hh, h0)
+    g = ACTIVATIONS.get(activation, activation)
+
+    def step(x, h):
+        return (g(x @ w_ih.T + b_ih + h @ w_hh.T + b_hh),)
+
+    h, (last,) = through(x, w_hh.shape[1], [h0], lengths, step)
+    return h, last
+
+
+def gates(count, *arrays):
+    """The rows for each of so many gates: of the first array, of the second, ..."""
+    return [np.split(array, count) if array.ndim else [array] * count for array in arrays]
+
+
+def gru(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, *, reset_after=True, lengths=None):
+    """r, z = sigmoid(W x[n] + b + W h[n-1] + b), h[n] = (1 - z) n + z h[n-1], where
+
+    n = tanh(W_in x[n] + b_in + r (W_hn h[n-1] + b_hn)), or n = tanh(W_in x[n] + b_in + W_hn (r h[n-1]) + b_hn).
+    """
+    x, w_ih, w_hh, b_ih, b_hh, h0 = filled(x, w_ih, w_hh, b_ih, b_hh, h0)
+    (w_ir, w_iz, w_in), (w_hr, w_hz, w_hn), (b_ir, b_iz, b_in), (b_hr, b_hz, b_hn) = gates(3, w_ih, w_hh, b_ih, b_hh)
+
+    def step(x, h):
+        r = sigmoid(x @ w_ir.T + b_ir + h @ w_hr.T + b_hr)
+        z = sigmoid(x @ w_iz.T + b_iz + h @ w_hz.T + b_hz)
+        units = r * (h @ w_hn.T + b_hn) if reset_after else (r * h) @ w_hn.T + b_hn
+        n = np.tanh(x @ w_in.T + b_in + units)
+        return ((1 - z) * n + z * h,)
+
+    h, (last,) = through(x, w_hh.shape[1], [h0], lengths, step)
+    return h, last
+
+
+def lstm(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, *, peephole=None, lengths=None):
+    """i, f = sigmoid(W x[n] + b + W h[n-1] + b + p c[n-1]), g = tanh(W x[n] + b + W h[n-1] + b),
+
+    c[n] = f c[n-1] + i g, o = sigmoid(W x[n] + b + W h[n-1] + b + p c[n]), h[n] = o tanh(c[n]).
+    """
+    x, w_ih, w_hh, b_ih, b_hh, h0, c0, peephole = filled(x, w_ih, w_hh, b_ih, b_hh, h0, c0, peephole)
+    (w_ii, w_if, w_ig, w_io), (w_hi, w_hf, w_hg, w_ho), *biases = gates(4, w_ih, w_hh, b_ih, b_hh)
+    (b_ii, b_if, b_ig, b_io), (b_hi, b_hf, b_hg, b_ho) = biases
+    p_i, p_f, p_o = peephole if peephole.ndim else [None] * 3
+
+    def seen(p, c):
+        return 0 if p is None else p * c
+
+    def step(x, h, c):
+        i = sigmoid(x @ w_ii.T + b_ii + h @ w_hi.T + b_hi + seen(p_i, c))
+        f = sigmoid(x @ w_if.T + b_if + h @ w_hf.T + b_hf + seen(p_f, c))
+        g = np.tanh(x @ w_ig.T + b_ig + h @ w_hg.T + b_hg)
+        c = f * c + i * g
+        o = sigmoid(x @ w_io.T + b_io + h @ w_ho.T + b_ho + seen(p_o, c))
+        return o * np.tanh(c), c
+
+    h, (last, c) = through(x, w_hh.shape[1], [h0, c0], lengths, step)
+    return h, (last, c)

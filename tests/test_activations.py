@@ -11,11 +11,7 @@ from sigrnn import Activation, nlfilter
 from sigrnn.activations import NAMES, respond, slope_of_output
 
 EXTENDED = pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="long double is no longer than double here")
-TINY = np.finfo(float).tiny
 LARGEST = np.finfo(float).max
-# gelu rests on the C library's erfc and exp. silu and gelu are products of e and a number that underflows first.
-ULP = dict.fromkeys(NAMES, 3.0) | {"gelu": 4.0}
-ENDS = {name: 1e4 * TINY if name in ("silu", "gelu") else TINY for name in NAMES}
 ODD = ["linear", "tanh", "softsign", "hard_tanh"]
 BOUNDS = {
     "tanh": (-1, 1),
@@ -62,8 +58,8 @@ def lanes(activation, x):
 
 
 # Lanes run the same code as `vector` but for the loop around it: some activations stand for all.
-WAYS = [(name, way) for name in NAMES for way in (vector, single)]
-WAYS += [(name, lanes) for name in ("tanh", "softplus", "gelu")]
+WAYS = [(name, vector) for name in NAMES] + [(name, single) for name in NAMES if name != "linear"]  # that is lfilter
+WAYS += [(name, lanes) for name in ("tanh", "gelu")]
 ways = pytest.mark.parametrize(("name", "way"), WAYS, ids=lambda v: v if isinstance(v, str) else v.__name__)
 names = pytest.mark.parametrize("name", NAMES)
 
@@ -86,12 +82,8 @@ def test_three_ulp(rng, name, way):
     x = everywhere(rng)
     y, desired = way(name, x), exact(name, x)
     error = np.abs(y - desired) / np.spacing(np.abs(desired).astype(float))
-    fine = np.abs(desired) >= ENDS[name]
-    worst = np.argmax(error * fine)
-    assert error[worst] <= ULP[name] or not fine[worst], f"{float(error[worst])} ulp at {x[worst]!r}"
-    assert np.abs((y - desired)[~fine]).max(initial=0.0) <= 1e-12 * ENDS[name]
-    if ENDS[name] == TINY:  # below it, numbers keep as many digits as there is room for
-        assert error[~fine].max(initial=0.0) <= 2.0
+    worst = np.argmax(error)
+    assert error[worst] <= 3.0, f"{float(error[worst])} ulp at {x[worst]!r}"
 
 
 @ways
@@ -107,7 +99,7 @@ def test_never_beyond_its_limits(rng, name, way):
 def test_rises(rng, name):
     # To rounding: 3 ulp allow a step back, but not one of more.
     x = np.sort(everywhere(rng))
-    for way in (vector, single):
+    for way in (vector, single) if name != "linear" else (vector,):
         y = way(name, x)
         assert (np.diff(y) >= -3 * np.spacing(np.abs(y[1:]))).all()
 
@@ -115,7 +107,7 @@ def test_rises(rng, name):
 @pytest.mark.parametrize("name", ODD)
 def test_odd(rng, name):
     x = everywhere(rng)
-    for way in (vector, single):
+    for way in (vector, single) if name != "linear" else (vector,):
         assert np.array_equal(way(name, -x), -way(name, x))
 
 
@@ -182,8 +174,7 @@ def test_slopes(rng, name):
     with np.errstate(all="ignore"):
         desired = reference.slope(reference.ACTIVATIONS[name], e.astype(np.longdouble))
     smooth = np.abs(np.abs(e) - {"hard_tanh": 1, "hard_sigmoid": 3}.get(name, 0)) > 1e-15
-    limit = 2e-16 * np.maximum(4.0, np.abs(e) if name == "silu" else 0.0)
-    wrong = np.flatnonzero(smooth & ~(np.abs(slope(name, e) - desired) <= limit))
+    wrong = np.flatnonzero(smooth & ~(np.abs(slope(name, e) - desired) <= 8e-16))
     assert not wrong.size, f"at {e[wrong[0]]!r}: {slope(name, e)[wrong[0]]!r}, expected {float(desired[wrong[0]])!r}"
 
 
@@ -210,6 +201,13 @@ def test_slopes_end_cleanly(name):
     assert not np.isnan(ends).any()
     assert ends.min() >= 0.0
     assert ends.max() <= 1.0
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_slopes_of_nan(name):
+    e = np.zeros(20)
+    e[[3, 18]] = np.nan
+    assert np.flatnonzero(np.isnan(slope(name, e))).tolist() == [3, 18]
 
 
 # The user's own

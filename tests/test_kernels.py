@@ -620,4 +620,102 @@ def test_vectors_of_different_kinds_do_not_mix():
 def test_vector_types():
     assert vec.Vec(4, True) == vec.Vec(4, True)
     assert len({vec.Vec(4, True), vec.Vec(4, False), vec.Vec(8, True), vec.Vec(4, True)}) == 3
-    assert str(vec.Vec(4, True)) == "Vec(4, fused)"
+    assert str(vec.Vec(4, True)) == "Vec(4, fused, float64)"
+
+
+# What activations are made of, for scalars and vectors
+
+
+@numba.njit(error_model="numpy")
+def arithmetic(x, out, like):
+    """Rows of `out`: one operation each, on x[0:8] and x[8:16] taken as numbers like `like`."""
+    u, v, to = vec.load(vec.pointer(x), 0, like), vec.load(vec.pointer(x), 8, like), vec.pointer(out)
+    vec.store(to, 0, u / v)
+    vec.store(to, 8, 2.0 * u - 3.0)
+    vec.store(to, 16, 1.0 - u / 4.0)
+    vec.store(to, 24, 1.0 / u)
+    vec.store(to, 32, vec.choose(u, v, u, -1.0))
+    vec.store(to, 40, vec.choose(0.0, u, v, u + 0.5))
+    vec.store(vec.offset(to, 40), 8, vec.magnitude(u))
+    vec.store(to, 56, vec.signed(u, v))
+    out[64] = vec.width(u)
+
+
+@numba.njit(error_model="numpy")
+def arithmetic_of_vectors(x, out):
+    arithmetic(x, out, vec.lanes(8, False))
+
+
+def test_arithmetic_of_scalars_and_vectors():
+    nan, inf = np.nan, np.inf
+    u = np.array([1.5, -0.0, 0.0, nan, 2.0, -inf, -3.0, 5e-324])
+    v = np.array([-2.0, 1.0, -0.0, 1.0, nan, inf, -3.0, 4.0])
+    with np.errstate(all="ignore"):
+        desired = [u / v, 2 * u - 3, 1 - u / 4, 1 / u, np.where(u < v, u, -1), np.where(u > 0, v, u + 0.5), np.abs(u)]
+    desired = np.array([*desired, np.copysign(u, v)])
+    out = np.zeros(65)
+    arithmetic_of_vectors(np.append(u, v), out)
+    assert out[64] == 8
+    assert_same(out[:64].reshape(8, 8), desired)
+    assert np.array_equal(np.signbit(out[48:64]), np.signbit(desired[6:].reshape(-1)))
+    for n in range(8):
+        x = np.zeros(16)
+        x[0], x[8] = u[n], v[n]
+        arithmetic(x, out, 0.0)
+        assert out[64] == 1
+        assert_same(out[:64:8], desired[:, n])
+
+
+@numba.njit
+def powers(x, k, out, like):
+    """2^k, x 2^k, and k itself, for k as activations hold it."""
+    n = vec.load(vec.pointer(k), 0, like) + vec.ROUND
+    vec.store(vec.pointer(out), 0, vec.power_of_two(n))
+    vec.store(vec.pointer(out), 8, vec.shrunk(vec.load(vec.pointer(x), 0, like), n))
+    return vec.whole(n)
+
+
+@numba.njit
+def powers_of_vectors(x, k, out):
+    powers(x, k, out, vec.lanes(8, True))
+
+
+def test_powers_of_two(rng):
+    out = np.zeros(16)
+    k = np.array([0.0, -1.0, -2.0, -13.0, -500.0, -1000.0, -1021.0, -1022.0])
+    x = rng.uniform(1.0, 2.0, 8)
+    powers_of_vectors(x, k, out)
+    assert_same(out, np.append(2.0**k, np.ldexp(x, k.astype(int))))
+    for n in range(8):
+        assert powers(x[n:], k[n:], out, 0.0) == k[n]
+        assert_same(out[::8], [2.0 ** k[n], np.ldexp(x[n], int(k[n]))])
+
+
+def test_shrunk_to_nothing(rng):
+    """Through subnormal numbers down to zero, rounded once or twice."""
+    out, x = np.zeros(16), rng.uniform(1.0, 2.0, 8)
+    for k in (
+        [-1023, -1030, -1050, -1073, -1074, -1075, -1076, -1080],
+        [-1500, -2000, -2045, -1100, -1099, -3, -2, -1],
+    ):
+        powers_of_vectors(x, np.array(k, float), out)
+        np.testing.assert_allclose(out[8:], np.ldexp(x, k), rtol=1e-15, atol=5e-324)
+
+
+@numba.njit
+def one_lane(k):
+    return vec.whole(vec.load(vec.pointer(k), 0, vec.lanes(1, True)) + vec.ROUND)
+
+
+def test_whole_numbers_as_indices():
+    for k in (0.0, 1.0, 639.0, 640.4, 12.6, -3.0):
+        assert one_lane(np.array([k])) == round(k)
+
+
+def test_floats_of_single_precision_do_not_mix():
+    @numba.njit
+    def mixed():
+        return vec.lanes(4, False) + np.float32(1.0)
+
+    with pytest.raises(numba.TypingError):
+        mixed()
