@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, partial
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sigrnn._arrays import Array
-from sigrnn.workers import get_workers, share
+from sigrnn.activations import respond
+from sigrnn.workers import share
 
 EXCITATION = "excitation"  # the key of the gradient by the sums, among the others
 GATES = {
@@ -25,7 +25,7 @@ GATES = {
 }  # rows of the user's weights for each unit; others have one
 PIECE = 1 << 16  # gradients of sums taken at a time on the way back: they stay in the cache
 SHORTEST = 64  # steps, at least
-FEWEST, WORTH = 4, 500_000  # sequences, and nanoseconds or so, from which several threads gain
+PART = 8  # sequences for a thread at a time
 
 
 @cache
@@ -82,7 +82,7 @@ class Layer:
             units = np.concatenate([units[:2], self.gated[None]])
         seen = seen.reshape(self.sums, blocks, self.width, -1)
         self.forward_weights = np.ascontiguousarray(seen.transpose(1, 3, 0, 2))
-        back = units.reshape(self.sums * self.units, blocks, 1, self.width)
+        back = units[:, : self.hidden].reshape(self.sums * self.hidden, blocks, 1, self.width)
         self.backward_weights = np.ascontiguousarray(back.transpose(1, 0, 2, 3))
         self.peepholes = np.zeros((3, self.units), self.dtype)
         if peephole is not None:
@@ -110,7 +110,7 @@ class Layer:
         """Fill h (T, B, H) from x (T, B, I) and the states before, (B, H); if not `taped`, only the last steps are kept."""
         steps, batch = x.shape[:2]
         full = batch if batch == 1 else batch + batch % 2
-        size = steps if taped else min(steps, max(SHORTEST, PIECE // (full * self.whole.shape[2])))
+        size = steps if taped else min(steps, max(SHORTEST, PIECE // max(full * self.whole.shape[2], 1)))
         ours = slice(self.first, self.first + self.hidden)
         s = np.empty((size + 1, full, self.first + self.units), self.dtype)
         c = np.zeros((size + 1 if taped and self.memory else 2, full, self.units), self.dtype)
@@ -120,7 +120,7 @@ class Layer:
         s[:, :, self.inputs] = 1.0
         s[0, :, self.first :] = 0.0
         s[0, :batch, ours], c[0, :batch, : self.hidden] = h0, c0
-        kernel, run = self.kernel("forward", full == 1), Run(s, c, tape)
+        kernel, run = self.kernel("taped" if taped else "forward", full == 1), Run(s, c, tape)
         for start in range(0, steps, max(size, 1)):
             count = min(size, steps - start)
             if start:  # go on where the piece before ended
@@ -129,7 +129,27 @@ class Layer:
             kernel(self.forward_weights, self.peepholes, s[: count + 1], c, tape)
             h[start : start + count] = s[1 : count + 1, :batch, ours]
             run = Run(s[: count + 1], c, tape)
+        if taped:  # what a sequence that fills a pair has come to must not be NaN times 0 on the way back
+            for part in (s, c, tape):
+                part[:, batch:] = 0.0
         return run
+
+    def forget(self, run: Run, ends: Array) -> None:
+        """Drop what has been made after the ends of sequences: it may have overflowed, and counts for nothing."""
+        for b, end in enumerate(ends):
+            run.s[end + 1 :, b, self.first :] = 0.0
+            run.tape[end:, b] = 0.0
+            if self.memory:
+                run.c[end + 1 :, b] = 0.0
+
+    def partial(
+        self, w: Array, p: Array, s: Array, c: Array, tape: Array, dy: Array, dh: Array, dc: Array, d: Array
+    ) -> None:
+        """In place of the kernel, for a plain recurrent net: no way back from step to step."""
+        slope = respond(self.kind, np.array(tape[:, :, 0], np.float64), slope=True)
+        dy[-1:] += dh
+        dh[...] = 0.0
+        d[:, :, 0] = slope * dy
 
     def state(self, run: Run, steps: Array) -> tuple[Array, Array]:
         """h and c after so many steps of each sequence, (B, H)."""
@@ -152,12 +172,11 @@ class Layer:
         whole, peepholes = np.zeros(self.whole.shape), np.zeros(self.peepholes.shape)
         gated = np.zeros((self.units, self.units))
         dx = np.empty((steps, batch, self.inputs), self.dtype)
-        size = max(SHORTEST, PIECE // (full * self.sums * self.units))
+        size = max(SHORTEST, PIECE // max(full * self.sums * self.units, 1))
         slopes = np.zeros((min(size, steps), full, self.units), self.dtype)
         d = np.empty((min(size, steps), full, self.sums, self.units), self.dtype)
         into_x = self.whole[:, :, : self.inputs].reshape(-1, self.inputs)
-        kernel = self.kernel("backward", full == 1)
-        weights = self.backward_weights if total else np.zeros_like(self.backward_weights)
+        kernel = self.kernel("backward", full == 1) if total else self.partial
         delta = np.empty((steps, batch, self.hidden), self.dtype) if self.sums == 1 else None
         stop = steps
         while True:
@@ -170,10 +189,11 @@ class Layer:
             part, count = slice(start, stop), stop - start
             slopes[:count, :batch, : self.hidden] = dy[part]
             s, c, now = run.s[start : stop + 1], run.c[start : stop + 1], d[:count]
-            kernel(weights, self.peepholes, s, c, run.tape[part], slopes[:count], dh, dc, now)
+            kernel(self.backward_weights, self.peepholes, s, c, run.tape[part], slopes[:count], dh, dc, now)
+            now[..., self.hidden :] = 0.0  # units that are not there
             flat = now.reshape(-1, self.sums * self.units)
-            whole += (flat.T @ s[:-1].reshape(len(flat), -1)).reshape(whole.shape)
-            dx[part] = (flat @ into_x).reshape(count, full, -1)[:, :batch]
+            whole += (flat.T @ s[:-1].reshape(len(flat), self.whole.shape[2])).reshape(whole.shape)
+            dx[part] = (flat @ into_x).reshape(count, full, self.inputs)[:, :batch]
             if self.kind == "gru_before":
                 seen = run.tape[part, :, 0] * s[:-1, :, self.first :]
                 gated += np.einsum("tbi,tbj->ij", now[:, :, 2], seen, optimize=True)
@@ -202,12 +222,10 @@ class Runs:
     def __init__(self, layer: Layer, x: Array, h0: Array, c0: Array, taped: bool) -> None:
         self.layer, self.taped, self.steps, batch = layer, taped, *x.shape[:2]
         self.work = 0.1 * x.shape[0] * batch * layer.whole.size
-        count = max(1, min(get_workers(), batch // FEWEST)) if self.work > WORTH else 1
-        self.parts = [
-            slice(*part) for part in pairwise([*(2 * (batch * i // (2 * count)) for i in range(count)), batch])
-        ]
+        # The same parts whatever the threads: sums over sequences, and with them the last bits, depend on them.
+        self.parts = [slice(b, min(b + PART, batch)) for b in range(0, max(batch, 1), PART)]
         self.h = np.empty((batch, self.steps, layer.hidden), layer.dtype)
-        self.runs: list[Any] = [None] * count
+        self.runs: list[Any] = [None] * len(self.parts)
 
         def run(i: int, part: slice) -> None:
             h = self.h[part].transpose(1, 0, 2)
@@ -223,6 +241,10 @@ class Runs:
             found.append(self.layer.state(run, steps))
         h, c = zip(*found, strict=True)
         return (h[0], c[0]) if len(found) == 1 else (np.concatenate(h), np.concatenate(c))
+
+    def forget(self, ends: Array) -> None:
+        for run, part in zip(self.runs, self.parts, strict=True):
+            self.layer.forget(run, ends[part])
 
     def back(self, dy: Array, dh: Array, dc: Array, ends: Array, total: bool) -> dict[str, Array]:
         """Gradients of everything, from those of outputs (T, B, H) and of the states after `ends` steps (B, H)."""

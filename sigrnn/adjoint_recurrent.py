@@ -31,13 +31,16 @@ def layer_vjp(arguments: Named, total: bool = True) -> tuple[Any, Pull]:
     """The rule of `rnn`, `gru` and `lstm`; with `total` False, partial derivatives: no way back through the units."""
     call = prepared(kind_of(arguments), arguments)
     runs = call.run(taped=True)
+    value = call.value(runs)
+    if call.lengths is not None:
+        runs.forget(call.lengths)
     shapes = {name: np.shape(value) for name, value in arguments.items()}
 
     def pull(dy: Array, dstate: Any) -> Named:
         dh, dc = dstate if isinstance(dstate, tuple) else (dstate, np.zeros_like(dstate))
         return pulled(call, runs, shapes, dy, dh, dc, total)
 
-    return call.value(runs), pull
+    return value, pull
 
 
 def layer_by_blocks(arguments: Named, size: int) -> tuple[Any, Pull]:
@@ -77,6 +80,7 @@ def layer_by_blocks(arguments: Named, size: int) -> tuple[Any, Pull]:
             )
             runs = Runs(call.layer, call.x[part], *before, taped=True)
             until = np.clip(ends - part.start, 0, part.stop - part.start)
+            runs.forget(until)
             found = runs.back(along[part], given_h, given_c, until, total=True)
             later = found.pop("h0"), found.pop("c0")
             for name, g in found.items():
@@ -130,10 +134,11 @@ def dense_vjp(arguments: Named) -> tuple[Any, Pull]:
 
     def pull(dz: Array) -> Named:
         d = slope * dz
-        flat = d.reshape(-1, outputs)
+        inputs = kept_x.shape[-1]
+        flat = d.reshape(-1, outputs) if outputs else np.zeros((kept_x.size // max(inputs, 1), 0))
         return {
             "x": d @ kept_v,
-            "v": flat.T @ kept_x.reshape(len(flat), -1).astype(F8),
+            "v": flat.T @ kept_x.reshape(-1, inputs).astype(F8) if inputs else np.zeros(kept_v.shape),
             "bias": None if bias is None else summed(flat, np.shape(bias)),
             EXCITATION: d.astype(dtype, copy=False),
         }

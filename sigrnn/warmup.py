@@ -12,6 +12,7 @@ from sigrnn.activations import NAMES
 from sigrnn.gradients import vjp
 from sigrnn.linear import lfilter, lfilter_tv, sosfilt
 from sigrnn.nonlinear import nlfilter
+from sigrnn.recurrent import gru, lstm, rnn
 
 __all__ = ["warmup"]
 
@@ -23,7 +24,7 @@ def warmup(progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None) -> 
     """
     Compile every kernel for float32 and float64 into the cache, or load it from there.
 
-    Those of `nlfilter` up to order 2, and none for activations of your own, which are not kept.
+    Those of `nlfilter` up to order 2, of `rnn` for 'tanh' alone, and none for activations of your own, which are not kept.
 
     Parameters
     ----------
@@ -62,6 +63,7 @@ def all_runs() -> list[Callable[[Any], Any]]:
     runs += [partial(_order, order) for order in ORDERS]
     runs += [partial(_sections, depth) for depth in DEPTHS]
     runs += [partial(_activation, name) for name in NAMES]
+    runs += [partial(_layer, *layer) for layer in ((rnn, 1), (gru, 3), (lstm, 4))]
     return runs
 
 
@@ -94,3 +96,12 @@ def _activation(name: str, kind: Any) -> None:
         for shape in ((8,), (2, 8)):
             _, pullback = vjp(nlfilter, b, a[: order + 1], np.zeros(shape, kind), activation=name, bias=0.5)
             pullback(np.zeros(shape, kind))
+
+
+def _layer(function: Any, gates: int, kind: Any) -> None:
+    for hidden in (8, 16):
+        weights = np.zeros((gates * hidden, 1), kind), np.zeros((gates * hidden, hidden), kind)
+        for shape in ((4, 1), (2, 4, 1)):
+            _, pullback = vjp(function, np.zeros(shape, kind), *weights)
+            state = np.zeros((hidden,) if len(shape) == 2 else (2, hidden), kind)
+            pullback((None, (state, state) if function is lstm else state))

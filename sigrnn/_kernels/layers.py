@@ -23,42 +23,52 @@ def together(sums: int, alone: bool) -> tuple[int, int]:
 
 
 @device
-def products(weights, rows, size, depth, entries, sequences, sums, width, acc, like):
-    """acc[(q sequences + r) entries] = sum_k weights[k, q] rows[r, k], for `sequences` rows that are `size` apart.
+def products(weights, rows, size, start, stop, entries, sequences, sums, width, skip, acc, like):
+    """acc[(q sequences + r) entries + u] += sum_k weights[k, q] rows[r, k], k = start ... stop - 1, but for sum `skip`.
 
-    `entries` sums run beside each other and are added up at the end.
+    Rows are `size` apart; `entries` sums run beside each other, to be `added_up` at the end.
     """
-    for i in range(sums * sequences * entries):
-        acc[i] = like
-    whole = depth // entries * entries
-    for k in range(0, whole, entries):
+    whole = start + (stop - start) // entries * entries
+    for k in range(start, whole, entries):
         for u in range(entries):
-            add_products(weights, rows, size, k + u, u, entries, sequences, sums, width, acc, like)
-    for k in range(whole, depth):
-        add_products(weights, rows, size, k, 0, entries, sequences, sums, width, acc, like)
-    for i in range(0, sums * sequences * entries, entries):
+            add_products(weights, rows, size, k + u, u, entries, sequences, sums, width, skip, acc, like)
+    for k in range(whole, stop):
+        add_products(weights, rows, size, k, 0, entries, sequences, sums, width, skip, acc, like)
+
+
+@device
+def add_products(weights, rows, size, k, u, entries, sequences, sums, width, skip, acc, like):
+    for q in range(sums):
+        if q != skip:
+            weight = load(weights, (k * sums + q) * width, like)
+            for r in range(sequences):
+                i = (q * sequences + r) * entries + u
+                acc[i] = acc[i] + weight * spread(rows[r * size + k], like)
+
+
+@device
+def cleared(acc, room, like):
+    for i in range(room):
+        acc[i] = like
+
+
+@device
+def added_up(acc, room, entries):
+    for i in range(0, room, entries):
         for u in range(1, entries):
             acc[i] = acc[i] + acc[i + u]
 
 
-@device
-def add_products(weights, rows, size, k, u, entries, sequences, sums, width, acc, like):
-    for q in range(sums):
-        weight = load(weights, (k * sums + q) * width, like)
-        for r in range(sequences):
-            i = (q * sequences + r) * entries + u
-            acc[i] = acc[i] + weight * spread(rows[r * size + k], like)
-
-
-def forward(kind: Any, width: int, alone: bool) -> Any:
-    """From one step's inputs and state to the next, through all steps."""
-    _, sums, memory, step, _ = cell(kind)
+def forward(kind: Any, width: int, alone: bool, taped: bool) -> Any:
+    """From one step's inputs and state to the next, through all steps; `taped`: with a way back."""
+    chosen = cell(kind)
+    sums, memory, step = chosen.sums, chosen.memory, chosen.step if taped else chosen.run
     entries, sequences = together(sums, alone)
-    room = sums * entries * sequences
+    room, split = sums * entries * sequences, kind == "gru"
 
     def run(w, p, s, c, tape):
         # w (J, K, Q, W)   p (3, J W)   s (T + 1, B, S)   c (T + 1, B, J W)   tape (T, B, Q, J W)
-        # c (2, ...): only the last two are kept; tape (0, ...): it is not
+        # c (2, ...): only the last two are kept; tape (0, ...) if not taped
         like = lanes_of(width, w)
         acc, a = stack(room, like), stack(sums, like)
         blocks, depth, units = w.shape[0], w.shape[1], w.shape[0] * width
@@ -70,7 +80,16 @@ def forward(kind: Any, width: int, alone: bool) -> Any:
                 k = j * width
                 for b in range(0, batch, sequences):
                     rows = pointer(s[t, b])
-                    products(pointer(w[j]), rows, size, depth, entries, sequences, sums, width, acc, like)
+                    cleared(acc, room, like)
+                    if split:  # a weight that is not there is not 0: that times inf would be NaN
+                        products(pointer(w[j]), rows, size, 0, first - 1, entries, sequences, sums, width, 3, acc, like)
+                        products(
+                            pointer(w[j]), rows, size, first - 1, first, entries, sequences, sums, width, -1, acc, like
+                        )
+                        products(pointer(w[j]), rows, size, first, depth, entries, sequences, sums, width, 2, acc, like)
+                    else:
+                        products(pointer(w[j]), rows, size, 0, depth, entries, sequences, sums, width, -1, acc, like)
+                    added_up(acc, room, entries)
                     for r in range(sequences):
                         for q in range(sums):
                             a[q] = acc[(q * sequences + r) * entries]
@@ -81,7 +100,7 @@ def forward(kind: Any, width: int, alone: bool) -> Any:
                         store(pointer(s[t + 1, b + r]), first + k, h)
                         if memory:
                             store(pointer(c[then, b + r]), k, inside)
-                        if tape.shape[0]:
+                        if taped:
                             for q in range(sums):
                                 store(pointer(tape[t, b + r, q]), k, a[q])
 
@@ -90,16 +109,17 @@ def forward(kind: Any, width: int, alone: bool) -> Any:
 
 def backward(kind: Any, width: int, alone: bool) -> Any:
     """The transpose: from the gradients of the outputs and of the state after all steps to those of the sums."""
-    _, sums, memory, _, back = cell(kind)
+    chosen = cell(kind)
+    sums, memory, back = chosen.sums, chosen.memory, chosen.back
     entries, sequences = together(1, alone)
     room = entries * sequences
 
     def run(w, p, s, c, tape, dy, dh, dc, d):
-        # w (J, Q J W, 1, W): the weights of h, transposed   s, c, tape as above, of the steps to take   dy (T, B, J W)
+        # w (J, Q H, 1, W): the weights of h, transposed   s, c, tape as above, of the steps to take   dy (T, B, J W)
         # dh, dc (B, J W): of the state after the last step, left as those before the first   d (T, B, Q, J W)
         like = lanes_of(width, w)
         acc, a, slopes = stack(room, like), stack(sums, like), stack(sums, like)
-        blocks, depth, units = w.shape[0], w.shape[1], w.shape[0] * width
+        blocks, hidden, units = w.shape[0], w.shape[1] // sums, w.shape[0] * width
         batch, size = s.shape[1], s.shape[2]
         first, peepholes = size - units, pointer(p)
         for t in range(tape.shape[0] - 1, -1, -1):
@@ -122,8 +142,11 @@ def backward(kind: Any, width: int, alone: bool) -> Any:
                         store(pointer(d[t, b, q]), k, slopes[q])
             for j in range(blocks):
                 for b in range(0, batch, sequences):
-                    rows = pointer(d[t, b])
-                    products(pointer(w[j]), rows, depth, depth, entries, sequences, 1, width, acc, like)
+                    cleared(acc, room, like)
+                    for q in range(sums):
+                        weights, rows = pointer(w[j, q * hidden :]), pointer(d[t, b, q])
+                        products(weights, rows, sums * units, 0, hidden, entries, sequences, 1, width, -1, acc, like)
+                    added_up(acc, room, entries)
                     for r in range(sequences):
                         carried = pointer(dh[b + r])
                         store(carried, j * width, load(carried, j * width, like) + acc[r * entries])
@@ -151,7 +174,12 @@ def forward_before(kind: Any, width: int, alone: bool) -> Any:
                 k = j * width
                 for b in range(0, batch, three[1]):
                     rows = pointer(s[t, b])
-                    products(pointer(w[j]), rows, size, first + hidden, three[0], three[1], 3, width, acc, like)
+                    cleared(acc, room, like)
+                    products(pointer(w[j]), rows, size, 0, first, three[0], three[1], 3, width, -1, acc, like)
+                    products(
+                        pointer(w[j]), rows, size, first, first + hidden, three[0], three[1], 3, width, 2, acc, like
+                    )
+                    added_up(acc, 3 * three[0] * three[1], three[0])
                     for i in range(three[1]):
                         r, z = sigmoid(acc[i * three[0]]), sigmoid(acc[(three[1] + i) * three[0]])
                         store(pointer(tape[now, b + i, 0]), k, r)
@@ -162,7 +190,9 @@ def forward_before(kind: Any, width: int, alone: bool) -> Any:
                 k = j * width
                 for b in range(0, batch, one[1]):
                     weights = pointer(w[j, first + hidden :])
-                    products(weights, pointer(c[0, b]), units, hidden, one[0], one[1], 1, 3 * width, acc, like)
+                    cleared(acc, room, like)
+                    products(weights, pointer(c[0, b]), units, 0, hidden, one[0], one[1], 1, 3 * width, -1, acc, like)
+                    added_up(acc, one[0] * one[1], one[0])
                     for i in range(one[1]):
                         at = pointer(tape[now, b + i, 2])
                         n, z = tanh_by_exponential(load(at, k, like) + acc[i * one[0]]), load(at, k - units, like)
@@ -179,10 +209,10 @@ def backward_before(kind: Any, width: int, alone: bool) -> Any:
     room = entries * sequences
 
     def run(w, p, s, c, tape, dy, dh, dc, d):
-        # w (J, 3 J W, 1, W): the weights of h for r and z, and of r h for n, transposed; all else as in `backward`
+        # w (J, 3 H, 1, W): the weights of h for r and z, and of r h for n, transposed; all else as in `backward`
         like = lanes_of(width, w)
         acc = stack(room, like)
-        blocks, units = w.shape[0], w.shape[0] * width
+        blocks, hidden, units = w.shape[0], w.shape[1] // 3, w.shape[0] * width
         batch, first = s.shape[1], s.shape[2] - units
         for t in range(tape.shape[0] - 1, -1, -1):
             for b in range(batch):
@@ -195,10 +225,12 @@ def backward_before(kind: Any, width: int, alone: bool) -> Any:
                     store(slopes, 2 * units + k, slope * (1.0 - z) * (1.0 - n * n))
                     store(carried, k, slope * z)
             for j in range(blocks):
-                k, weights = j * width, pointer(w[j, 2 * units :])
+                k, weights = j * width, pointer(w[j, 2 * hidden :])
                 for b in range(0, batch, sequences):
                     rows = pointer(d[t, b, 2])
-                    products(weights, rows, 3 * units, units, entries, sequences, 1, width, acc, like)
+                    cleared(acc, room, like)
+                    products(weights, rows, 3 * units, 0, hidden, entries, sequences, 1, width, -1, acc, like)
+                    added_up(acc, room, entries)
                     for i in range(sequences):
                         slope, carried = acc[i * entries], pointer(dh[b + i])
                         r, h = load(pointer(tape[t, b + i, 0]), k, like), load(pointer(s[t, b + i]), first + k, like)
@@ -207,8 +239,11 @@ def backward_before(kind: Any, width: int, alone: bool) -> Any:
             for j in range(blocks):
                 k = j * width
                 for b in range(0, batch, sequences):
-                    rows = pointer(d[t, b, 0])
-                    products(pointer(w[j]), rows, 3 * units, 2 * units, entries, sequences, 1, width, acc, like)
+                    cleared(acc, room, like)
+                    for q in range(2):
+                        weights, rows = pointer(w[j, q * hidden :]), pointer(d[t, b, q])
+                        products(weights, rows, 3 * units, 0, hidden, entries, sequences, 1, width, -1, acc, like)
+                    added_up(acc, room, entries)
                     for i in range(sequences):
                         carried = pointer(dh[b + i])
                         store(carried, k, load(carried, k, like) + acc[i * entries])
@@ -216,20 +251,25 @@ def backward_before(kind: Any, width: int, alone: bool) -> Any:
     return run
 
 
-LOOPS = {("forward", "gru_before"): forward_before, ("backward", "gru_before"): backward_before}
+LOOPS = {
+    "forward": lambda *given: forward(*given, taped=False),
+    "taped": lambda *given: forward(*given, taped=True),
+    "backward": backward,
+}
+BEFORE = {"forward": forward_before, "taped": forward_before, "backward": backward_before}
 
 
 @once
 def runner(direction: str, kind: Any, dtype: str, width: int, alone: bool) -> Any:
-    """The compiled loop for a cell, 'forward' or 'backward', for one sequence `alone` or for pairs of them."""
-    usual = forward if direction == "forward" else backward
-    make, called = LOOPS.get((direction, kind), usual), kind if kind == "gru_before" else cell(kind).name
+    """The compiled loop for a cell, 'forward', 'taped' or 'backward', for one sequence `alone` or for pairs of them."""
+    make = (BEFORE if kind == "gru_before" else LOOPS)[direction]
+    called = kind if kind == "gru_before" else cell(kind).name
     name = f"{direction}_{called}_{dtype}_{width}_{'one' if alone else 'two'}"
     weights, state = packed(dtype, 4, read=True), packed(dtype, 2, read=True)
-    if direction == "forward":
-        arguments = weights, state, packed(dtype, 3), packed(dtype, 3), packed(dtype, 4)
-    else:
+    if direction == "backward":
         read = packed(dtype, 3, read=True)
         slopes = packed(dtype, 2), packed(dtype, 2), packed(dtype, 4)
         arguments = weights, state, read, read, packed(dtype, 4, read=True), read, *slopes
+    else:
+        arguments = weights, state, packed(dtype, 3), packed(dtype, 3), packed(dtype, 4)
     return kernel(make(kind, width, alone), name, *arguments, keep=isinstance(kind, str))
