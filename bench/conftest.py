@@ -28,7 +28,10 @@ def call(case, library, request):
     """A library's call for a case, with its first results compared to the expected ones."""
     case = _sized(case, request.config)
     inputs = case.setup()
-    expected = timing.expected_results(case, inputs)
+    try:
+        expected = timing.expected_results(case, inputs)
+    except ModuleNotFoundError as error:  # of the library whose results are the expected ones
+        pytest.skip(str(error))
     with peers.threads(case.workers):
         try:
             bound, _ = timing.bind(case, inputs, library, expected)

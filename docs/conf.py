@@ -45,6 +45,7 @@ if tags.has("online"):  # noqa: F821  (Sphinx puts `tags` here)
     intersphinx_mapping = {
         "numpy": ("https://numpy.org/doc/stable", None),
         "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "torch": ("https://docs.pytorch.org/docs/stable", None),
     }
 else:
-    nitpick_ignore_regex = [(r"py:.*", r"(numpy|scipy)\..*")]
+    nitpick_ignore_regex = [(r"py:.*", r"(numpy|scipy|torch)\..*")]

@@ -25,6 +25,7 @@ GATES = {
 }  # rows of the user's weights for each unit; others have one
 PIECE = 1 << 16  # gradients of sums taken at a time on the way back: they stay in the cache
 SHORTEST = 64  # steps, at least
+HARMLESS = 1.0  # where slopes of activations are finite, as the user's may not be at 0
 PART = 8  # sequences for a thread at a time
 
 
@@ -130,15 +131,15 @@ class Layer:
             h[start : start + count] = s[1 : count + 1, :batch, ours]
             run = Run(s[: count + 1], c, tape)
         if taped:  # what a sequence that fills a pair has come to must not be NaN times 0 on the way back
-            for part in (s, c, tape):
-                part[:, batch:] = 0.0
+            s[:, batch:] = c[:, batch:] = 0.0
+            tape[:, batch:] = HARMLESS
         return run
 
     def forget(self, run: Run, ends: Array) -> None:
         """Drop what has been made after the ends of sequences: it may have overflowed, and counts for nothing."""
         for b, end in enumerate(ends):
             run.s[end + 1 :, b, self.first :] = 0.0
-            run.tape[end:, b] = 0.0
+            run.tape[end:, b] = HARMLESS
             if self.memory:
                 run.c[end + 1 :, b] = 0.0
 
@@ -175,9 +176,10 @@ class Layer:
         size = max(SHORTEST, PIECE // max(full * self.sums * self.units, 1))
         slopes = np.zeros((min(size, steps), full, self.units), self.dtype)
         d = np.empty((min(size, steps), full, self.sums, self.units), self.dtype)
-        into_x = self.whole[:, :, : self.inputs].reshape(-1, self.inputs)
+        into_x = self.whole[:, :, : self.inputs].reshape(self.sums * self.units, self.inputs)
         kernel = self.kernel("backward", full == 1) if total else self.partial
         delta = np.empty((steps, batch, self.hidden), self.dtype) if self.sums == 1 else None
+        after = [(b, end) for end, those in finals.items() if end < steps for b, *_ in those]
         stop = steps
         while True:
             for b, dh_final, dc_final in finals.get(stop, ()):
@@ -190,7 +192,9 @@ class Layer:
             slopes[:count, :batch, : self.hidden] = dy[part]
             s, c, now = run.s[start : stop + 1], run.c[start : stop + 1], d[:count]
             kernel(self.backward_weights, self.peepholes, s, c, run.tape[part], slopes[:count], dh, dc, now)
-            now[..., self.hidden :] = 0.0  # units that are not there
+            now[..., self.hidden :] = now[:, batch:] = 0.0  # units and sequences that are not there
+            for b, over in after:
+                now[max(over - start, 0) :, b] = 0.0
             flat = now.reshape(-1, self.sums * self.units)
             whole += (flat.T @ s[:-1].reshape(len(flat), self.whole.shape[2])).reshape(whole.shape)
             dx[part] = (flat @ into_x).reshape(count, full, self.inputs)[:, :batch]

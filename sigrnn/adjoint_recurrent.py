@@ -15,7 +15,6 @@ from sigrnn._layers import EXCITATION, Run, Runs
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.adjoint import Named, Pull, summed
 from sigrnn.recurrent import Call, common, dense, prepared, weighed
-from sigrnn.workers import set_workers
 
 
 def kind_of(arguments: Named) -> Any:
@@ -163,9 +162,8 @@ def layer_jvp(arguments: Named, tangents: Named) -> tuple[Any, Any]:
     """Forward mode, step after step in NumPy: tangents have no kernel of their own."""
     call = prepared(kind_of(arguments), arguments)
     layer, steps, batch = call.layer, len(call.x), call.x.shape[1]
-    with set_workers(1):
-        runs = call.run(taped=True)
-    run, hidden = runs.runs[0], layer.hidden
+    outputs, run = call.run_whole()
+    hidden = layer.hidden
     still = {
         name: np.zeros(np.shape(value)) for name, value in arguments.items() if name in ARRAYS and value is not None
     }
@@ -188,10 +186,11 @@ def layer_jvp(arguments: Named, tangents: Named) -> tuple[Any, Any]:
             ds[t + 1, :, layer.first :] = da[0] * respond(layer.kind, np.array(a[0]), slope=True)
         else:
             ds[t + 1, :, layer.first :], dc[t + 1] = move(a, da, h, dh, c[t], c[t + 1], dc[t], *peepholes)
+        ds[t + 1, :, layer.first + hidden :] = dc[t + 1, :, hidden:] = 0.0  # units that are not there
     moved = Run(ds.astype(layer.dtype), dc.astype(layer.dtype), run.tape)
     ends = np.full(batch, steps) if call.lengths is None else call.lengths
     dh = np.ascontiguousarray(moved.s[1:, :, layer.first : layer.first + hidden].transpose(1, 0, 2))
-    return call.value(runs), call.shown(dh, *layer.state(moved, ends))
+    return call.shown(outputs, *layer.state(run, ends)), call.shown(dh, *layer.state(moved, ends))
 
 
 ARRAYS = "x", "w_ih", "w_hh", "b_ih", "b_hh", "peephole", "h0", "c0"

@@ -22,7 +22,6 @@ from sigrnn.gradients import bound
 from sigrnn.linear import coefficients, lfilter, normalised, sections, sosfilt
 from sigrnn.nonlinear import nlfilter
 from sigrnn.recurrent import gru, lstm, prepared, rnn
-from sigrnn.workers import set_workers
 
 __all__ = ["GradientFlow", "gradient_flow"]
 
@@ -220,8 +219,7 @@ def path_of_sosfilt(arguments: dict[str, Any]) -> Path:
 
 def path_of_layer(arguments: dict[str, Any]) -> Path:
     call = prepared(kind_of(arguments), {**arguments, "lengths": None})
-    with set_workers(1):
-        (run,) = call.run(taped=True).runs
+    _, run = call.run_whole()
     return Path(len(call.x), 1, lambda lags: followed_in_layer(call.layer, run, call.x.shape[1], lags))
 
 
@@ -254,10 +252,18 @@ def followed(a: Array, slope: Array, lags: int) -> Array:
         feed_back(np.repeat(a, len(ends), axis=0) if len(a) > 1 else a, back, start, delta)
     else:
         delta[:, 0] = back[:, 0]
-    delta = delta[:, order:]
-    largest = np.abs(delta).max(axis=0)
+    return root_mean_square(delta[:, order:].T[..., None], axis=2)
+
+
+def root_mean_square(delta: Array, axis: int) -> Array:
+    """Over all axes but the first, of the norm along one of them; squares are taken where they can be."""
+    rest = tuple(range(1, delta.ndim))
+    largest = np.abs(delta).max(axis=rest, keepdims=True)
     scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-    return scale * np.sqrt(((delta / scale) ** 2).mean(axis=0))
+    with np.errstate(all="ignore"):
+        squares = ((delta / scale) ** 2).sum(axis=axis)
+        norm: Array = scale.reshape(-1) * np.sqrt(squares.mean(axis=rest[:-1]))
+    return norm
 
 
 def followed_in_layer(layer: Layer, run: Run, batch: int, lags: int) -> Array:
@@ -265,7 +271,7 @@ def followed_in_layer(layer: Layer, run: Run, batch: int, lags: int) -> Array:
     steps = len(run.tape)
     ends = np.unique(np.linspace(lags, steps - 1, FEW_ENDS).astype(int))
     rng = np.random.default_rng(0)
-    total = np.zeros(lags + 1)
+    found = []
     alone = run.s.shape[1] == 1
     kernel = layer.kernel("backward", alone)
     for end in ends:
@@ -279,9 +285,9 @@ def followed_in_layer(layer: Layer, run: Run, batch: int, lags: int) -> Array:
             dh, dc = (np.zeros((s.shape[1], layer.units), layer.dtype) for _ in range(2))
             d = np.empty(tape.shape, layer.dtype)
             kernel(layer.backward_weights, layer.peepholes, s, c, tape, slopes, dh, dc, d)
-            total += (d[:, :batch].astype(F8) ** 2).sum(axis=(2, 3)).mean(axis=1)[::-1]
-    norm: Array = np.sqrt(total / (len(ends) * DIRECTIONS))
-    return norm
+            found.append(d[::-1, :batch].reshape(lags + 1, batch, -1))
+    each = np.stack(found, axis=1).astype(F8)  # lags, runs, sequences, sums
+    return root_mean_square(each.reshape(lags + 1, -1, each.shape[-1]), axis=2)
 
 
 def growth_rate(norm: Array, order: int) -> float:

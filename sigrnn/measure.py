@@ -32,9 +32,11 @@ class Case:
     function : str
         Whom to ask, and for what: a key of `peers.OURS` and `peers.PEERS`.
     design : callable
-        Makes the coefficients, as the fields of `Inputs`, from the case.
+        Makes the coefficients or weights, as the fields of `Inputs`, from the case.
     samples, channels : int
-        Size of the signal; one channel is a 1-D array.
+        Size of the signal; one channel is a 1-D array. For a layer: steps, and sequences.
+    hidden, inputs : int
+        For a layer: its units, and what they see in a step. No units: a filter.
     axis : int
         Where time runs: -1, or 0 for channels side by side in memory.
     dtype : str
@@ -60,6 +62,8 @@ class Case:
     design: Design
     samples: int = MILLION
     channels: int = 1
+    hidden: int = 0
+    inputs: int = 1
     axis: int = -1
     dtype: str = "float64"
     floor: float | None = None
@@ -95,9 +99,16 @@ class Case:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the signal."""
+        if self.hidden:
+            return (*([self.channels] if self.channels > 1 else []), self.samples, self.inputs)
         if self.channels == 1:
             return (self.samples,)
         return (self.samples, self.channels) if self.axis == 0 else (self.channels, self.samples)
+
+    @property
+    def shape_out(self) -> tuple[int, ...]:
+        """Shape of what comes out."""
+        return (*self.shape[:-1], self.hidden) if self.hidden else self.shape
 
     def setup(self, seed: int = 0) -> Inputs:
         """Make the inputs: white noise and the coefficients.
@@ -119,7 +130,7 @@ class Case:
         coefficients = {name: value.astype(x.real.dtype) for name, value in self.design(self).items()}
         inputs = Inputs(x, **coefficients, axis=self.axis)
         zi = rng.standard_normal(_state_shape(coefficients)) if self.zi else None
-        dy = rng.standard_normal(self.shape).astype(x.dtype) if self.dy else inputs.dy
+        dy = rng.standard_normal(self.shape_out).astype(x.dtype) if self.dy else inputs.dy
         return replace(inputs, zi=zi, out=np.empty_like(x) if self.out else None, dy=dy)
 
     def limited(self, total: int) -> Case:
@@ -172,6 +183,16 @@ def _unit(taps: int, feedback: bool) -> Design:
     return lambda _: {"b": 0.5 ** np.arange(taps), "a": np.array([1.0, -0.8, 0.3] if feedback else [1.0])}
 
 
+def _weights(gates: int) -> Design:
+    # A layer as it is before training, with as many rows of weights for each unit as it has gates.
+    def design(case: Case) -> dict[str, Array]:
+        rng, rows = np.random.default_rng(case.hidden), gates * case.hidden
+        shapes = {"w_ih": (rows, case.inputs), "w_hh": (rows, case.hidden), "b_ih": (rows,), "b_hh": (rows,)}
+        return {name: rng.uniform(-1, 1, shape) / sqrt(case.hidden) for name, shape in shapes.items()}
+
+    return design
+
+
 def _biquads(cutoffs: Array) -> tuple[Array, Array]:
     # Butterworth low-passes of order 2 in closed form, one a row: a million calls of scipy.signal.butter take minutes.
     k = np.tan(np.pi / 2 * cutoffs)
@@ -206,6 +227,10 @@ _SHORT = "Short blocks"
 _MORE = "More filters"
 _GRADIENTS = "Gradients"
 _NONLINEAR = "Nonlinear filters"
+_LAYERS = "Recurrent layers"
+
+# Groups whose steps are samples that come at such a rate, in Hz: the page says how many times faster they are taken.
+RATES = {_LAYERS: 48_000}
 
 NOTES = {
     _GRADIENTS: (
@@ -219,6 +244,13 @@ NOTES = {
         "AVX-512, its tanh takes about 1 ns; the floors were set where it takes 14 ns. *Pull-back* is the way back "
         "alone, beside the way forward. The *torch loop* is the same recursion in Python under PyTorch's autograd, "
         "forward and backward."
+    ),
+    _LAYERS: (
+        "`lstm`, `gru` and `rnn` of H units in float32, over B sequences of I inputs, one where the row does not say, "
+        "beside the modules of PyTorch (*torch*) with the same weights. *Samples x channels* are steps and sequences. "
+        "*Backward* gives the gradients of all weights, biases and inputs, by `vjp`. Outputs, final states and gradients "
+        "are compared with PyTorch's. *A step* is sigrnn's time for one step of all sequences, *real time* how many "
+        "times faster that is than sound at 48 kHz comes in, a sample a step."
     ),
 }
 
@@ -334,6 +366,35 @@ def _nonlinear() -> list[Case]:
     ]
 
 
+def _layers() -> list[Case]:
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}
+    # Layer, units, sequences, inputs; floor and aim forward, floor and aim forward and backward.
+    promised = (
+        ("LSTM", 8, 1, 1, (5, 12), (5, 18)),
+        ("LSTM", 16, 1, 1, (5, 11), (4, 13)),
+        ("LSTM", 40, 1, 1, (2.5, 5), (2.5, 6)),
+        ("LSTM", 128, 1, 1, (1, 1.8), (1, 1.9)),
+        ("LSTM", 32, 16, 1, (1.5, 3), (1.5, 3.5)),
+        ("LSTM", 64, 16, 64, (1, 1.7), (1, 2)),
+        ("GRU", 8, 1, 1, (100, 250), (80, 1000)),
+        ("GRU", 32, 1, 1, (40, 100), (60, 400)),
+        ("GRU", 32, 16, 1, (5, 12), (8, 30)),
+        ("RNN", 16, 1, 1, (50, 250), (60, 600)),
+    )
+    case = partial(Case, group=_LAYERS, samples=2048, dtype="float32", tolerance=1e-5)
+    found = []
+    for layer, hidden, sequences, inputs, forward, both in promised:
+        sizes = {"H": hidden, "I": inputs, "B": sequences}
+        name = " ".join([layer, *(f"{letter}{size}" for letter, size in sizes.items() if size > 1)])
+        sized = partial(case, design=_weights(gates[layer]), channels=sequences, hidden=hidden, inputs=inputs)
+        function = layer.lower()
+        found += [
+            sized(f"{name}: forward", function=function, floor=forward[0], aim=forward[1]),
+            sized(f"{name}: forward and backward", function=f"{function} vjp", dy=True, floor=both[0], aim=both[1]),
+        ]
+    return found
+
+
 CASES: tuple[Case, ...] = (
     *_one_channel(),
     *_many_channels(),
@@ -342,6 +403,7 @@ CASES: tuple[Case, ...] = (
     *_more(),
     *_gradients(),
     *_nonlinear(),
+    *_layers(),
 )
 
 

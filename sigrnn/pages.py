@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .measure import CASES, NOTES
+from .measure import CASES, NOTES, RATES
 from .timing import EMPTY_CACHE, OURS, REFERENCE, Measurement
 
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
@@ -225,7 +225,7 @@ def _picture(name: str, data: Sequence[Any], folder: str | None) -> str:
 
 def _group(measured: Sequence[Measurement]) -> str:
     references = {m.reference for m in measured}
-    alone = len(references) == 1
+    alone, rate = len(references) == 1, RATES.get(measured[0].group)
     head = [
         "case",
         "samples x channels",
@@ -235,13 +235,13 @@ def _group(measured: Sequence[Measurement]) -> str:
         "floor",
         "aim",
         "others, ratio",
-        "copy",
+        *(["a step", "real time"] if rate else ["copy"]),
         "difference",
     ]
-    return _table(head, (_row(m, "" if alone else f"{m.reference} ") for m in measured))
+    return _table(head, (_row(m, "" if alone else f"{m.reference} ", rate) for m in measured))
 
 
-def _row(m: Measurement, reference: str) -> list[str]:
+def _row(m: Measurement, reference: str, rate: int | None) -> list[str]:
     lost = f" (**slower** than {', '.join(m.losers)})" if m.losers else ""
     threads = f", {m.workers} threads" if m.workers > 1 and "workers" not in m.name else ""
     return [
@@ -253,9 +253,14 @@ def _row(m: Measurement, reference: str) -> list[str]:
         _promise(m.ratio, m.floor),
         _promise(m.ratio, m.aim),
         _others(m),
-        f"{m.copy_share:.0%}",
+        *(_pace(m, rate) if rate else [f"{m.copy_share:.0%}"]),
         f"{m.difference:.0e}" if m.difference else "0",
     ]
+
+
+def _pace(m: Measurement, rate: int) -> list[str]:
+    step = m.best() / m.samples
+    return [duration(step), f"{_three_digits(1 / (step * rate))} x"]
 
 
 def _series(report: Report, pictures: str | None) -> str:

@@ -1,7 +1,7 @@
 """How each library is asked for the same result: sigrnn, SciPy, NumPy, and others where they are installed.
 
 Gradients and nonlinear filters are beside something else that is known, and their results are made here: with SciPy, or
-in plain Python.
+in plain Python. Recurrent layers are beside PyTorch's.
 
 A binding takes the inputs of a case and returns a call without arguments, so that what is timed is the library and not
 the reading of fields, the conversion to tensors or the layout that a library wants.
@@ -32,7 +32,7 @@ HOLD = 64  # samples for which a time-varying case keeps its coefficients, so th
 
 @dataclass(frozen=True)
 class Inputs:
-    """What one case filters: the signal, the filter (`b` and `a`, or `sos`), and how; `dy` where gradients are asked."""
+    """What one case filters: the signal, the filter (`b` and `a`, or `sos`, or weights), and how; `dy` for gradients."""
 
     x: Array
     b: Array = field(default_factory=lambda: np.empty(0))
@@ -42,6 +42,15 @@ class Inputs:
     zi: Array | None = None
     out: Array | None = None
     dy: Array = field(default_factory=lambda: np.empty(0))
+    w_ih: Array = field(default_factory=lambda: np.empty(0))
+    w_hh: Array = field(default_factory=lambda: np.empty(0))
+    b_ih: Array = field(default_factory=lambda: np.empty(0))
+    b_hh: Array = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """Those of a layer, in its order."""
+        return self.w_ih, self.w_hh, self.b_ih, self.b_hh
 
 
 Binding = Callable[[Inputs], Call]
@@ -346,6 +355,42 @@ def _torch_loop(i: Inputs) -> Call:
     return _torch_gradients(i, filtered)
 
 
+def _turned(array: Array) -> Array:
+    # One sequence (T, ...), or several (B, T, ...), with time first and then sequences.
+    return np.ascontiguousarray(array.swapaxes(0, 1) if array.ndim == 3 else array[:, None])
+
+
+def _torch_layer(kind: str, gradients: bool = False) -> Binding:
+    # A layer of PyTorch's with the weights of a case. Time comes first, so that it has nothing to turn round.
+    def bound(i: Inputs) -> Call:
+        torch = importlib.import_module("torch")
+        layer, alone = getattr(torch.nn, kind)(i.x.shape[-1], i.w_hh.shape[-1]), i.x.ndim == 2
+        for parameter, weights in zip(layer.parameters(), i.weights, strict=True):
+            parameter.data = torch.from_numpy(weights)
+        x, dy = torch.from_numpy(_turned(i.x)).requires_grad_(), torch.from_numpy(_turned(i.dy))
+
+        def back(steps: Any) -> Array:
+            found: Array = steps.detach().numpy()
+            return found[:, 0] if alone else found.swapaxes(0, 1)
+
+        def value(h: Any, state: Any) -> tuple[Any, ...]:
+            finals = [each.detach().numpy()[(0, 0) if alone else 0] for each in (state if kind == "LSTM" else [state])]
+            return back(h), tuple(finals) if kind == "LSTM" else finals[0]
+
+        def forward() -> tuple[Any, ...]:
+            with torch.no_grad():
+                return value(*layer(x))
+
+        def both() -> tuple[Any, ...]:
+            h, state = layer(x)
+            dx, *others = torch.autograd.grad(h, [x, *layer.parameters()], dy)
+            return value(h, state), back(dx), *(other.numpy() for other in others)
+
+        return both if gradients else forward
+
+    return bound
+
+
 # ---------------------------------------------------------------------------------------------- who can do what: tables
 
 
@@ -379,6 +424,25 @@ def _our_pullback(i: Inputs) -> Call:
     return partial(sigrnn.vjp(sigrnn.nlfilter, i.b, i.a, i.x)[1], i.dy)
 
 
+def _our_layer(name: str) -> Binding:
+    return lambda i: partial(getattr(sigrnn, name), i.x, *i.weights)
+
+
+def _our_layer_gradients(name: str) -> Binding:
+    def bound(i: Inputs) -> Call:
+        forward = partial(sigrnn.vjp, getattr(sigrnn, name), i.x, *i.weights)
+
+        def call() -> tuple[Any, ...]:
+            value, pullback = forward()
+            return value, *pullback((i.dy, None))
+
+        return call
+
+    return bound
+
+
+_LAYERS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}  # PyTorch's names
+
 OURS: dict[str, Binding] = {
     "lfilter": _ours("lfilter", _with_ba),
     "all-pole": _ours("lfilter", _with_ba),
@@ -396,6 +460,8 @@ OURS: dict[str, Binding] = {
     "nlfilter": _ours("nlfilter", _with_ba),
     "nlfilter vjp": _our_gradients("nlfilter", _with_ba),
     "nlfilter pull-back": _our_pullback,
+    **{name: _our_layer(name) for name in _LAYERS},
+    **{f"{name} vjp": _our_layer_gradients(name) for name in _LAYERS},
 }
 
 _SCIPY_LFILTER = Peer("scipy", _without_out(_with_ba(scipy.signal.lfilter)))
@@ -405,8 +471,9 @@ _SOSFILT = Peer("sosfilt", _sosfilt_package)
 _TORCHAUDIO_GRADIENTS = Peer("torchaudio", _torchaudio_gradients)
 _PHILTORCH_GRADIENTS = Peer("philtorch", _philtorch_gradients)
 
-# The first is the reference: SciPy, but for gradients beside a library that has them, and for nonlinear filters. The filtfilt of torchaudio and of philtorch is left out: neither
-# has SciPy's odd extension at the ends, so they compute something else. sosfilt's sosfiltfilt is SciPy's own.
+# The first is the reference: SciPy, but for gradients beside a library that has them, for nonlinear filters, and for
+# layers. The filtfilt of torchaudio and of philtorch is left out: neither has SciPy's odd extension at the ends, so they
+# compute something else. sosfilt's sosfiltfilt is SciPy's own.
 PEERS: dict[str, dict[str, Peer]] = {
     "lfilter": {"SciPy": _SCIPY_LFILTER, "torchaudio": _TORCHAUDIO, "philtorch": _PHILTORCH},
     "all-pole": {
@@ -455,6 +522,8 @@ PEERS: dict[str, dict[str, Peer]] = {
     },
     "nlfilter vjp": {"torch loop": Peer("torch", _torch_loop)},
     "nlfilter pull-back": {"nlfilter forward": Peer("sigrnn", _ours("nlfilter", _with_ba), same=False)},
+    **{name: {"torch": Peer("torch", _torch_layer(theirs))} for name, theirs in _LAYERS.items()},
+    **{f"{name} vjp": {"torch": Peer("torch", _torch_layer(theirs, True))} for name, theirs in _LAYERS.items()},
 }
 
 # What results must be, where that is not what the reference returns.

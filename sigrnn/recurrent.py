@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array
-from sigrnn._layers import Layer, Runs
+from sigrnn._layers import Layer, Run, Runs
 from sigrnn.activations import Activation, known, respond
 
 __all__ = ["dense", "gru", "lstm", "rnn"]
@@ -234,7 +234,8 @@ def lstm(
 
     Notes
     -----
-    Cost: O(N B H (H + I)); all in the precision of the arrays.
+    Cost: O(N B H (H + I)); all in the precision of the arrays. Block by block gives the bits of all at once. Calls by way
+    of `vjp`, and those with `lengths`, may differ from others in the last bit: they keep the gates, others need not.
 
     References
     ----------
@@ -349,6 +350,11 @@ class Call(NamedTuple):
 
     def run(self, taped: bool) -> Runs:
         return Runs(self.layer, self.x, self.h0, self.c0, taped or self.lengths is not None)
+
+    def run_whole(self) -> tuple[Array, Run]:
+        """Outputs (B, T, H), and all that a run leaves, of all sequences in one piece."""
+        h = np.empty((self.x.shape[1], self.x.shape[0], self.layer.hidden), self.layer.dtype)
+        return h, self.layer.run(self.x, self.h0, self.c0, h.transpose(1, 0, 2), taped=True)
 
     def value(self, runs: Runs) -> Any:
         """What the user gets."""

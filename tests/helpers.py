@@ -228,7 +228,6 @@ def guarded(values, side="after"):
 LAYERS = {
     "rnn": ("rnn", 1, {}),
     "relu": ("rnn", 1, {"activation": "relu"}),
-    "gelu": ("rnn", 1, {"activation": "gelu"}),
     "gru": ("gru", 3, {}),
     "gru before": ("gru", 3, {"reset_after": False}),
     "lstm": ("lstm", 4, {}),

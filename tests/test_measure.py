@@ -1,6 +1,7 @@
 """The benchmarks themselves: all promised cases are there, nothing wrong is timed, and reports say what was found."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -46,7 +47,28 @@ PROMISED = {
     "nlfilter tanh order 2, 16 channels": (3.3, 8.3),
     "nlfilter tanh order 2, pull-back": (2, 5),
     "nlfilter tanh order 2, value and all gradients": (2000, 10_000),
+    "LSTM H8: forward": (5, 12),
+    "LSTM H8: forward and backward": (5, 18),
+    "LSTM H16: forward": (5, 11),
+    "LSTM H16: forward and backward": (4, 13),
+    "LSTM H40: forward": (2.5, 5),
+    "LSTM H40: forward and backward": (2.5, 6),
+    "LSTM H128: forward": (1, 1.8),
+    "LSTM H128: forward and backward": (1, 1.9),
+    "LSTM H32 B16: forward": (1.5, 3),
+    "LSTM H32 B16: forward and backward": (1.5, 3.5),
+    "LSTM H64 I64 B16: forward": (1, 1.7),
+    "LSTM H64 I64 B16: forward and backward": (1, 2),
+    "GRU H8: forward": (100, 250),
+    "GRU H8: forward and backward": (80, 1000),
+    "GRU H32: forward": (40, 100),
+    "GRU H32: forward and backward": (60, 400),
+    "GRU H32 B16: forward": (5, 12),
+    "GRU H32 B16: forward and backward": (8, 30),
+    "RNN H16: forward": (50, 250),
+    "RNN H16: forward and backward": (60, 600),
 }
+LAYERS = [name for name in PROMISED if re.match("LSTM|GRU|RNN", name)]
 REFERENCES = {
     "vjp lfilter order 2, beside torchaudio": "torchaudio",
     "vjp lfilter order 2, beside philtorch": "philtorch",
@@ -55,6 +77,7 @@ REFERENCES = {
     "nlfilter tanh, FIR 5 taps": "np.tanh",
     "nlfilter tanh order 2, pull-back": "nlfilter forward",
     "nlfilter tanh order 2, value and all gradients": "torch loop",
+    **dict.fromkeys(LAYERS, "torch"),
 }
 LFILTER = measure.select("lfilter order 2")[0].limited(2000)
 
@@ -111,6 +134,8 @@ def test_sizes_are_as_promised():
     assert sizes["lfilter order 1"] == (1_000_000,)
     assert sizes["lfilter order 4, 16k x 64 channels, axis 0"] == (16_384, 64)
     assert sizes["64 samples with zi, lfilter"] == (64,)
+    assert sizes["LSTM H8: forward"] == (2048, 1)
+    assert sizes["LSTM H64 I64 B16: forward"] == (16, 2048, 64)
     assert sizes["sosfilt 2 sections, 384 channels x 30 kHz x 10 s, axis -1, 2 workers"] == (384, 300_000)
 
 
@@ -120,9 +145,10 @@ def test_setup_makes_what_the_case_says(case):
     inputs = case.setup()
     assert inputs.x.shape == case.shape
     assert inputs.x.dtype == case.dtype
-    assert {array.dtype for array in (inputs.b, inputs.a, inputs.sos) if array.size} == {inputs.x.real.dtype}
+    given = (inputs.b, inputs.a, inputs.sos, *inputs.weights)
+    assert {array.dtype for array in given if array.size} == {inputs.x.real.dtype}
     assert (inputs.zi is not None, inputs.out is not None) == (case.zi, case.out)
-    assert inputs.dy.shape == (case.shape if case.dy else (0,))
+    assert inputs.dy.shape == (case.shape_out if case.dy else (0,))
     np.testing.assert_array_equal(inputs.x, case.setup().x)
 
 
@@ -245,6 +271,34 @@ def test_wrong_gradient_is_not_timed(monkeypatch, part):
         timing.measure(case)
 
 
+def test_layers_have_weights_as_before_training():
+    case = measure.select("LSTM H64 I64 B16: forward and backward")[0].limited(2000)
+    inputs = case.setup()
+    assert case.limited(1600).shape_out == (16, 100, 64)
+    assert [w.shape for w in inputs.weights] == [(256, 64), (256, 64), (256,), (256,)]
+    assert all(0.1 < abs(w).max() <= 0.125 for w in inputs.weights)
+
+
+@pytest.mark.parametrize("kind", ["LSTM H8", "GRU H32 B16", "RNN H16"])
+def test_layers_are_compared_with_those_of_torch(monkeypatch, kind):
+    pytest.importorskip("torch")
+    case = measure.select(f"{kind}: forward and backward")[0].limited(1024)
+    right = case.ours
+    assert timing.measure(case, budget=0).difference < 1e-5
+
+    def off_by(part):
+        def binding(inputs):
+            call = right(inputs)
+            return lambda: tuple(g * np.float32(1 + 1e-4) if k == part else g for k, g in enumerate(call()))
+
+        return binding
+
+    for part in range(1, 6):  # x, w_ih, w_hh, b_ih, b_hh; the first is the value
+        monkeypatch.setitem(peers.OURS, case.function, off_by(part))
+        with pytest.raises(ResultMismatch):
+            timing.measure(case)
+
+
 def test_yardstick_is_timed_whatever_it_returns():
     m = timing.measure(measure.select("nlfilter tanh, FIR 5 taps")[0].limited(2000), budget=0)
     assert (m.reference, list(m.others), m.left_out) == ("np.tanh", ["libm tanh"], {})
@@ -344,6 +398,14 @@ def test_page_names_the_reference_of_each_row():
 def test_pages_say_what_is_compared_beside_a_group_that_needs_it():
     for group, note in measure.NOTES.items():
         assert f"## {group}\n\n{note}\n\n|" in pages.page(pages.Report(cases=[replace(measured(), group=group)]))
+
+
+def test_page_says_how_much_faster_than_sound_layers_are():
+    layer = replace(measured("LSTM H16: forward", ours=1e-3), group="Recurrent layers", samples=4800)
+    page = pages.page(pages.Report(cases=[layer]))
+    assert "| a step | real time | difference |" in page
+    assert "| 208 ns | 100 x | 1e-15 |" in page
+    assert "| copy |" not in page
 
 
 def test_page_names_pictures_only_if_there_are_any():

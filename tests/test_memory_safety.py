@@ -9,7 +9,9 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import WRITABLE, guarded, noise, run_in_fresh_process, stable
+from helpers import WRITABLE, guarded, layer, layer_arrays, leaves, noise, run_in_fresh_process, stable
+
+import sigrnn
 
 METHODS = ["auto", "sequential", "blocked"]
 SHAPES = [
@@ -110,6 +112,48 @@ def run_guarded_layouts():
     check_all(takes, [(1600,), (17, 131), (16, 128)], "d")
 
 
+def run_guarded_layers():
+    """Recurrent layers, with pages around all arrays that they make for their loops."""
+    from sigrnn import _layers
+
+    class Guarding:
+        def __init__(self, side):
+            self.side = side
+
+        def __getattr__(self, name):
+            made = getattr(np, name)
+            if name not in ("empty", "zeros", "ascontiguousarray"):
+                return made
+            return lambda *args: guarded(made(*args), self.side) if np.size(made(*args)) else made(*args)
+
+    rng, count = np.random.default_rng(5), 0
+    cases = [
+        (name, hidden, "d", batch)
+        for name in ("rnn", "gru", "gru before", "lstm", "peephole")
+        for hidden in (1, 8, 9)
+        for batch in ((None, 1, 3) if name != "peephole" else (3,))
+    ]
+    for name, hidden, kind, batch in [*cases, ("lstm", 8, "f", None), ("lstm", 17, "f", 3), ("gru", 17, "f", 3)]:
+        function, twin, options = layer(name)
+        tolerance = 1e-4 if kind == "f" else 1e-11
+        for steps in (1, 6):
+            arrays = layer_arrays(rng, name, batch, steps, 2, hidden, kind)
+            desired, results = leaves(twin(**arrays, **options)), []
+            for side in ("after", "before"):
+                _layers.np = Guarding(side)
+                value, pullback = sigrnn.vjp(function, **arrays, **options)
+                results.append(pullback(value))
+                for taken in (value, function(**arrays, **options)):
+                    for mine, theirs in zip(leaves(taken), desired, strict=True):
+                        np.testing.assert_allclose(mine, theirs, rtol=0, atol=tolerance)
+            _layers.np = np
+            for mine, theirs, free in zip(*results, sigrnn.vjp(function, **arrays, **options)[1](value), strict=True):
+                np.testing.assert_array_equal(mine, free)
+                np.testing.assert_array_equal(theirs, free)
+                count += 1
+    print(count)
+
+
 def run_past_the_end():
     room = guarded(np.zeros(10))
     print("inside", room[-1], flush=True)
@@ -130,7 +174,7 @@ def test_guard_pages_catch():
 
 
 @guard_pages
-@pytest.mark.parametrize("run", ["run_guarded", "run_guarded_layouts"])
+@pytest.mark.parametrize("run", ["run_guarded", "run_guarded_layouts", "run_guarded_layers"])
 def test_guard_pages(run):
     printed = run_in_fresh_process(f"import test_memory_safety as t; t.{run}()", timeout=300)
     assert sum(map(int, printed.split())) > 500
