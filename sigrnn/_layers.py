@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, partial
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ GATES = {
 PIECE = 1 << 16  # gradients of sums taken at a time on the way back: they stay in the cache
 SHORTEST = 64  # steps, at least
 HARMLESS = 1.0  # where slopes of activations are finite, as the user's may not be at 0
-PART = 8  # sequences for a thread at a time
+PART, WORTH = 8, 500_000  # sequences for a thread at a time: so many, or what takes so many nanoseconds
 
 
 @cache
@@ -227,7 +228,8 @@ class Runs:
         self.layer, self.taped, self.steps, batch = layer, taped, *x.shape[:2]
         self.work = 0.1 * x.shape[0] * batch * layer.whole.size
         # The same parts whatever the threads: sums over sequences, and with them the last bits, depend on them.
-        self.parts = [slice(b, min(b + PART, batch)) for b in range(0, max(batch, 1), PART)]
+        size = max(PART, 2 * ceil(0.5 * WORTH * batch / max(self.work, 1.0)))
+        self.parts = [slice(b, min(b + size, batch)) for b in range(0, max(batch, 1), size)]
         self.h = np.empty((batch, self.steps, layer.hidden), layer.dtype)
         self.runs: list[Any] = [None] * len(self.parts)
 
