@@ -109,7 +109,7 @@ class Layer:
         return loops().runner(direction, self.kind, self.dtype.char, self.width, alone)
 
     def run(self, x: Array, h0: Array, c0: Array, h: Array, taped: bool) -> Run:
-        """Fill h (T, B, H) from x (T, B, I) and the states before, (B, H); if not `taped`, only the last steps are kept."""
+        """Fill h (B, T, H) from x (T, B, I) and the states before, (B, H); if not `taped`, only the last steps are kept."""
         steps, batch = x.shape[:2]
         full = batch if batch == 1 else batch + batch % 2
         size = steps if taped else min(steps, max(SHORTEST, PIECE // max(full * self.whole.shape[2], 1)))
@@ -122,14 +122,18 @@ class Layer:
         s[:, :, self.inputs] = 1.0
         s[0, :, self.first :] = 0.0
         s[0, :batch, ours], c[0, :batch, : self.hidden] = h0, c0
+        fits = full == batch and self.units == self.hidden
+        y = h if fits else np.empty((full, size, self.units), self.dtype)
         kernel, run = self.kernel("taped" if taped else "forward", full == 1), Run(s, c, tape)
         for start in range(0, steps, max(size, 1)):
             count = min(size, steps - start)
             if start:  # go on where the piece before ended
                 s[0], c[0] = s[size], c[size % len(c)]
             s[:count, :batch, : self.inputs] = x[start : start + count]
-            kernel(self.forward_weights, self.peepholes, s[: count + 1], c, tape)
-            h[start : start + count] = s[1 : count + 1, :batch, ours]
+            part = slice(start, start + count)
+            kernel(self.forward_weights, self.peepholes, s[: count + 1], c, tape, y[:, part] if fits else y)
+            if not fits:
+                h[:, part] = y[:batch, :count, : self.hidden]
             run = Run(s[: count + 1], c, tape)
         if taped:  # what a sequence that fills a pair has come to must not be NaN times 0 on the way back
             s[:, batch:] = c[:, batch:] = 0.0
@@ -153,11 +157,14 @@ class Layer:
         dh[...] = 0.0
         d[:, :, 0] = slope * dy
 
-    def state(self, run: Run, steps: Array) -> tuple[Array, Array]:
-        """h and c after so many steps of each sequence, (B, H)."""
-        each = np.arange(len(steps))
-        h = run.s[steps, each, self.first : self.first + self.hidden]
-        return h, run.c[steps % len(run.c), each, : self.hidden]
+    def state(self, run: Run, batch: int, steps: Array | None) -> tuple[Array, Array]:
+        """h and c after so many steps of each sequence, or after the last, (B, H)."""
+        ours = slice(self.first, self.first + self.hidden)
+        if steps is None:
+            last = len(run.s) - 1
+            return run.s[last, :batch, ours].copy(), run.c[last % len(run.c), :batch, : self.hidden].copy()
+        each = np.arange(batch)
+        return run.s[steps, each, ours], run.c[steps % len(run.c), each, : self.hidden]
 
     def back(
         self, run: Run, dy: Array, finals: dict[int, list[tuple[int, Array, Array]]], total: bool = True
@@ -234,8 +241,7 @@ class Runs:
         self.runs: list[Any] = [None] * len(self.parts)
 
         def run(i: int, part: slice) -> None:
-            h = self.h[part].transpose(1, 0, 2)
-            self.runs[i] = layer.run(x[:, part], h0[part], c0[part], h, taped)
+            self.runs[i] = layer.run(x[:, part], h0[part], c0[part], self.h[part], taped)
 
         share([partial(run, i, part) for i, part in enumerate(self.parts)], self.work)
 
@@ -243,8 +249,8 @@ class Runs:
         """h and c after so many steps of each sequence, or after all, (B, H)."""
         found = []
         for run, part in zip(self.runs, self.parts, strict=True):
-            steps = np.full(part.stop - part.start, len(run.s) - 1) if ends is None else ends[part]
-            found.append(self.layer.state(run, steps))
+            steps = None if ends is None else ends[part]
+            found.append(self.layer.state(run, part.stop - part.start, steps))
         h, c = zip(*found, strict=True)
         return (h[0], c[0]) if len(found) == 1 else (np.concatenate(h), np.concatenate(c))
 

@@ -188,9 +188,9 @@ def layer_jvp(arguments: Named, tangents: Named) -> tuple[Any, Any]:
             ds[t + 1, :, layer.first :], dc[t + 1] = move(a, da, h, dh, c[t], c[t + 1], dc[t], *peepholes)
         ds[t + 1, :, layer.first + hidden :] = dc[t + 1, :, hidden:] = 0.0  # units that are not there
     moved = Run(ds.astype(layer.dtype), dc.astype(layer.dtype), run.tape)
-    ends = np.full(batch, steps) if call.lengths is None else call.lengths
+    ends = call.lengths
     dh = np.ascontiguousarray(moved.s[1:, :, layer.first : layer.first + hidden].transpose(1, 0, 2))
-    return call.shown(outputs, *layer.state(run, ends)), call.shown(dh, *layer.state(moved, ends))
+    return call.shown(outputs, *layer.state(run, batch, ends)), call.shown(dh, *layer.state(moved, batch, ends))
 
 
 ARRAYS = "x", "w_ih", "w_hh", "b_ih", "b_hh", "peephole", "h0", "c0"

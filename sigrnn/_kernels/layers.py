@@ -11,7 +11,7 @@ from typing import Any
 
 from sigrnn._kernels.activations import sigmoid, tanh_by_exponential
 from sigrnn._kernels.cells import cell
-from sigrnn._kernels.jit import device, kernel, once, packed
+from sigrnn._kernels.jit import device, kernel, once, packed, strided
 from sigrnn._kernels.vec import lanes_of, load, pointer, spread, stack, store
 
 DEEP = 8  # sums of products that must be under way at a time for the processor not to wait
@@ -66,9 +66,9 @@ def forward(kind: Any, width: int, alone: bool, taped: bool) -> Any:
     entries, sequences = together(sums, alone)
     room, split = sums * entries * sequences, kind == "gru"
 
-    def run(w, p, s, c, tape):
+    def run(w, p, s, c, tape, y):
         # w (J, K, Q, W)   p (3, J W)   s (T + 1, B, S)   c (T + 1, B, J W)   tape (T, B, Q, J W)
-        # c (2, ...): only the last two are kept; tape (0, ...) if not taped
+        # c (2, ...): only the last two are kept; tape (0, ...) if not taped   y (B, T, J W): h once more
         like = lanes_of(width, w)
         acc, a = stack(room, like), stack(sums, like)
         blocks, depth, units = w.shape[0], w.shape[1], w.shape[0] * width
@@ -98,6 +98,7 @@ def forward(kind: Any, width: int, alone: bool, taped: bool) -> Any:
                             inside = load(pointer(c[now, b + r]), k, like)
                         h, inside = step(a, before, inside, peepholes, k, units)
                         store(pointer(s[t + 1, b + r]), first + k, h)
+                        store(pointer(y[b + r, t]), k, h)
                         if memory:
                             store(pointer(c[then, b + r]), k, inside)
                         if taped:
@@ -159,9 +160,9 @@ def forward_before(kind: Any, width: int, alone: bool) -> Any:
     three, one = together(3, alone), together(1, alone)
     room = max(3 * three[0] * three[1], one[0] * one[1])
 
-    def run(w, p, s, c, tape):
+    def run(w, p, s, c, tape, y):
         # w (J, K + H, 3, W): K entries of [x, 1, h] for r, z, n, then those of r h for n (first of the three)
-        # p (.., ..) not read   s (T + 1, B, S)   c (2, B, J W): r h of a step   tape (T or 1, B, 3, J W)
+        # p (.., ..) not read   s (T + 1, B, S)   c (2, B, J W): r h of a step   tape (T or 1, B, 3, J W)   y (B, T, J W)
         like = lanes_of(width, w)
         acc = stack(room, like)
         blocks, units = w.shape[0], w.shape[0] * width
@@ -198,7 +199,9 @@ def forward_before(kind: Any, width: int, alone: bool) -> Any:
                         n, z = tanh_by_exponential(load(at, k, like) + acc[i * one[0]]), load(at, k - units, like)
                         store(at, k, n)
                         h = load(pointer(s[t, b + i]), first + k, like)
-                        store(pointer(s[t + 1, b + i]), first + k, n + z * (h - n))
+                        h = n + z * (h - n)
+                        store(pointer(s[t + 1, b + i]), first + k, h)
+                        store(pointer(y[b + i, t]), k, h)
 
     return run
 
@@ -271,5 +274,5 @@ def runner(direction: str, kind: Any, dtype: str, width: int, alone: bool) -> An
         slopes = packed(dtype, 2), packed(dtype, 2), packed(dtype, 4)
         arguments = weights, state, read, read, packed(dtype, 4, read=True), read, *slopes
     else:
-        arguments = weights, state, packed(dtype, 3), packed(dtype, 3), packed(dtype, 4)
+        arguments = weights, state, packed(dtype, 3), packed(dtype, 3), packed(dtype, 4), strided(dtype, 3)
     return kernel(make(kind, width, alone), name, *arguments, keep=isinstance(kind, str))
