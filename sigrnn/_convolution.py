@@ -15,6 +15,7 @@ from sigrnn.workers import get_workers, share
 CHUNK = 960  # samples in the scratch of the sums: first-level cache
 SPAN = 48  # samples the sums take at a time, as in `_kernels/fir.py`
 LONG = 384  # taps from which Fourier transforms are faster
+TOGETHER = 8  # stretches transformed in one call
 QUIET = 100.0  # a stretch quieter than its surroundings by more than this is summed: the transform would blur it
 
 
@@ -145,29 +146,44 @@ def overlap_save(b: Array, x: Array, y: Array, careful: bool) -> None:
     size = 1 << max(11, (8 * reach).bit_length())
     step = size - reach
     spectrum = np.fft.rfft(b, size)
-    padded = np.zeros(size)
+    padded = np.zeros(TOGETHER * step + reach)
+    stretches = np.lib.stride_tricks.sliding_window_view(padded, size)[::step]
     history = np.zeros(reach)  # y may be x: keep what will be overwritten
-    for start in range(0, len(x), step):
-        count = min(step, len(x) - start)
+    for start in range(0, len(x), TOGETHER * step):
+        count = min(TOGETHER * step, len(x) - start)
         padded[:reach] = history
         padded[reach : reach + count] = x[start : start + count]
         padded[reach + count :] = 0.0
         history = padded[count : count + reach].copy()
-        part = padded[: reach + count]
-        filtered = (
-            np.fft.irfft(np.fft.rfft(padded) * spectrum, size)[: len(part)] if smooth(part, reach, careful) else None
-        )
-        if filtered is None or not np.isfinite(filtered).all():  # sums may stay finite where a transform overflows
-            filtered = np.empty(len(part))
-            direct(b, part[None], filtered[None])
-        y[start : start + count] = filtered[reach:]
+        now = stretches[: -(-count // step)]
+        with np.errstate(all="ignore"):
+            filtered = np.fft.irfft(np.fft.rfft(now) * spectrum, size)[:, reach:]
+            sound = smooth(now, reach, careful) & np.isfinite(filtered).all(axis=1)
+        for k, good in enumerate(sound):
+            part = slice(start + k * step, min(start + (k + 1) * step, start + count))
+            samples = part.stop - part.start
+            given = padded[k * step : k * step + reach + samples]
+            if good or (samples < step and sound_end(given, filtered[k, :samples], reach, careful)):
+                y[part] = filtered[k, :samples]
+            else:  # sums may stay finite where a transform overflows
+                summed = np.empty(len(given))
+                direct(b, given[None], summed[None])
+                y[part] = summed[reach:]
 
 
-def smooth(x: Array, reach: int, careful: bool) -> bool:
-    """Whether a transform of x does no harm: all finite and, if `careful`, no part much quieter than the loudest."""
-    loudest = np.abs(x).max()
-    if not careful or not np.isfinite(loudest):
-        return bool(np.isfinite(loudest))
+def sound_end(x: Array, filtered: Array, reach: int, careful: bool) -> bool:
+    """The same check for a stretch that is not full: the zeros after its end are not a quiet part."""
+    return bool(smooth(x[None], reach, careful)[0] and np.isfinite(filtered).all())
+
+
+def smooth(x: Array, reach: int, careful: bool) -> Array:
+    """Whether a transform of each row of x does no harm: all finite and, if `careful`, no part much quieter than the loudest."""
+    size = np.abs(x)
+    loudest = size.max(axis=1)
+    finite: Array = np.isfinite(loudest)
+    if not careful:
+        return finite
     piece = max(64, reach // 8)
-    whole = len(x) // piece * piece
-    return bool(loudest <= QUIET * np.abs(x[len(x) - whole :]).reshape(-1, piece).max(axis=1).min())
+    whole = x.shape[1] // piece * piece
+    parts = size[:, x.shape[1] - whole :].reshape(len(x), -1, piece).max(axis=2)
+    return finite & (loudest <= QUIET * parts.min(axis=1))
