@@ -51,9 +51,8 @@ class Activation:
     Notes
     -----
     The functions are compiled as they are when the object is first used and are not kept on disk, so edits always take
-    effect; make a new object after changing a global constant they read. The first use costs about a second for each
-    kind of signal. Loops then run at the speed of the built-in ones; `math.tanh` and its like, which are the C
-    library's, take two to three times as long as those here.
+    effect; make a new object after changing a global constant they read. They are compiled anew in each process, for each
+    kind of signal. `math.tanh` and its like are the C library's there, and slower than the built-in ones here.
 
     Examples
     --------

@@ -78,8 +78,8 @@ def nlfilter(
 
     Notes
     -----
-    Cost: for each sample and channel, O(M + P) and one g; a single channel with feedback waits for g, so that it costs
-    the latency of g (about 20 ns for 'tanh'), many channels and filters without feedback its throughput (about 1 ns).
+    Cost: for each sample and channel, O(M + P) and one g. A single channel with feedback waits for each g to be there;
+    many channels, and filters without feedback, find several at once and are several times faster a sample.
     float32 signals are filtered in float64 and rounded once. NaN and inf go where the equation takes them.
 
     References
