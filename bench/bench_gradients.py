@@ -1,6 +1,6 @@
 """Gradients and nonlinear filters: beside what has no gradients, and what has them."""
 
-from sigrnn import measure
+from sigrnn.bench import measure
 
 CASES = [case for case in measure.CASES if case.group in ("Gradients", "Nonlinear filters")]
 

@@ -1,6 +1,6 @@
 """Recurrent layers: forward, and forward and backward, beside PyTorch."""
 
-from sigrnn import measure
+from sigrnn.bench import measure
 
 CASES = [case for case in measure.CASES if case.group in measure.RATES]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sigrnn import timing
+from sigrnn.bench import timing
 
 FIRST = timing.STARTS["import sigrnn, first lfilter"]
 

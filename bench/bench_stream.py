@@ -1,6 +1,6 @@
 """Short blocks: what a call costs, with a state that goes in and out or is kept."""
 
-from sigrnn import measure
+from sigrnn.bench import measure
 
 CASES = measure.select("Stream*") + measure.select("64 samples*")
 RATE = 48_000  # Hz

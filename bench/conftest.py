@@ -2,7 +2,7 @@
 
 import pytest
 
-from sigrnn import peers, timing
+from sigrnn.bench import peers, timing
 
 SMALL, LARGE = 20_000, 2**24  # samples of all channels: each bench once as a test, and as a measurement
 

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sigrnn._adjoint.linear import Rows
+from sigrnn._adjoint.nonlinear import excitation, feed_back
+from sigrnn._adjoint.recurrent import kind_of
 from sigrnn._apply import matched
 from sigrnn._arrays import F8, Array, signal, time_axis
 from sigrnn._layers import Layer, Run
 from sigrnn.activations import known, respond, slope_of_output
-from sigrnn.adjoint import Rows
-from sigrnn.adjoint_nonlinear import excitation, feed_back
-from sigrnn.adjoint_recurrent import kind_of
 from sigrnn.gradients import bound
 from sigrnn.linear import coefficients, lfilter, normalised, sections, sosfilt
 from sigrnn.nonlinear import nlfilter

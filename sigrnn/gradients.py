@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn import adjoint, adjoint_nonlinear, adjoint_recurrent, adjoint_sections, adjoint_zerophase
+from sigrnn._adjoint import linear, nonlinear, recurrent, sections, zerophase
 from sigrnn._arrays import NATIVE, Array, time_axis
 from sigrnn._layers import EXCITATION
 from sigrnn.linear import lfilter, lfilter_tv, sosfilt
@@ -53,38 +53,38 @@ class Rule(NamedTuple):
 
 
 RULES: dict[Callable[..., Any], Rule] = {
-    lfilter: Rule(adjoint.lfilter_vjp, adjoint.lfilter_jvp, ("b", "a", "x", "zi"), True),
-    lfilter_tv: Rule(adjoint.lfilter_tv_vjp, adjoint.lfilter_tv_jvp, ("b", "a", "x", "zi"), True, ("b", "a")),
-    sosfilt: Rule(adjoint_sections.sosfilt_vjp, adjoint_sections.sosfilt_jvp, ("sos", "x", "zi"), True),
-    filtfilt: Rule(adjoint_zerophase.filtfilt_vjp, adjoint_zerophase.filtfilt_jvp, ("b", "a", "x")),
-    sosfiltfilt: Rule(adjoint_zerophase.sosfiltfilt_vjp, adjoint_zerophase.sosfiltfilt_jvp, ("sos", "x")),
+    lfilter: Rule(linear.lfilter_vjp, linear.lfilter_jvp, ("b", "a", "x", "zi"), True),
+    lfilter_tv: Rule(linear.lfilter_tv_vjp, linear.lfilter_tv_jvp, ("b", "a", "x", "zi"), True, ("b", "a")),
+    sosfilt: Rule(sections.sosfilt_vjp, sections.sosfilt_jvp, ("sos", "x", "zi"), True),
+    filtfilt: Rule(zerophase.filtfilt_vjp, zerophase.filtfilt_jvp, ("b", "a", "x")),
+    sosfiltfilt: Rule(zerophase.sosfiltfilt_vjp, zerophase.sosfiltfilt_jvp, ("sos", "x")),
     nlfilter: Rule(
-        adjoint_nonlinear.nlfilter_vjp,
-        adjoint_nonlinear.nlfilter_jvp,
+        nonlinear.nlfilter_vjp,
+        nonlinear.nlfilter_jvp,
         ("b", "a", "x", "zi", "bias"),
         stateful=True,
-        partial=adjoint_nonlinear.nlfilter_partial,
+        partial=nonlinear.nlfilter_partial,
     ),
     rnn: Rule(
-        adjoint_recurrent.layer_vjp,
-        adjoint_recurrent.layer_jvp,
+        recurrent.layer_vjp,
+        recurrent.layer_jvp,
         ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0"),
-        partial=adjoint_recurrent.layer_partial,
-        by_blocks=adjoint_recurrent.layer_by_blocks,
+        partial=recurrent.layer_partial,
+        by_blocks=recurrent.layer_by_blocks,
     ),
     gru: Rule(
-        adjoint_recurrent.layer_vjp,
-        adjoint_recurrent.layer_jvp,
+        recurrent.layer_vjp,
+        recurrent.layer_jvp,
         ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0"),
-        by_blocks=adjoint_recurrent.layer_by_blocks,
+        by_blocks=recurrent.layer_by_blocks,
     ),
     lstm: Rule(
-        adjoint_recurrent.layer_vjp,
-        adjoint_recurrent.layer_jvp,
+        recurrent.layer_vjp,
+        recurrent.layer_jvp,
         ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0", "c0", "peephole"),
-        by_blocks=adjoint_recurrent.layer_by_blocks,
+        by_blocks=recurrent.layer_by_blocks,
     ),
-    dense: Rule(adjoint_recurrent.dense_vjp, adjoint_recurrent.dense_jvp, ("x", "v", "bias")),
+    dense: Rule(recurrent.dense_vjp, recurrent.dense_jvp, ("x", "v", "bias")),
 }
 
 

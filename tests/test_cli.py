@@ -264,7 +264,7 @@ def test_warmup(monkeypatch, capsys):
 def test_bench_gets_its_arguments_untouched(monkeypatch):
     seen = []
     report = types.SimpleNamespace(main=lambda argv: seen.append(argv) or 3)
-    monkeypatch.setitem(sys.modules, "sigrnn.report", report)
+    monkeypatch.setitem(sys.modules, "sigrnn.bench.report", report)
     assert run("bench --quick --out x") == 3
     assert seen == [["--quick", "--out", "x"]]
 

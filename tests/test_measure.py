@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from sigrnn import measure, pages, peers, report, scaling, timing
-from sigrnn.timing import COPY, OURS, REFERENCE, Measurement, NoReference, ResultMismatch
+from sigrnn.bench import filters, measure, pages, peers, report, scaling, timing
+from sigrnn.bench.timing import COPY, OURS, REFERENCE, Measurement, NoReference, ResultMismatch
 
 WHOLE = "value and all gradients (SciPy: value alone)"
 
@@ -121,16 +121,16 @@ def test_names_are_unique():
 
 
 def test_all_that_is_promised_is_measured():
-    assert {case.name: (case.floor, case.aim) for case in measure.CASES if case.floor} == PROMISED
+    assert {case.name: (case.floor, case.aim) for case in filters.CASES if case.floor} == PROMISED
 
 
 def test_reference_is_scipy_unless_promised_otherwise():
-    assert {case.name: case.reference for case in measure.CASES if case.reference != REFERENCE} == REFERENCES
-    assert not any(case.headline for case in measure.CASES if case.name in REFERENCES)
+    assert {case.name: case.reference for case in filters.CASES if case.reference != REFERENCE} == REFERENCES
+    assert not any(case.headline for case in filters.CASES if case.name in REFERENCES)
 
 
 def test_sizes_are_as_promised():
-    sizes = {case.name: case.shape for case in measure.CASES}
+    sizes = {case.name: case.shape for case in filters.CASES}
     assert sizes["lfilter order 1"] == (1_000_000,)
     assert sizes["lfilter order 4, 16k x 64 channels, axis 0"] == (16_384, 64)
     assert sizes["64 samples with zi, lfilter"] == (64,)
@@ -139,7 +139,7 @@ def test_sizes_are_as_promised():
     assert sizes["sosfilt 2 sections, 384 channels x 30 kHz x 10 s, axis -1, 2 workers"] == (384, 300_000)
 
 
-@pytest.mark.parametrize("case", measure.CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", filters.CASES, ids=lambda case: case.name)
 def test_setup_makes_what_the_case_says(case):
     case = case.limited(2000)
     inputs = case.setup()

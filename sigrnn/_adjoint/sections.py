@@ -7,10 +7,21 @@ from typing import Any, Self
 import numpy as np
 
 from sigrnn import _cascade
+from sigrnn._adjoint.linear import (
+    Named,
+    Pull,
+    Reverse,
+    Rows,
+    denormalised,
+    lfilter_jvp,
+    of_state,
+    room,
+    summed,
+    tail_of,
+)
 from sigrnn._apply import inner, matched, state_given, state_layout, state_rows
 from sigrnn._arrays import F8, Array, signal, time_axis
 from sigrnn._cascade import Cascade
-from sigrnn.adjoint import Named, Pull, Reverse, Rows, denormalised, lfilter_jvp, of_state, room, summed, tail_of
 from sigrnn.linear import cascade_of, check_method, known_sections, real_if_exact, sections, sosfilt, weak
 
 NEAR = 163_840  # samples of all sections that stay there, if they are taken together

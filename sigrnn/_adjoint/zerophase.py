@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn._apply import inner, repeated
-from sigrnn._arrays import Array, signal, time_axis, time_back, time_last
-from sigrnn.adjoint import (
+from sigrnn._adjoint.linear import (
     Named,
     Pull,
     denormalised,
@@ -19,7 +17,9 @@ from sigrnn.adjoint import (
     normal_tangents,
     summed,
 )
-from sigrnn.adjoint_sections import sosfilt_jvp, sosfilt_vjp
+from sigrnn._adjoint.sections import sosfilt_jvp, sosfilt_vjp
+from sigrnn._apply import inner, repeated
+from sigrnn._arrays import Array, signal, time_axis, time_back, time_last
 from sigrnn.linear import normalised, sections
 from sigrnn.steady import constant_sections, constant_state
 from sigrnn.zerophase import continuation, edge_length

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .measure import CASES, Case
+from .filters import CASES, Case
 from .peers import Call
 from .timing import OURS, REFERENCE, fresh
 
@@ -162,7 +162,7 @@ def memory(longest: int = 10_000_000) -> list[dict[str, Any]]:
     list of dict
         With function, samples, library, and the bytes that `scratch` found.
     """
-    code = f"from sigrnn import scaling; scaling._print_scratch({longest})"
+    code = f"from sigrnn.bench import scaling; scaling._print_scratch({longest})"
     return list(json.loads(fresh(code, _NO_HOARDING)[1]))
 
 

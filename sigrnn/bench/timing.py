@@ -23,8 +23,8 @@ import numpy as np
 
 import sigrnn
 
-from .measure import Case
-from .peers import Array, Call, Inputs, threads
+from .measure import Measured
+from .peers import Array, Call, threads
 
 OURS, REFERENCE, COPY = "sigrnn", "SciPy", "copy"
 SHORTEST = 2e-3  # seconds that one reading of the clock should span at least
@@ -173,14 +173,14 @@ def check(y: Any, reference: Any, tolerance: float, name: str) -> float:
     return found
 
 
-def bind(case: Case, inputs: Inputs, library: str, expected: Sequence[Any]) -> tuple[Call, float]:
+def bind(case: Measured, inputs: Any, library: str, expected: Sequence[Any]) -> tuple[Call, float]:
     """Bind one library to the inputs, and compare its results, unless it is there for its time only.
 
     Parameters
     ----------
-    case : Case
+    case : Case or Task
         What is to be measured.
-    inputs : Inputs
+    inputs : Inputs or object
         Made by its `setup`.
     library : str
         "sigrnn", or one of the case's peers.
@@ -207,14 +207,14 @@ def bind(case: Case, inputs: Inputs, library: str, expected: Sequence[Any]) -> t
     return call, max(check(call(), result, case.tolerance, name) for result in expected)
 
 
-def expected_results(case: Case, inputs: Inputs) -> list[Any]:
+def expected_results(case: Measured, inputs: Any) -> list[Any]:
     """Return what is to be made of the inputs, in as many calls as the case compares.
 
     Parameters
     ----------
-    case : Case
+    case : Case or Task
         What is to be measured.
-    inputs : Inputs
+    inputs : Inputs or object
         Made by its `setup`.
 
     Returns
@@ -226,14 +226,14 @@ def expected_results(case: Case, inputs: Inputs) -> list[Any]:
     return [call() for _ in range(case.steps)]
 
 
-def bind_all(case: Case, inputs: Inputs) -> tuple[dict[str, Call], float, dict[str, str]]:
+def bind_all(case: Measured, inputs: Any) -> tuple[dict[str, Call], float, dict[str, str]]:
     """Bind all libraries that are installed to the inputs, and compare their results.
 
     Parameters
     ----------
-    case : Case
+    case : Case or Task
         What is to be measured.
-    inputs : Inputs
+    inputs : Inputs or object
         Made by its `setup`.
 
     Returns
@@ -305,12 +305,12 @@ def rounds(calls: Mapping[str, Call], budget: float) -> dict[str, list[float]]:
     return seconds
 
 
-def measure(case: Case, budget: float = 2.0, seed: int = 0) -> Measurement:
+def measure(case: Measured, budget: float = 2.0, seed: int = 0) -> Measurement:
     """Compare and time one case.
 
     Parameters
     ----------
-    case : Case
+    case : Case or Task
         What to measure.
     budget : float
         Seconds for the rounds of all libraries together; a case takes more if three rounds do.
@@ -331,7 +331,8 @@ def measure(case: Case, budget: float = 2.0, seed: int = 0) -> Measurement:
     """
     inputs = case.setup(seed)
     calls, found, left_out = bind_all(case, inputs)
-    target = np.empty_like(inputs.x) if inputs.out is None else inputs.out
+    given = getattr(inputs, "out", None)
+    target = np.empty_like(inputs.x) if given is None else given
     calls[COPY] = lambda: np.copyto(target, inputs.x)
     with threads(case.workers):
         seconds = rounds(calls, budget)

@@ -5,7 +5,7 @@ With y = g(e), A and B divided by a[0], the gradient dy of the output runs from 
     delta[n] = g'(e[n]) (dy[n] - sum_{m>0} A[m] delta[n+m]),    delta[N+p] = dzf[p]
 
 the lecture's total derivative dE/de[n]; its partial derivative eps[n] = g'(e[n]) dy[n] leaves the sum out. Everything
-else is as in `adjoint`, with delta for v. Forward in time, the same recursion over the excitation's tangent gives that of
+else is as in `linear`, with delta for v. Forward in time, the same recursion over the excitation's tangent gives that of
 y. g' is found from y; where y does not tell it, e is, from x and y.
 """
 
@@ -15,12 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._apply import inner, matched, state_given
-from sigrnn._arrays import F8, Array, signal, time_axis
-from sigrnn._cascade import in_lanes
-from sigrnn._layers import EXCITATION
-from sigrnn.activations import known, respond, slope_of_output
-from sigrnn.adjoint import (
+from sigrnn._adjoint.linear import (
     Named,
     Pull,
     Reverse,
@@ -32,6 +27,11 @@ from sigrnn.adjoint import (
     summed,
     tail_of,
 )
+from sigrnn._apply import inner, matched, state_given
+from sigrnn._arrays import F8, Array, signal, time_axis
+from sigrnn._cascade import in_lanes
+from sigrnn._layers import EXCITATION
+from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.linear import coefficients, lfilter, normalised
 from sigrnn.nonlinear import nlfilter
 

@@ -1,4 +1,4 @@
-"""What is measured: each benchmark is a case, one entry of a table.
+"""Filters, gradients and layers over a signal: each benchmark is a case, one entry of a table.
 
 The floors and aims are ratios to SciPy, or to another reference, that the project promises and hopes for. How each
 library is asked is in `peers`, how the clock is read in `timing`.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
 from functools import partial
 from math import sqrt
 
@@ -405,19 +404,3 @@ CASES: tuple[Case, ...] = (
     *_nonlinear(),
     *_layers(),
 )
-
-
-def select(pattern: str = "*") -> tuple[Case, ...]:
-    """Return the cases whose name has `pattern` in it, or matches it as a file name would.
-
-    Parameters
-    ----------
-    pattern : str
-        Text, with `*` and `?` if wanted.
-
-    Returns
-    -------
-    tuple of Case
-        In the order of the tables.
-    """
-    return tuple(case for case in CASES if pattern in case.name or fnmatch(case.name, pattern))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import pages, scaling, timing
-from .measure import Case, select
+from .measure import Measured, select
 from .timing import OURS, REFERENCE, Measurement, NoReference, ResultMismatch
 
 
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if report.failed else 0
 
 
-def run(cases: Sequence[Case], scale: Scale = NORMAL, everything: bool = True) -> pages.Report:
+def run(cases: Sequence[Measured], scale: Scale = NORMAL, everything: bool = True) -> pages.Report:
     """Measure cases, and print each as it is done.
 
     Parameters
@@ -123,7 +123,7 @@ def _grow(report: pages.Report, scale: Scale) -> None:
         _say(f"{name:48}{pages.duration(min(seconds)):>10}")
 
 
-def _series(cases: Iterable[Case], budget: float) -> list[Measurement]:
+def _series(cases: Iterable[Measured], budget: float) -> list[Measurement]:
     found = []
     for case in cases:
         found.append(m := timing.measure(case, budget))

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from sigrnn._adjoint.linear import Named, Pull, summed
 from sigrnn._arrays import F8, Array
 from sigrnn._layers import EXCITATION, Run, Runs
 from sigrnn.activations import known, respond, slope_of_output
-from sigrnn.adjoint import Named, Pull, summed
 from sigrnn.recurrent import Call, common, dense, prepared, weighed
 
 

@@ -1,0 +1,1 @@
+"""`sigrnn bench`: what is measured, beside whom, and the pages and pictures made of it."""
