@@ -1,0 +1,289 @@
+"""From tensors to sigrnn's arrays and back, under autograd: one `torch.autograd.Function` for all functions.
+
+Memory is shared both ways. What a gradient needs is kept by the pull-back that `sigrnn.vjp` made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import torch
+from torch.autograd import forward_ad
+
+from sigrnn._arrays import Array
+from sigrnn.gradients import jvp, vjp
+
+NUMBERS = int, float, complex, bool
+WEAK = "zi", "bias"  # where a number stays one, and widens nothing
+SERVED = {
+    torch.float32: np.float32,
+    torch.float64: np.float64,
+    torch.complex64: np.complex64,
+    torch.complex128: np.complex128,
+}
+TWICE = (
+    "sigrnn.torch has gradients of first order only: those of gradients are not there. "
+    "Leave out create_graph=True, or detach() the gradient"
+)
+Named = dict[str, Any]
+Tensors = tuple[torch.Tensor, ...]
+Maybe = Sequence[torch.Tensor | None]
+
+
+def run(function: Callable[..., Any], given: Named, **options: Any) -> Any:
+    """
+    Call a function of sigrnn's with tensors.
+
+    given : its differentiable arguments in the order of its signature: tensors, arrays, lists, numbers or None.
+    options : the others.
+    """
+    tensors, constants = sorted_out(given)
+    call = Call(function, tuple(tensors), tuple(n for n in given if n in tensors or n in constants), constants, options)
+    values = tuple(tensors.values())
+    transformed = torch._C._are_functorch_transforms_active()
+    call.forward_mode = transformed or forward_ad._current_level >= 0
+    call.taped = transformed or (torch.is_grad_enabled() and any(t.requires_grad for t in values))
+    found = Bridge.apply(call, *values) if call.taped or call.forward_mode else call.forward(*values)
+    return call.value(found)
+
+
+def sorted_out(given: Named) -> tuple[dict[str, torch.Tensor], Named]:
+    """The tensors, checked, and the constants: arrays in their own dtype, lists in that of the tensors, numbers as they are."""
+    tensors = {name: value for name, value in given.items() if isinstance(value, torch.Tensor)}
+    if not tensors:  # then the signal is one
+        tensors["x"] = torch.as_tensor(given["x"])
+    for name, tensor in tensors.items():
+        check(name, tensor)
+    dtypes = {tensor.dtype for tensor in tensors.values()}
+    dtype = dtypes.pop() if len(dtypes) == 1 else reduce(torch.promote_types, dtypes)
+    if dtypes or dtype not in SERVED:
+        dtype = dtype if dtype in SERVED else torch.get_default_dtype()
+        tensors = {name: t if t.dtype in SERVED else t.to(dtype) for name, t in tensors.items()}
+    constants: Named = {}
+    for name, value in given.items():
+        if value is None or name in tensors:
+            continue
+        if type(value) not in NUMBERS or name not in WEAK:
+            value = np.asarray(value, None if isinstance(value, np.ndarray | np.generic) else SERVED[dtype])
+            value = value if value.dtype.kind in "fc" else value.astype(SERVED[dtype])
+        constants[name] = value
+    return tensors, constants
+
+
+def check(name: str, tensor: torch.Tensor) -> None:
+    """Refuse what has no memory that NumPy can read, and say what to do about it."""
+    if tensor.device.type == "meta":
+        raise ValueError(f"{name} is a meta tensor and holds no numbers: sigrnn computes on CPU tensors")
+    if tensor.device.type != "cpu":
+        raise ValueError(f"{name} is on {tensor.device}: sigrnn computes on the CPU, give {name}.cpu()")
+    if tensor.layout is not torch.strided:
+        raise TypeError(f"{name} has layout {tensor.layout}: expected a dense tensor, give {name}.to_dense()")
+    if tensor.dtype in (torch.float16, torch.bfloat16) or tensor.is_quantized:
+        raise TypeError(f"{name} has dtype {tensor.dtype}: expected float32 or float64, give {name}.float()")
+
+
+def array_of(tensor: torch.Tensor) -> Array:
+    """The same memory as an array."""
+    if tensor.is_conj() or tensor.is_neg():
+        tensor = tensor.resolve_conj().resolve_neg()
+    found: Array = tensor.detach().numpy()
+    return found
+
+
+def tensor_of(array: Array) -> torch.Tensor:
+    """The same memory as a tensor; a copy of what tensors cannot be: read-only, or read from the end."""
+    array = np.asarray(array)
+    if not array.flags.writeable or min(array.strides, default=0) < 0:
+        array = array.copy()
+    return torch.from_numpy(array)
+
+
+class Call:
+    """
+    One call of a function, and afterwards its pull-back.
+
+    names : the arguments that are tensors. arrays : those and the constants, in the order of the signature.
+    parts : under `torch.func.vmap` the calls of all samples, made at transformation `level`.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        names: tuple[str, ...],
+        arrays: tuple[str, ...],
+        constants: Named,
+        options: Named,
+    ) -> None:
+        self.function, self.names, self.constants, self.options = function, names, constants, options
+        self.arrays = tuple(name for name in arrays if type(constants.get(name)) not in NUMBERS)
+        self.taped = self.forward_mode = False
+        self.pullback: Any = None
+        self.states: int | None = None  # how many final states there are beside y, 0 for one that is not in a tuple
+        self.parts: list[Call] = []
+        self.level: Any = None
+
+    def again(self) -> Call:
+        """Another call alike."""
+        call = Call(self.function, self.names, self.arrays, self.constants, self.options)
+        call.taped, call.forward_mode = self.taped, self.forward_mode
+        return call
+
+    def forward(self, *tensors: torch.Tensor) -> Tensors:
+        """Outputs in a row."""
+        arguments = {**dict(zip(self.names, map(array_of, tensors), strict=True)), **self.constants, **self.options}
+        if self.taped:
+            value, self.pullback = vjp(self.function, **arguments)
+        else:
+            value = self.function(**arguments)
+        return self.flat(value)
+
+    def flat(self, value: Any) -> Tensors:
+        if not isinstance(value, tuple):
+            return (tensor_of(value),)
+        y, state = value
+        self.states = len(state) if isinstance(state, tuple) else 0
+        return tuple(map(tensor_of, (y, *state) if self.states else value))
+
+    def value(self, found: Tensors) -> Any:
+        """Outputs as the function returns them."""
+        if self.states is None:
+            return found[0]
+        return (found[0], found[1:]) if self.states else found
+
+    def pull(self, slopes: Maybe, wanted: Sequence[bool]) -> Tensors:
+        """Gradients of the tensors that are wanted."""
+        dy, *states = (None if slope is None else array_of(slope) for slope in slopes)
+        pair = self.states is not None
+        found = self.pullback((dy, tuple(states) if self.states else states[0]) if pair else dy)
+        slope = dict(zip(self.arrays, found, strict=True))
+        return tuple(tensor_of(slope[name]) for name, asked in zip(self.names, wanted, strict=True) if asked)
+
+    def push(self, tensors: Sequence[torch.Tensor], tangents: Maybe) -> Tensors:
+        """Tangents of the outputs."""
+        changes = {
+            name: None if t is None else array_of(t).astype(SERVED[u.dtype], copy=False)
+            for name, t, u in zip(self.names, tangents, tensors, strict=True)
+        }
+        arguments = {**dict(zip(self.names, map(array_of, tensors), strict=True)), **self.constants, **self.options}
+        _, moved = jvp(self.function, (), tuple(changes.get(name) for name in self.arrays), **arguments)
+        return self.flat(moved)
+
+
+class Bridge(torch.autograd.Function):
+    """A call whose gradient is sigrnn's pull-back."""
+
+    @staticmethod
+    def forward(call: Call, *tensors: torch.Tensor) -> Tensors:
+        return call.forward(*tensors)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        call, *tensors = inputs
+        ctx.call = call
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors)  # for what comes after: a second gradient, which is refused
+        if call.forward_mode:
+            ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
+        call, wanted = ctx.call, ctx.needs_input_grad[1:]
+        if call.forward_mode or torch.is_grad_enabled():  # the pull-back may be transformed in its turn
+            found = Pull.apply(call, wanted, len(slopes), *slopes, *ctx.saved_tensors)
+        else:
+            found = call.pull(slopes, wanted)
+        rest = iter(found if isinstance(found, tuple) else (found,))
+        return None, *(next(rest) if asked else None for asked in wanted)
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, *tangents: torch.Tensor | None) -> Any:
+        return Push.apply(ctx.call, *ctx.saved_tensors, *tangents)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], call: Call, *tensors: torch.Tensor) -> tuple[Tensors, Any]:
+        call.parts, call.level = [call.again() for _ in range(info.batch_size)], level()
+        found = over(info.batch_size, in_dims[1:], tensors, lambda i, each: Bridge.apply(call.parts[i], *each))
+        call.states = call.parts[0].states if call.parts else None
+        return found
+
+
+class Pull(torch.autograd.Function):
+    """The pull-back as a function that transformations can take further: to all samples, but not to a second gradient."""
+
+    @staticmethod
+    def forward(call: Call, wanted: Sequence[bool], count: int, *tensors: torch.Tensor | None) -> Tensors:
+        return call.pull(tensors[:count], wanted)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> Any:
+        raise RuntimeError(TWICE)
+
+    @staticmethod
+    def jvp(ctx: Any, *_: Any) -> Any:
+        raise RuntimeError(TWICE)
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        in_dims: tuple[Any, ...],
+        call: Call,
+        wanted: Sequence[bool],
+        count: int,
+        *tensors: torch.Tensor | None,
+    ) -> tuple[Tensors, Any]:
+        mapped = call.parts and call.level == level()  # or only what comes back is
+        calls = call.parts if mapped else [call] * info.batch_size
+
+        def pull(i: int, each: list[torch.Tensor | None]) -> Any:
+            return Pull.apply(calls[i], wanted, count, *each)
+
+        return over(info.batch_size, in_dims[3:], tensors, pull)
+
+
+class Push(torch.autograd.Function):
+    """Forward mode, likewise."""
+
+    @staticmethod
+    def forward(call: Call, *tensors: torch.Tensor | None) -> Tensors:
+        half = len(tensors) // 2
+        return call.push(tensors[:half], tensors[half:])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> Any:
+        raise RuntimeError(TWICE)
+
+    jvp = Pull.jvp
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], call: Call, *tensors: torch.Tensor | None) -> tuple[Tensors, Any]:
+        return over(info.batch_size, in_dims[1:], tensors, lambda _, each: Push.apply(call, *each))
+
+
+def level() -> Any:
+    return torch._C._functorch.maybe_current_level()
+
+
+def over(
+    size: int, dims: Sequence[int | None], tensors: Maybe, call: Callable[[int, list[torch.Tensor | None]], Any]
+) -> tuple[Tensors, Any]:
+    """All samples of `torch.func.vmap`, one after the other."""
+    if not size:
+        raise ValueError("vmap over no samples: sigrnn needs at least one")
+    rows = []
+    for i in range(size):
+        each = [t if t is None or dim is None else t.select(dim, i) for t, dim in zip(tensors, dims, strict=True)]
+        found = call(i, each)
+        rows.append(found if isinstance(found, tuple) else (found,))
+    stacked = tuple(torch.stack(column) for column in zip(*rows, strict=True))
+    return stacked, (0,) * len(stacked)
