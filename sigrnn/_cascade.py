@@ -114,7 +114,7 @@ class Cascade:
         parts, states = self._parts(), self.depth * self.order
         g, power = np.empty((len(parts), length, states)), np.empty((len(parts), states, states))
         for i, (b, a) in enumerate(parts):
-            if not entry()(b, a, power[i], g[i], np.zeros((6, states, states))) <= 1.0:
+            if not entry()(b, a, power[i], g[i], np.zeros((6, states, states)), length) <= 1.0:
                 return None
         return Block(length, g, power)
 

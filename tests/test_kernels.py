@@ -61,7 +61,7 @@ def run_entry(b, a, length):
     """A^L, G and ||A^L|| of a cascade (S, P + 1)."""
     states = len(b) * (b.shape[1] - 1)
     power, g = np.empty((states, states)), np.empty((length, states))
-    norm = blocks.entry()(b, a, power, g, np.zeros((6, states, states)))
+    norm = blocks.entry()(b, a, power, g, np.zeros((6, states, states)), len(g))
     return power, g, norm
 
 

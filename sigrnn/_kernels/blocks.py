@@ -64,18 +64,21 @@ def _shortest(b, a, m, first, step, last):
     return 0
 
 
-def _entry(b, a, power, g, work):
-    """power <- A^L and g[n] <- A^(L - 1 - n) B, the part of sample n in a block's final state; returns ||A^L||."""
-    # b, a (S, P + 1)   power (R, R)   g (L, R)   work (6, R, R) zeros   R = S P states
-    length, states = g.shape
+def _entry(b, a, power, g, work, length):
+    """power <- A^L and g[n] <- A^(L - 1 - n) B, the part of sample n in a block's final state; returns ||A^L||.
+
+    With g empty there is A^L alone.
+    """
+    # b, a (S, P + 1)   power (R, R)   g (L or 0, R)   work (6, R, R) zeros   R = S P states
+    rows, states = g.shape
     matrix, matrix_low, high, low, product, product_low = work[0], work[1], work[2], work[3], work[4], work[5]
     identity(matrix)
     for q in range(states):
         advance(b, a, matrix, q, 0.0)
     advance(b, a, product, 0, 1.0)  # B: the state after an impulse
-    for n in range(length):
+    for n in range(rows):
         for p in range(states):
-            g[length - 1 - n, p] = product[p, 0]
+            g[rows - 1 - n, p] = product[p, 0]
         multiply(matrix, matrix_low, product, product_low, high, low, 1)
         for p in range(states):
             product[p, 0], product_low[p, 0] = high[p, 0], low[p, 0]
@@ -139,4 +142,4 @@ def shortest() -> Any:
 def entry() -> Any:
     """`_entry`, compiled."""
     coefficients = [packed("d", 2, read=True)] * 2
-    return kernel(_entry, "entry", *coefficients, packed("d", 2), packed("d", 2), packed("d", 3))
+    return kernel(_entry, "entry", *coefficients, packed("d", 2), packed("d", 2), packed("d", 3), types.intp)

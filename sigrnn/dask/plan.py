@@ -1,0 +1,157 @@
+"""What a task does: filter a chunk from a state, or find how a chunk moves the state. NumPy arrays only, no graph."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sigrnn._apply import Recursion, Runner, Taps, fill, inner, state_given, state_rows
+from sigrnn._arrays import F8, Array
+from sigrnn._cascade import Cascade
+from sigrnn.linear import cascade_of, known_recursion, known_sections
+
+PIECE = 1 << 18  # samples at a time where only the state is wanted: what is filtered stays in the cache
+HUGE = 1e150  # beyond it a sum of two finite responses might overflow where the whole does not, or the reverse
+STATES = 32  # states up to which powers of the state matrix are worth their making: 32^3 products 20 times over
+
+
+class Plan(NamedTuple):
+    """A filter as tasks get it: numbers only, so that it can be pickled; what is compiled is found again where it runs.
+
+    kind : 'taps' (b), 'direct' (b, a) or 'sections' (sos).
+    coefficients : normalised; for all channels, or with the channels of the chunk as first axis.
+    powers : A^L by L, for those lengths of chunks over which a state may be moved at once.
+    """
+
+    kind: str
+    coefficients: tuple[Array, ...]
+    dtype: np.dtype[Any]
+    method: str
+    powers: dict[int, Array]
+
+    @property
+    def state(self) -> tuple[int, ...]:
+        """Shape of one channel's state."""
+        c = self.coefficients[0]
+        return (c.shape[-2], 2) if self.kind == "sections" else (c.shape[-1] - 1,)
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one filter for all channels."""
+        return self.coefficients[0].ndim == (2 if self.kind == "sections" else 1)
+
+    def runner(self) -> Runner:
+        """The filter ready to run; those of one filter for all channels are kept, with their blocks."""
+        first = self.coefficients[0]
+        if self.kind == "taps":
+            return Taps(first, self.method if np.isfinite(first).all() else "sequential")
+        return Recursion(self.cascade(), self.method)
+
+    def cascade(self) -> Cascade:
+        known = None
+        if self.single and self.coefficients[0].dtype == F8:
+            maker = known_sections if self.kind == "sections" else known_recursion
+            known = maker(*(c.tobytes() for c in self.coefficients))
+        if known is not None:
+            return known
+        if self.kind == "sections":
+            return cascade_of(self.coefficients[0])
+        b, a = self.coefficients
+        return Cascade(b[..., None, :], a[..., None, :], "direct")
+
+
+def begin(plan: Plan, zi: Array | None, shape: tuple[int, ...], axis: int) -> Array:
+    """The state a chunk of this shape starts from, as rows (C, *state)."""
+    kind = inner(plan.dtype)
+    if zi is None:
+        return np.zeros((math.prod(shape[:axis] + shape[axis + 1 :]), *plan.state), kind)
+    return state_rows(zi, plan.state, np.broadcast_to(np.zeros(()), shape), axis, kind)
+
+
+def finish(plan: Plan, z: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """Rows (C, *state) in SciPy's layout."""
+    return state_given(z, plan.state, shape, axis).astype(plan.dtype, copy=False)
+
+
+def run(plan: Plan, x: Array, z: Array, axis: int) -> tuple[Array, Array]:
+    """The chunk filtered, and the state after it."""
+    x = np.asarray(x)
+    y, after = np.empty(x.shape, plan.dtype), z.copy()
+    fill(plan.runner(), x, y, axis, after)
+    return y, after
+
+
+def filtered(plan: Plan, x: Array, z: Array, axis: int) -> Array:
+    """The chunk filtered."""
+    return run(plan, x, z, axis)[0]
+
+
+def from_rest(plan: Plan, x: Array, axis: int) -> tuple[Array, Array]:
+    """The state after a chunk that started at rest, and the largest output of each channel on the way."""
+    x = np.asarray(x)
+    samples, z = x.shape[axis], begin(plan, None, x.shape, axis)
+    peak, runner = np.zeros(len(z)), plan.runner()
+    step = max(64, PIECE // max(1, len(z)))
+    with np.errstate(all="ignore"):
+        for start in range(0, samples, step):
+            piece = x[(*[slice(None)] * axis, slice(start, start + step))]
+            y = np.empty(piece.shape, plan.dtype)
+            fill(runner, piece, y, axis, z)
+            peak = np.maximum(peak, np.abs(y).max(axis=axis).reshape(-1))
+    return z, peak
+
+
+def last_inputs(plan: Plan, x: Array, axis: int) -> Array:
+    """The state of a filter without feedback after a chunk that is longer than its memory: the last inputs say all."""
+    x = np.asarray(x)
+    (memory,) = plan.state
+    tail = x[(*[slice(None)] * axis, slice(x.shape[axis] - memory, None))]
+    return run(plan, tail, begin(plan, None, tail.shape, axis), axis)[1]
+
+
+def moved(plan: Plan, z: Array, ahead: tuple[Array, Array], x: Array, axis: int) -> Array:
+    """The state after a chunk: ``A^L z`` and what the chunk adds to it from rest.
+
+    That is the plain recurrence's state, up to rounding, for finite numbers, and for a channel that is lost: with a NaN in
+    all of its state it has it for ever. Between the two (inf, or numbers near the largest there are) the chunk is filtered.
+    """
+    rest, peak = ahead
+    flat = flattened(z)
+    with np.errstate(all="ignore"):
+        calm = (peak < HUGE) & (np.abs(flat).max(axis=1, initial=0.0) < HUGE)
+        gone = lost(rest) | lost(z)
+        if not (calm | gone).all():
+            return run(plan, x, z, axis)[1]
+        power = plan.powers[np.asarray(x).shape[axis]]
+        after: Array = (flat @ power.T).reshape(z.shape) + rest
+    after[gone] = np.nan if after.dtype == F8 else complex(np.nan, np.nan)
+    return after
+
+
+def lost(z: Array) -> Array:
+    """Which rows are NaN throughout."""
+    parts = (z.real, z.imag) if z.dtype.kind == "c" else (z,)
+    found: Array = np.all([np.isnan(flattened(part)).all(axis=1) for part in parts], axis=0)
+    return found
+
+
+def flattened(z: Array) -> Array:
+    """States (C, *state) as rows of numbers; there may be no rows."""
+    return z.reshape(len(z), math.prod(z.shape[1:]))
+
+
+@lru_cache(maxsize=256)
+def power(kind: str, coefficients: tuple[bytes, ...], length: int) -> Array | None:
+    """A^L of real sections, or of one recursion; None where it would make an error in a state larger."""
+    from sigrnn._kernels.blocks import entry
+
+    cascade = known_sections(*coefficients) if kind == "sections" else known_recursion(*coefficients)
+    if cascade is None:
+        return None
+    states = cascade.b.shape[0] * cascade.order
+    matrix = np.empty((states, states))
+    size = entry()(cascade.b, cascade.a, matrix, np.empty((0, states)), np.zeros((6, states, states)), length)
+    return matrix if size <= 1.0 else None

@@ -1,0 +1,234 @@
+"""Filters over dask arrays: what NumPy's give, whatever the chunks; lazy, and with graphs that grow with the chunks."""
+
+import numpy as np
+import pytest
+from helpers import assert_close
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.signal import butter, firwin
+
+import sigrnn
+
+da = pytest.importorskip("dask.array")
+dask = pytest.importorskip("dask")
+sd = pytest.importorskip("sigrnn.dask")
+
+FILTERS = {
+    "order 2": butter(2, 0.2),
+    "no safe short chunk": butter(4, 0.02),
+    "integrator": ([1.0], [1.0, -1.0]),
+    "double integrator": ([1.0], [1.0, -2.0, 1.0]),
+    "unstable": ([1.0, 0.5], [1.0, -2.2, 1.3]),
+    "all taps": (firwin(9, 0.3), [2.0]),
+    "many taps": (firwin(60, 0.3), [1.0]),
+    "gain": ([2.0], [4.0]),
+    "no feedback after all": ([1.0, 2.0], [1.0, 0.0, 0.0]),
+}
+SOS = butter(4, [0.1, 0.4], "bandpass", output="sos")
+QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SAMPLES = 90
+
+
+def parts(total, most=8):
+    """Chunks of one axis, empty ones and single samples among them."""
+    cuts = st.lists(st.integers(0, total), max_size=most)
+    return cuts.map(lambda c: tuple(np.diff([0, *sorted(c), total]).tolist()))
+
+
+@st.composite
+def chunked(draw, shape=(5, SAMPLES)):
+    return tuple(draw(parts(n)) for n in shape)
+
+
+def compute(*arrays):
+    return dask.compute(*arrays, scheduler="synchronous")
+
+
+def same_as_plain(found, wanted, eps=4000):
+    """Equal up to rounding, NaN and inf at the same places."""
+    for one, other in zip(found, wanted, strict=True):
+        assert one.shape == other.shape
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
+        np.testing.assert_array_equal(np.isinf(one), np.isinf(other))
+        sound = np.isfinite(other)
+        assert_close(one[sound], other[sound], eps)
+        beyond = np.isinf(other)
+        np.testing.assert_array_equal(one[beyond], other[beyond])
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@given(chunks=chunked())
+@QUICK
+def test_lfilter_in_any_chunks(name, chunks, rng):
+    b, a = FILTERS[name]
+    x = rng.standard_normal((5, SAMPLES))
+    zi = rng.standard_normal((5, max(len(b), len(a)) - 1))
+    found = compute(*sd.lfilter(b, a, da.from_array(x, chunks), zi=zi))
+    same_as_plain(found, sigrnn.lfilter(b, a, x, zi=zi))
+
+
+@given(chunks=chunked((SAMPLES, 5)))
+@QUICK
+def test_sosfilt_in_any_chunks(chunks, rng):
+    x = rng.standard_normal((SAMPLES, 5))
+    zi = rng.standard_normal((len(SOS), 2, 5))
+    found = compute(*sd.sosfilt(SOS, da.from_array(x, chunks), axis=0, zi=da.from_array(zi, (1, 2, 3))))
+    same_as_plain(found, sigrnn.sosfilt(SOS, x, axis=0, zi=zi))
+
+
+@pytest.mark.parametrize("name", ["order 2", "integrator", "unstable", "all taps", "no feedback after all"])
+@given(chunks=chunked(), data=st.data())
+@QUICK
+def test_nan_and_inf_in_any_chunks(name, chunks, data, rng):
+    x = rng.standard_normal((5, SAMPLES))
+    places = st.tuples(st.integers(0, 4), st.integers(0, SAMPLES - 1))
+    for at in data.draw(st.lists(places, min_size=1, max_size=3)):
+        x[at] = data.draw(st.sampled_from([np.nan, np.inf, -np.inf]))
+    b, a = FILTERS[name]
+    with np.errstate(all="ignore"):
+        wanted = sigrnn.lfilter(b, a, x, zi=0)
+        same_as_plain(compute(*sd.lfilter(b, a, da.from_array(x, chunks), zi=0)), wanted)
+        assert not np.isfinite(wanted[0]).all()
+
+
+@pytest.mark.parametrize("zi", [np.nan, np.inf, 1e308])
+def test_states_beyond_numbers(zi, rng):
+    x = da.from_array(rng.standard_normal((2, 60)), (1, 20))
+    b, a = butter(1, 0.4)
+    with np.errstate(all="ignore"):
+        same_as_plain(compute(*sd.lfilter(b, a, x, zi=zi)), sigrnn.lfilter(b, a, x.compute(), zi=zi))
+
+
+def test_overflow_on_the_way():
+    """The sum of two responses overflows where neither alone does: that must not get lost between chunks."""
+    x = np.full(60, 1e307)
+    with np.errstate(all="ignore"):
+        wanted = sigrnn.lfilter([1.0], [1.0, -0.99], x, zi=[1.2e308])
+        assert not np.isfinite(wanted[0]).all()
+        same_as_plain(compute(*sd.lfilter([1.0], [1.0, -0.99], da.from_array(x, 20), zi=[1.2e308])), wanted)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["f", "d", "F", "D"])
+def test_axes_and_dtypes(axis, kind, rng):
+    shape = [2, 3, 2]
+    shape[axis] = 50
+    x = rng.standard_normal(shape).astype(kind)
+    if x.dtype.kind == "c":
+        x.imag = rng.standard_normal(shape)
+    sos, b = SOS.astype("f"), firwin(5, 0.3).astype("f")
+    chunked = da.from_array(x, [20 if n == axis else 2 for n in range(3)])
+    for run, plain, coefficients in (
+        (sd.sosfilt, sigrnn.sosfilt, (sos,)),
+        (sd.lfilter, sigrnn.lfilter, (b, [np.float32(1)])),
+    ):
+        lazy = run(*coefficients, chunked, axis, zi=0)
+        found = compute(*lazy)
+        assert [v.dtype for v in lazy] == [v.dtype for v in found]
+        assert [v.shape for v in lazy] == [v.shape for v in found]
+        wanted = plain(*coefficients, x, axis, zi=0)
+        same_as_plain(found, wanted, 40)
+
+
+def test_float32_keeps_its_state_in_double(rng):
+    """Between chunks, too: rounded there, this state would be off by a thousandth."""
+    b, a = (c.astype("f") for c in butter(3, 0.01))
+    x = rng.standard_normal((1, 4000)).astype("f")
+    found = sd.lfilter(b, a, da.from_array(x, (1, 50))).compute(scheduler="synchronous")
+    assert found.dtype == np.float32
+    assert_close(found, sigrnn.lfilter(b, a, x), 10)
+
+
+def test_a_filter_for_each_channel(rng):
+    x = rng.standard_normal((4, 3, 64))
+    b, a = (np.stack(c) for c in zip(*(butter(2, cutoff) for cutoff in (0.1, 0.2, 0.3)), strict=True))
+    found = sd.lfilter(b, a, da.from_array(x, (2, 2, 30))).compute(scheduler="synchronous")
+    assert_close(found, sigrnn.lfilter(b, a, x))
+    sos = np.stack([butter(2, cutoff, output="sos") for cutoff in (0.1, 0.2, 0.3)])
+    one = x[:, :1].swapaxes(0, 2)  # the channels of length 1 are repeated
+    found = sd.sosfilt(sos[:, None], da.from_array(one, (30, 1, 2)), axis=0)
+    assert found.shape == (64, 3, 4)
+    assert_close(found.compute(scheduler="synchronous"), sigrnn.sosfilt(sos[:, None], one, axis=0))
+
+
+def test_sequential_has_the_bits_of_the_recurrence(rng):
+    x = rng.standard_normal((2, 3000))
+    for b, a in (butter(4, 0.1), (firwin(20, 0.2), [1.0])):
+        found = sd.lfilter(b, a, da.from_array(x, (1, 700)), method="sequential").compute(scheduler="synchronous")
+        np.testing.assert_array_equal(found, sigrnn.lfilter(b, a, x, method="sequential"))
+
+
+def test_long_chunks_pass_small_states(rng):
+    """Chunks long enough are side by side: the chain of states does not go through the filtered chunks."""
+    x = da.from_array(rng.standard_normal((2, 4000)), (2, 500))
+    y = sd.lfilter(*butter(2, 0.2), x)
+    names = {str(key[0]).rsplit("-", 1)[0] for key in y.__dask_graph__() if isinstance(key, tuple)}
+    assert {"sigrnn-rest", "sigrnn-filtered"} <= names
+    unstable = sd.lfilter([1.0], [1.0, -1.5], x)
+    assert not any(str(key).startswith("('sigrnn-rest") for key in unstable.__dask_graph__())
+
+
+def test_nothing_is_computed_early():
+    def read(block):
+        raise AssertionError("read")
+
+    x = da.ones((4, 1000), chunks=(2, 100)).map_blocks(read, dtype=float, meta=np.empty((0, 0)))
+    y, zf = sd.lfilter(*butter(2, 0.2), x, zi=da.zeros((4, 2)))
+    z, _ = sd.sosfilt(SOS, x, zi=0)
+    assert isinstance(y, da.Array)
+    assert isinstance(zf, da.Array)
+    for lazy in (y, zf, z):
+        with pytest.raises(AssertionError, match="read"):
+            lazy.compute(scheduler="synchronous")
+
+
+def test_graph_grows_with_the_chunks():
+    def tasks(chunks):
+        x = da.zeros((4, 100 * chunks), chunks=(2, 100))
+        return len(dict(sd.lfilter(*butter(2, 0.2), x).__dask_graph__())) - len(dict(x.__dask_graph__()))
+
+    assert tasks(200) - tasks(100) == tasks(300) - tasks(200) <= 3 * 2 * 100
+
+
+def test_same_call_same_name(rng):
+    x = da.from_array(rng.standard_normal((2, 100)), (1, 30))
+    assert sd.lfilter([1.0], [1.0, -0.5], x).name == sd.lfilter([1.0], [1.0, -0.5], x).name
+    assert sd.lfilter([1.0], [1.0, -0.5], x).name != sd.lfilter([1.0], [1.0, -0.4], x).name
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda x: sd.lfilter([1.0], [0.0, 1.0], x), ValueError, r"a\[0\]"),
+        (lambda x: sd.lfilter([1.0], [1.0, 0.5], x, method="fft"), ValueError, "FIR"),
+        (lambda x: sd.lfilter([1.0], [1.0, 0.5], x, axis=2), np.exceptions.AxisError, "axis 2"),
+        (lambda x: sd.lfilter([1.0], [1.0, 0.5], x, zi=np.zeros(3)), ValueError, "zi must have shape"),
+        (lambda x: sd.lfilter([1.0], [1.0, 0.5], x, zi=da.zeros((3, 1))), ValueError, "zi must have shape"),
+        (lambda x: sd.lfilter([1.0], [1.0, 0.5], x[x[:, 0] > 0]), ValueError, "compute_chunk_sizes"),
+        (lambda x: sd.lfilter([1], [1, 2], x.astype(int)), NotImplementedError, "int64"),
+        (lambda x: sd.lfilter([1.0], [1.0], x[0, 0]), ValueError, "at least 1-D"),
+        (lambda x: sd.sosfilt(np.ones((2, 5)), x), ValueError, "n_sections, 6"),
+    ],
+)
+def test_errors(call, error, message):
+    with pytest.raises(error, match=message):
+        call(da.zeros((2, 40), chunks=(1, 10)))
+
+
+def test_empty_signals():
+    for shape in ((0, 5), (3, 0)):
+        y, zf = compute(*sd.lfilter([1.0], [1.0, -0.5], da.zeros(shape, chunks=shape), zi=1.0))
+        plain, end = sigrnn.lfilter([1.0], [1.0, -0.5], np.zeros(shape), zi=1.0)
+        np.testing.assert_array_equal(y, plain)
+        np.testing.assert_array_equal(zf, end)
+    np.testing.assert_array_equal(sd.sosfilt(np.ones((0, 6)), da.ones(9, chunks=4)).compute(), np.ones(9))
+
+
+def test_input_is_not_changed(rng):
+    x, zi = rng.standard_normal((2, 60)), np.ones((2, 2))
+    before, state = x.copy(), zi.copy()
+    x.flags.writeable = zi.flags.writeable = False
+    compute(*sd.lfilter(*butter(2, 0.2), da.from_array(x, (1, 20)), zi=zi))
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_array_equal(zi, state)
