@@ -1,5 +1,6 @@
 """Recurrences over samples, fast and with gradients: SciPy's linear filters, and nonlinear ones in their form."""
 
+from sigrnn import adaptive
 from sigrnn.activations import Activation
 from sigrnn.diagnostics import GradientFlow, gradient_flow
 from sigrnn.gradients import jvp, synchronous_grad, vjp
@@ -17,6 +18,7 @@ __all__ = [
     "Activation",
     "GradientFlow",
     "Stream",
+    "adaptive",
     "dense",
     "filtfilt",
     "get_workers",

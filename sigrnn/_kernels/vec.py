@@ -192,6 +192,21 @@ def store(typing: Any, at: Any, i: Any, value: Any) -> Any:
 
 
 @intrinsic
+def total(typing: Any, x: Any) -> Any:
+    """The sum of all lanes (a power of two of them), halves added until one is left."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (value,) = args
+        while value.type.count > 1:
+            half = value.type.count // 2
+            ends = [ir.Constant(ir.VectorType(I32, half), list(range(k, k + half))) for k in (0, half)]
+            value = builder.fadd(*(builder.shuffle_vector(value, value, lanes) for lanes in ends))
+        return builder.extract_element(value, I32(0))
+
+    return x.element(x), emit
+
+
+@intrinsic
 def prefetch(typing: Any, at: Any, i: Any) -> Any:
     """Ask for the cache line of element `i`, which may lie outside the array."""
 

@@ -1,0 +1,157 @@
+"""Adaptive filters sample by sample: one loop over time, and the rules by which the weights learn.
+
+A rule is a few lines that read like its equation. It finds what the loop has ready, and gives the output at the next sample:
+    w (C, L)   weights, oldest sample's first      line, at   samples; the window u(n) ends at `at` (`windows.py`)
+    e          error e(n) = d(n) - w . u(n)        q (Q,)     errors: q[0] = e(n), q[1] = e(n - 1), ...
+    r (K, K)   r[i, j] = u(n-i) . conj u(n-i-j)    p          parameters: step size first, then the rule's own
+    s          the rule's own memory, real         m          the same, rows of numbers like the weights
+    keep       (), or the share of the weights that leakage leaves
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from numba import types
+
+from sigrnn._kernels.jit import device, kernel, once, packed, routine, strided
+from sigrnn._kernels.windows import Along, advance, finite, output, real, slide, square
+
+# Entries of `counts`, as in `adaptive/base.py`: place in the line, phase of the sliding sums, samples seen since the weights
+# were set, whether a NaN was let in, steps still to leave out, why the loop stopped.
+AT, PHASE, SEEN, POISONED, HOLD, DELAY, STOP = range(7)
+DIVERGED, NOT_A_NUMBER = 1, 2
+RAISE, OMIT, UNGUARDED = 1, 2, 4  # bits of `policy`
+LIMIT = 1e16  # the square of how many times larger than any |d| so far an error may become
+
+
+@device
+def lms(w, line, at, e, keep, r, q, p, s, m):
+    """w <- w + mu e conj(u)."""
+    return advance(w, line, at, p[0] * e, keep, Along())
+
+
+@device
+def nlms(w, line, at, e, keep, r, q, p, s, m):
+    """w <- w + mu e conj(u) / (eps + |u|^2)."""
+    return advance(w, line, at, p[0] * e / (p[1] + real(r[0, 0])), keep, Along())
+
+
+class Rule(NamedTuple):
+    """An update, and for how many lags K it wants the sums r."""
+
+    update: Any
+    lags: int = 0
+
+
+RULES = {"lms": Rule(lms), "nlms": Rule(nlms, lags=1)}
+
+
+@routine
+def fill(line, counts, x, first, reach):
+    """Append samples of x from `first` on to the line, as many as fit; gives their number."""
+    at, room = counts[AT], line.shape[1] - 1  # one number is read beyond the last sample
+    if at + 1 >= room:  # back to the front, with the past that is still needed
+        start = at + 1 - reach
+        for c in range(line.shape[0]):
+            for i in range(reach):
+                line[c, i] = line[c, start + i]
+        at = reach - 1
+        counts[AT] = at
+    count = min(x.shape[0] - first, room - (at + 1))
+    for c in range(line.shape[0]):
+        for i in range(count):
+            line[c, at + 1 + i] = x[first + i, c]
+    return count
+
+
+@routine
+def known(line, at, taps, d):
+    """Whether all that an error is made of is finite."""
+    result = finite(d)
+    for c in range(line.shape[0]):
+        for i in range(at - taps + 1, at + 1):
+            result = result and finite(line[c, i])
+    return result
+
+
+@routine
+def verdict(line, at, taps, d, e2, s, counts, policy):
+    """Why to stop at an error that is out of bounds (or 0), and whether the step is left out."""
+    if e2 < math.inf:
+        apart = s[0] > 0.0 and not counts[POISONED] and not policy & UNGUARDED
+        return (DIVERGED if apart else 0), False
+    if known(line, at, taps, d):
+        return (0 if counts[POISONED] or policy & UNGUARDED else DIVERGED), False
+    if policy & RAISE:
+        return NOT_A_NUMBER, False
+    if not policy & OMIT:
+        counts[POISONED] = 1
+    return 0, policy & OMIT != 0
+
+
+def scanner(rule: Rule, leaky: bool) -> Any:
+    """The loop over time, with one rule in it."""
+    update = rule.update
+
+    def scan(x, d, y, e, history, line, w, r, tails, q, p, s, m, counts, policy):
+        # x (N, C)   d, y, e (N,)   history (N or 0, L, C), newest sample's weight first   tails (K, L + 2)
+        # p[-1] share of the weights kept   s[0] square of the largest error allowed   gives where it stopped, N at the end
+        taps, size = w.shape[1], w.size
+        keep = p[p.size - 1] if leaky else ()
+        reach = taps + r.shape[0] + counts[DELAY]
+        n = 0
+        while n < x.shape[0]:
+            count = fill(line, counts, x, n, reach)
+            out = output(w, line, counts[AT] + 1 - counts[DELAY])
+            for _ in range(count):
+                at = counts[AT] + 1 - counts[DELAY]
+                error = d[n] - out
+                if history.shape[0]:
+                    for k in range(taps):
+                        for c in range(w.shape[0]):
+                            history[n, k, c] = w[c, taps - 1 - k]
+                y[n], e[n] = out, error
+                e2 = square(error)
+                bound = LIMIT * square(d[n])
+                if counts[SEEN] < size and e2 > bound:
+                    bound = LIMIT * e2
+                if bound > s[0] and bound < math.inf:
+                    s[0] = bound
+                left_out = False
+                if not e2 <= s[0]:
+                    counts[STOP], left_out = verdict(line, at, taps, d[n], e2, s, counts, policy)
+                    if counts[STOP]:
+                        return n
+                slide(line, at, counts[PHASE], taps, r, tails)
+                for i in range(q.size - 1, 0, -1):
+                    q[i] = q[i - 1]
+                if left_out:
+                    counts[HOLD] = max(q.size, 1)
+                if counts[HOLD]:  # what a step would see holds NaN
+                    counts[HOLD] -= 1
+                    if q.size:
+                        q[0] = 0.0
+                    out = output(w, line, at + 1)
+                else:
+                    if q.size:
+                        q[0] = error
+                    out = update(w, line, at, error, keep, r, q, p, s, m)
+                counts[AT] += 1
+                counts[SEEN] += 1
+                counts[PHASE] = counts[PHASE] + 1 if counts[PHASE] + 1 < taps else 0
+                n += 1
+        return n
+
+    return scan
+
+
+@once
+def adapt(name: str, dtype: str, leaky: bool) -> Any:
+    """The loop with the rule of this name, for numbers of this type, 'd' or 'D'."""
+    number, numbers = packed(dtype, 1), packed(dtype, 2)
+    signals = strided(dtype, 2, read=True), strided(dtype, 1, read=True), number, number, packed(dtype, 3)
+    memory = numbers, numbers, numbers, numbers, number, packed("d", 1), packed("d", 1), numbers, packed("i8", 1)
+    unique = f"adapt_{name}_{dtype}{'_leaky' if leaky else ''}"
+    return kernel(scanner(RULES[name], leaky), unique, *signals, *memory, types.intp)

@@ -1,0 +1,438 @@
+"""What all adaptive filters share: blocks, state, copies, files, and what becomes of NaN and of divergence.
+
+An algorithm is a subclass that says which arrays it keeps (`_arrays`), and runs a block over them (`_run`). Everything that
+makes the filter go on where it stopped lies in the dict `_state` of arrays, so that `copy`, `save` and `load` know no
+algorithm.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import C16, F8, Array
+from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
+from sigrnn.linear import lfilter
+
+NAN_POLICIES = {"propagate": 0, "raise": 1, "omit": 2}  # values as in `_kernels/adaptation.py`
+ON_DIVERGENCE = {"raise": 0, "reset": 0, "ignore": 4}
+DIVERGED, NOT_A_NUMBER = 1, 2
+KINDS: dict[str, type[AdaptiveFilter]] = {}  # algorithms by name, for `load`
+
+
+class Parameter:
+    """A number of an algorithm that may be changed between blocks; `check` tells what it may be, in words, if not that."""
+
+    def __init__(self, place: int, wanted: str, check: Callable[[float], bool]) -> None:
+        self.place, self.wanted, self.check = place, wanted, check
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: AdaptiveFilter | None, owner: type) -> Any:
+        return self if instance is None else float(instance._p[self.place])
+
+    def __set__(self, instance: AdaptiveFilter, value: float) -> None:
+        number = float(value)
+        if not self.check(number):
+            raise ValueError(f"{self.name} must be {self.wanted}, got {value}")
+        instance._p[self.place] = number
+        instance._given[self.name] = number
+        instance._changed()
+
+
+def count_of(value: Any, name: str, least: int = 1) -> int:
+    """A whole number, checked."""
+    number = operator.index(value)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return number
+
+
+class AdaptiveFilter:
+    """
+    What all adaptive filters can do; the algorithms are its subclasses.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights of each channel.
+    w0 : array_like, shape (n_taps,) or (n_taps, channels), optional
+        Weights to start from, newest sample first; zeros by default.
+    nan_policy : {'propagate', 'raise', 'omit'}
+        What becomes of NaN and inf in the signals: they go where the equation takes them, are an error, or the update is
+        left out at every sample that sees one.
+    on_divergence : {'raise', 'reset', 'ignore'}
+        What to do when the error is not finite, or :math:`10^8` times the largest |d| so far: raise `DivergenceError`, start
+        again from `w0` at that sample, or go on.
+
+    Attributes
+    ----------
+    n_taps : int
+        Weights of each channel.
+    weights : ndarray, shape (n_taps,) or (n_taps, channels)
+        The weights now, newest sample first. May be assigned.
+
+    See Also
+    --------
+    NLMS : The one to begin with.
+
+    Notes
+    -----
+    A filter belongs to one thread at a time; `copy` makes another with the same past.
+    """
+
+    _p: Array  # parameters as the kernels read them
+    _settings: ClassVar[str] = "mu"  # the parameter named when it diverges
+
+    def __init_subclass__(cls) -> None:
+        KINDS[cls.__name__] = cls
+
+    def __init__(
+        self,
+        n_taps: int,
+        *,
+        w0: ArrayLike | None = None,
+        nan_policy: str = "propagate",
+        on_divergence: str = "raise",
+    ) -> None:
+        for name, value, known in (
+            ("nan_policy", nan_policy, NAN_POLICIES),
+            ("on_divergence", on_divergence, ON_DIVERGENCE),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+        self.n_taps = count_of(n_taps, "n_taps")
+        self._given: dict[str, Any] = {"n_taps": self.n_taps, "nan_policy": nan_policy, "on_divergence": on_divergence}
+        self._w0 = None if w0 is None else self._checked(w0, "w0")
+        self._policy = NAN_POLICIES[nan_policy] | ON_DIVERGENCE[on_divergence]
+        self._resets = on_divergence == "reset"
+        self._p = np.zeros(8)
+        self._p[-1] = 1.0  # share of the weights kept
+        self.reset()
+
+    # ------------------------------------------------------------------------------- what an algorithm brings
+
+    def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
+        """All state of a filter at rest, the weights as `w` (channels, n_taps), oldest sample's first."""
+        raise NotImplementedError
+
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
+        """Fill y, e, history from x (N, C) and d (N,); gives the sample where it stopped, and why (0 at the end)."""
+        raise NotImplementedError
+
+    def _restart(self, fresh: dict[str, Array]) -> None:
+        """Forget what was learned, not what was heard; `fresh` is the state of a filter at rest."""
+        raise NotImplementedError
+
+    def _changed(self) -> None:
+        """Called when a parameter was set."""
+
+    def _to_front(self, w: Array) -> Array:
+        """Weights as a user sees them, from the inner order."""
+        w = np.ascontiguousarray(w[:, ::-1].T)
+        return w if self._columns else w[:, 0]
+
+    def _to_inner(self, w: Array) -> Array:
+        """The inner order of weights that a user gave."""
+        return (w if w.ndim == 2 else w[:, None]).T[:, ::-1]
+
+    # ------------------------------------------------------------------------------------------------- blocks
+
+    def __call__(self, x: ArrayLike, d: ArrayLike, *, history: bool = False) -> AdaptiveResult:
+        """
+        Filter the next block and adapt.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,) or (N, channels)
+            Input. Its channels must be those of the blocks before.
+        d : array_like, shape (N,)
+            What the output should be.
+        history : bool, default False
+            Whether to keep the weights of every sample: N times the memory of the weights.
+
+        Returns
+        -------
+        AdaptiveResult
+            With `y`, `e`, `w_final` and, if asked for, `w`.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or there is a NaN or inf and ``nan_policy='raise'``.
+        DivergenceError
+            If the filter diverges and ``on_divergence='raise'``.
+        """
+        x, d = np.asarray(x), np.asarray(d)
+        if x.dtype is d.dtype is self._quick and x.ndim == d.ndim == 1 and x.size == d.size and not history:
+            return self._finish(
+                x.reshape(-1, 1), d, np.empty(x.size), np.empty(x.size), NO_HISTORY, F8
+            )  # the short way
+        self._check(x, d)
+        dtype = result_dtype(x, d, *([] if self._w0 is None else [self._w0]))
+        inner = C16 if dtype.kind == "c" else F8
+        self._prepare(x.shape[1:], inner)
+        kind = self._state["w"].dtype
+        if kind.kind == "c":
+            dtype = np.result_type(dtype, np.complex64)
+        rows = x.reshape(-1, 1) if x.ndim == 1 else x
+        shape = (x.shape[0], self.n_taps, rows.shape[1]) if history else (0, 0, 0)
+        y, e, w = np.empty(len(d), kind), np.empty(len(d), kind), np.empty(shape, kind)
+        rows, d = rows.astype(kind, copy=False), d.astype(kind, copy=False)
+        return self._finish(rows, d, y, e, w, dtype)
+
+    def _finish(self, x: Array, d: Array, y: Array, e: Array, history: Array, dtype: Any) -> AdaptiveResult:
+        """Run the block, with stops where the filter is reset or something is wrong."""
+        n, why = self._run(x, d, y, e, history)
+        resets = []
+        while why:
+            if why == NOT_A_NUMBER:
+                raise ValueError(f"x or d is not finite at sample {n}, or in its window: see nan_policy")
+            if not self._resets:
+                raise DivergenceError(type(self).__name__, self._step(), n, e[n].item())
+            resets.append(n)
+            self._restart(self._fresh(self._state["w"].dtype))
+            more, why = self._run(x[n:], d[n:], y[n:], e[n:], history[n:])
+            n += more
+        if y.dtype != dtype:
+            y, e, history = y.astype(dtype), e.astype(dtype), history.astype(dtype)
+        result = AdaptiveResult(y, e, self.weights)
+        if history.shape[0]:
+            result.w = history if self._columns else history[:, :, 0]
+        if resets:
+            result.resets = np.array(resets)
+        return result
+
+    def _step(self) -> str:
+        return f"{self._settings}={getattr(self, self._settings):.6g}"
+
+    def _check(self, x: Array, d: Array) -> None:
+        if x.ndim not in (1, 2):
+            raise ValueError(f"x must have shape (N,) or (N, channels), got {x.shape}")
+        if d.ndim != 1 or d.shape[0] != x.shape[0]:
+            raise ValueError(f"d has shape {d.shape}, expected {x.shape[:1]}: a value for each sample of x")
+        self._check_channels(x)
+
+    def _check_channels(self, x: Array) -> None:
+        known = self._channels if self._channels is not None else None if self._w0 is None else self._w0.shape[1:]
+        if known is not None and x.shape[1:] != known:
+            expected = "(N,)" if not known else f"(N, {known[0]})"
+            source = "of w0" if self._channels is None else "of the blocks before"
+            raise ValueError(f"x has shape {x.shape}, expected {expected}, the channels {source}")
+
+    def _checked(self, w: ArrayLike, name: str) -> Array:
+        """A copy of weights, in double precision."""
+        w = np.array(w)
+        w = w.astype(C16 if w.dtype.kind == "c" else F8)
+        if w.ndim not in (1, 2) or w.shape[0] != self.n_taps or 0 in w.shape:
+            raise ValueError(f"{name} has shape {w.shape}, expected ({self.n_taps},) or ({self.n_taps}, channels)")
+        return w
+
+    # -------------------------------------------------------------------------------------------------- state
+
+    def reset(self) -> None:
+        """Go back to the beginning: initial weights, no past; the next block may have other channels."""
+        self._state: dict[str, Array] = {}
+        self._channels: tuple[int, ...] | None = None
+        self._quick: np.dtype[Any] | None = None  # dtype of the blocks that may take the short way
+        self._columns = self._w0 is not None and self._w0.ndim == 2
+
+    def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Have a state for these channels, of numbers that hold this dtype."""
+        if self._channels is None:
+            self._channels, self._columns = channels, bool(channels)
+            self._state = self._fresh(dtype)
+        elif dtype.kind == "c" and self._state["w"].dtype.kind != "c":
+            wide = self._arrays((*channels, 1)[0], dtype)
+            self._state = {name: a.astype(wide[name].dtype) for name, a in self._state.items()}
+        self._ready()
+
+    def _fresh(self, dtype: np.dtype[Any]) -> dict[str, Array]:
+        assert self._channels is not None
+        state = self._arrays((*self._channels, 1)[0], dtype)
+        if self._w0 is not None:
+            state["w"][:] = self._to_inner(self._w0)
+        return state
+
+    def _ready(self) -> None:
+        """Called when the arrays of the state are others than before."""
+        self._quick = F8 if self._channels == () and self._state["w"].dtype == F8 else None
+
+    @property
+    def weights(self) -> Array:
+        if self._channels is None:
+            return np.zeros(self.n_taps) if self._w0 is None else self._w0.copy()
+        return self._to_front(self._state["w"])
+
+    @weights.setter
+    def weights(self, w: ArrayLike) -> None:
+        w = self._checked(w, "weights")
+        if self._channels is None:
+            self._prepare(w.shape[1:], w.dtype)
+        elif w.shape[1:] != self._channels:
+            raise ValueError(f"weights have shape {w.shape}, expected {(self.n_taps, *self._channels)}")
+        self._prepare(w.shape[1:], w.dtype)
+        self._state["w"][:] = self._to_inner(w)
+        self._reassigned()
+
+    def _reassigned(self) -> None:
+        """Called when the user has set the weights."""
+
+    def predict(self, x: ArrayLike) -> Array:
+        """
+        Filter without adapting, from zeros before the first sample; nothing of the state is used but the weights.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,) or (N, channels)
+            Input.
+
+        Returns
+        -------
+        ndarray, shape (N,)
+            The output with the weights as they are.
+        """
+        x = np.asarray(x)
+        if x.ndim not in (1, 2):
+            raise ValueError(f"x must have shape (N,) or (N, channels), got {x.shape}")
+        w = self.weights
+        if x.ndim == 2 and w.ndim == 1 and self._channels is None:
+            w = np.repeat(w[:, None], x.shape[1], 1)
+        if x.shape[1:] != w.shape[1:]:
+            raise ValueError(f"x has shape {x.shape}, the weights {w.shape}: channels must be the same")
+        dtype = result_dtype(x, w.astype(np.result_type(w, np.complex64)) if w.dtype.kind == "c" else x)
+        return self._filtered(x if x.ndim == 2 else x[:, None], w if w.ndim == 2 else w[:, None]).astype(dtype)
+
+    def _filtered(self, x: Array, w: Array) -> Array:
+        y = np.zeros(x.shape[0], np.result_type(x, w, F8))
+        for c in range(x.shape[1]):
+            y += lfilter(w[:, c], [1.0], x[:, c])
+        return y
+
+    def copy(self) -> Self:
+        """
+        Make another filter with the same settings, weights and past.
+
+        Returns
+        -------
+        AdaptiveFilter
+            It shares nothing with this one.
+        """
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__getstate__())
+        other._p, other._given = self._p.copy(), self._given.copy()
+        other._state = {name: a.copy() for name, a in self._state.items()}
+        if other._state:
+            other._ready()
+        return other
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self.copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if not name.startswith("_run_")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._state:
+            self._ready()
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """
+        Write settings, weights and state to a file, from which `load` goes on.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to, by custom ``*.npz``. Nothing in it is pickled.
+        """
+        plain = {name: value for name, value in self._given.items() if not isinstance(value, np.ndarray)}
+        arrays = {f"given_{name}": value for name, value in self._given.items() if isinstance(value, np.ndarray)}
+        arrays |= {f"state_{name}": value for name, value in self._state.items()}
+        if self._w0 is not None:
+            arrays["given_w0"] = self._w0
+        head = {"algorithm": type(self).__name__, "channels": self._channels, "given": plain}
+        with open(path, "wb") as file:  # a file, as NumPy would append ".npz" to a name
+            np.savez(file, allow_pickle=False, sigrnn_adaptive=np.array(json.dumps(head)), **arrays)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self._given.items() if name not in POLICIES)
+        return f"{type(self).__name__}({given})"
+
+
+POLICIES = {"nan_policy", "on_divergence"}
+NO_HISTORY = np.empty((0, 0, 0))
+
+
+def result_dtype(*arrays: Array) -> np.dtype[Any]:
+    """What a result comes in: float32 and complex64 stay, whole numbers become float64."""
+    dtype = np.result_type(*arrays)
+    if dtype.kind in "biu" or dtype == np.float16:
+        dtype = F8
+    if dtype.char not in "fdFD":
+        raise NotImplementedError(f"adaptive filters serve float32, float64, complex64 and complex128, not {dtype}")
+    return dtype
+
+
+def load(path: str | PathLike[str]) -> AdaptiveFilter:
+    """
+    Read an adaptive filter that `AdaptiveFilter.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    AdaptiveFilter
+        Of the algorithm that was saved; its next block goes on where the other stopped.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no adaptive filter.
+
+    See Also
+    --------
+    AdaptiveFilter.save : Its counterpart.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from sigrnn.adaptive import NLMS, load
+    >>> f = NLMS(n_taps=2, mu=0.5)
+    >>> r = f([1.0, 2.0, 3.0], [1.0, 1.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "filter.npz")
+    ...     f.save(path)
+    ...     g = load(path)
+    >>> g
+    NLMS(n_taps=2, mu=0.5, eps=0.001)
+    >>> bool((g.weights == f.weights).all())
+    True
+    """
+    with np.load(path, allow_pickle=False) as file:
+        if "sigrnn_adaptive" not in file:
+            raise ValueError(f"{path} holds no adaptive filter")
+        head = json.loads(str(file["sigrnn_adaptive"]))
+        arrays = {name: file[name] for name in file.files}
+    if head["algorithm"] not in KINDS:
+        raise ValueError(f"{path} holds an adaptive filter of unknown kind {head['algorithm']!r}")
+    given = {name.removeprefix("given_"): a for name, a in arrays.items() if name.startswith("given_")}
+    f = KINDS[head["algorithm"]](**head["given"], **given)
+    if head["channels"] is not None:
+        f._channels = tuple(head["channels"])
+        f._columns = bool(f._channels)
+        f._state = {name.removeprefix("state_"): a for name, a in arrays.items() if name.startswith("state_")}
+        f._ready()
+    return f

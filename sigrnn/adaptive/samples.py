@@ -1,0 +1,108 @@
+"""Algorithms that adapt at every sample: one loop in `_kernels/adaptation.py`, and the state that it keeps."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import Array
+from sigrnn.adaptive.base import AdaptiveFilter, count_of
+
+COUNTS = 7  # entries of `counts` as in `_kernels/adaptation.py`
+AT, PHASE, SEEN, POISONED, HOLD, DELAY, STOP = range(COUNTS)
+ROOM = 2048  # samples that a line takes before its end is brought back to the front
+
+
+@cache
+def compiled(rule: str, dtype: str, leaky: bool) -> Any:
+    """The loop with this rule."""
+    from sigrnn._kernels.adaptation import adapt
+    from sigrnn._kernels.jit import entry_point
+
+    return entry_point(adapt(rule, dtype, leaky))
+
+
+class SampleFilter(AdaptiveFilter):
+    """
+    An adaptive filter whose rule is one of `RULES` in `_kernels/adaptation.py`.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights of each channel.
+    delay : int, default 0
+        Samples by which `x` is late.
+    **settings : dict
+        Those of `AdaptiveFilter`.
+    """
+
+    _rule: ClassVar[str]
+    _lags: ClassVar[int] = 0  # sums u(n) . conj u(n - j) that the rule wants, as in `RULES`
+    _errors: ClassVar[int] = 0  # errors it remembers, this one included
+    _leaky = False
+
+    def __init__(self, n_taps: int, *, delay: int = 0, **settings: Any) -> None:
+        self._delay = count_of(delay, "delay", 0)
+        super().__init__(n_taps, **settings)
+        if delay:
+            self._given["delay"] = self._delay
+
+    def _memory(self, size: int) -> tuple[int, Array]:
+        """How many rows of numbers the rule keeps, each of as many as there are weights; its real numbers."""
+        return 0, np.zeros(0)
+
+    def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
+        taps, lags = self.n_taps, self._lags
+        rows, scalars = self._memory(taps * channels)
+        reach = taps + lags + self._delay
+        counts = np.zeros(COUNTS, np.int64)
+        counts[AT], counts[DELAY] = reach - 1, self._delay
+        return {
+            "line": np.zeros((channels, reach + max(ROOM, 2 * taps) + 1), dtype),
+            "w": np.zeros((channels, taps), dtype),
+            "r": np.zeros((lags, lags), dtype),
+            "tails": np.zeros((lags, taps + 2), dtype),
+            "q": np.zeros(self._errors, dtype),
+            "s": np.concatenate([[0.0], scalars]),
+            "m": np.zeros((rows, taps * channels), dtype),
+            "counts": counts,
+        }
+
+    def _restart(self, fresh: dict[str, Array]) -> None:
+        for name in ("w", "q", "s", "m"):
+            self._state[name][...] = fresh[name]
+        self._reassigned()
+
+    def _reassigned(self) -> None:
+        self._state["counts"][[SEEN, POISONED, HOLD]] = 0
+        self._state["s"][0] = 0.0
+
+    def _ready(self) -> None:
+        super()._ready()
+        s = self._state
+        self._run_loop = compiled(self._rule, s["w"].dtype.char, self._leaky)
+        line, w, r, tails, q, small, m, counts = (s[k] for k in ("line", "w", "r", "tails", "q", "s", "m", "counts"))
+        self._run_state = line, w, r, tails, q, self._p, small, m, counts, self._policy
+
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
+        n = self._run_loop(x, d, y, e, history, *self._run_state)
+        return n, 0 if n == len(d) else int(self._state["counts"][STOP])
+
+    @property
+    def delay(self) -> int:
+        return self._delay
+
+    def _filtered(self, x: Array, w: Array) -> Array:
+        y = super()._filtered(x, w)
+        return np.concatenate([np.zeros(min(self._delay, len(y)), y.dtype), y[: max(len(y) - self._delay, 0)]])
+
+
+def rows_of(x: ArrayLike) -> Array:
+    """A signal as (N, channels)."""
+    x = np.asarray(x)
+    if x.ndim not in (1, 2):
+        raise ValueError(f"x must have shape (N,) or (N, channels), got {x.shape}")
+    return x[:, None] if x.ndim == 1 else x
