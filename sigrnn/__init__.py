@@ -5,6 +5,23 @@ from sigrnn.activations import Activation
 from sigrnn.diagnostics import GradientFlow, gradient_flow
 from sigrnn.gradients import jvp, synchronous_grad, vjp
 from sigrnn.linear import lfilter, lfilter_tv, sosfilt
+from sigrnn.models import (
+    FIR,
+    GRU,
+    IIR,
+    LSTM,
+    RNN,
+    SOS,
+    Bidirectional,
+    Chain,
+    Dense,
+    Model,
+    NonlinearFIR,
+    NonlinearIIR,
+    Parallel,
+    Residual,
+    load,
+)
 from sigrnn.nonlinear import nlfilter
 from sigrnn.recurrent import dense, gru, lstm, rnn
 from sigrnn.steady import lfilter_zi, lfiltic, sosfilt_zi
@@ -15,8 +32,22 @@ from sigrnn.zerophase import filtfilt, sosfiltfilt
 __version__ = "0.1.0"
 
 __all__ = [
+    "FIR",
+    "GRU",
+    "IIR",
+    "LSTM",
+    "RNN",
+    "SOS",
     "Activation",
+    "Bidirectional",
+    "Chain",
+    "Dense",
     "GradientFlow",
+    "Model",
+    "NonlinearFIR",
+    "NonlinearIIR",
+    "Parallel",
+    "Residual",
     "Stream",
     "adaptive",
     "dense",
@@ -29,6 +60,7 @@ __all__ = [
     "lfilter_tv",
     "lfilter_zi",
     "lfiltic",
+    "load",
     "lstm",
     "nlfilter",
     "rnn",

@@ -1,0 +1,241 @@
+"""Filters with an activation: `NonlinearFIR`, `NonlinearIIR`. Their tangents are a filter whose gain varies in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import sigrnn.streams
+from sigrnn._adjoint.nonlinear import excitation
+from sigrnn._arrays import F8, Array
+from sigrnn.activations import Activation, known, respond, slope_of_output
+from sigrnn.gradients import vjp
+from sigrnn.linear import lfilter, normalised
+from sigrnn.models.channels import (
+    added,
+    delay,
+    fed_back,
+    first_feedback,
+    first_taps,
+    inputs_of,
+    line,
+    lines,
+    spread,
+    unlined,
+)
+from sigrnn.models.linear import after_first
+from sigrnn.models.parameters import ALL, Free, Trainable
+from sigrnn.models.protocol import Model, Pull
+from sigrnn.models.signals import count, precision
+from sigrnn.models.streams import Kept, OneFilter, Stream
+from sigrnn.nonlinear import nlfilter
+
+__all__ = ["NonlinearFIR", "NonlinearIIR"]
+
+
+class Nonlinear(Model):
+    """`nlfilter` with parameters. Several inputs are filtered without feedback first, and added."""
+
+    activation: str | Activation
+    n_taps: int
+    order = 0
+
+    def _feedback(self) -> Array:
+        return np.ones(1)
+
+    def _parts(self, inputs: int) -> tuple[Array, Array, Array, Array]:
+        """Taps (I, M) ahead, or none; then b, a and bias of the filter."""
+        params = self._named()
+        ahead, b = (params["b"], np.ones(1)) if inputs > 1 else (np.ones((0, 1)), params["b"])
+        return ahead, b, self._feedback(), params["bias"]
+
+    def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
+        ahead, b, a, bias = self._parts(x.shape[-1])
+        z_ahead, z = (0.0, 0.0) if state is None else state
+        u = lines(x)
+        if len(ahead):
+            u, z_ahead = lfilter(ahead, np.ones(1), u, zi=z_ahead)
+            u = u.sum(axis=-2)
+        y, z = nlfilter(b, a, u, zi=z, activation=self.activation, bias=bias)
+        return y[..., None], (z_ahead, z)
+
+    def _vjp(self, x: Array, state: Any, **kwargs: Any) -> tuple[tuple[Array, Any], Pull]:
+        inputs = x.shape[-1]
+        ahead, b, a, bias = self._parts(inputs)
+        z_ahead, z = (0.0, 0.0) if state is None else state
+        u, back_ahead = lines(x), None
+        if len(ahead):
+            (u, z_ahead), back_ahead = vjp(lfilter, ahead, np.ones(1), u, zi=z_ahead, **kwargs)
+            u = u.sum(axis=-2)
+        (y, z), back = vjp(nlfilter, b, a, u, zi=z, activation=self.activation, bias=bias, **kwargs)
+
+        def pull(dy: Array) -> tuple[dict[str, Array], Array]:
+            db, da, dx, *_, dbias = back((dy[..., 0], None))
+            if back_ahead is not None:
+                db, _, dx, *_ = back_ahead((spread(dx[..., None], inputs), None))
+            grads = {"b": db, "bias": dbias}
+            if self.order:
+                da[0] = 0.0
+                grads = {"b": db, "a": da, "bias": dbias}
+            return grads, unlined(dx, inputs)
+
+        return (y[..., None], (z_ahead, z)), pull
+
+    def _vjp_by_blocks(self, x: Array, state: Any, size: int) -> tuple[tuple[Array, Any], Pull]:
+        return self._vjp(x, state, checkpoint=size)
+
+    def _sloped(self, x: Array, state: Any) -> tuple[Array, Array]:
+        """Y and g' of all samples, (B, N)."""
+        y = self._run(x, state)[0][..., 0]
+        if slope_of_output(self.activation):
+            return y, respond(self.activation, np.array(y, F8), slope=True)
+        ahead, b, a, bias = self._parts(x.shape[-1])
+        z_ahead, z = (0.0, 0.0) if state is None else state
+        u = lines(x)
+        if len(ahead):
+            u = lfilter(ahead, np.ones(1), u, zi=z_ahead)[0].sum(axis=-2)
+        b, a = normalised(b, a, F8, fir=False)
+        e = excitation(b, a, {"axis": -1, "zi": z, "bias": bias}, u, y)
+        return y, respond(self.activation, np.array(e, F8), slope=True)
+
+    def _weighed(self, x: Array) -> Array:
+        """The filter without feedback over signals (..., N, I), from rest: (..., N)."""
+        return added(lfilter(self._named()["b"], np.ones(1), lines(x)), x.shape[-1])[..., 0]
+
+    def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
+        y, slope = self._sloped(x, state)
+        u = np.zeros(y.shape) if dx is None else self._weighed(dx)
+        if "b" in tangents:
+            u = u + added(lfilter(tangents["b"], np.ones(1), lines(x)), x.shape[-1])[..., 0]
+        if "a" in tangents:
+            u = u - lfilter(np.append(0.0, tangents["a"][1:]), np.ones(1), y)
+        if "bias" in tangents:
+            u = u + tangents["bias"]
+        return y[..., None], fed_back(self._feedback(), slope, u[None])[0][..., None]
+
+    def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
+        y, slope = self._sloped(x, state)
+        inputs, taps, order = x.shape[-1], self.n_taps, self.order
+        u = np.zeros((inputs * taps + order + 1, *y.shape))
+        for i in range(inputs):
+            for m in range(taps):
+                delay(u, i * taps + m, line(lines(x), i, inputs), m)
+        for m in range(1, order + 1):
+            delay(u, inputs * taps + m - 1, -y, m)
+        u[-1] = 1.0
+        return y[..., None], fed_back(self._feedback(), slope, u)[..., None]
+
+    def _push(self, x: Array, rows: Array, state: Any) -> Array:
+        _, slope = self._sloped(x, state)
+        flat = self._weighed(rows.reshape(-1, *rows.shape[2:]))
+        return fed_back(self._feedback(), slope, flat.reshape(rows.shape[:-1]))[..., None]
+
+    def _inputs_of(self, params: Mapping[str, Any]) -> int:
+        return inputs_of(params["b"])
+
+    def _stream(self) -> Stream:
+        if self.inputs != 1:
+            return Kept(self.copy())
+        _, b, a, bias = self._parts(1)
+        return OneFilter(sigrnn.streams.Stream(b, a, activation=self.activation, bias=float(bias[0])), self.dtype)
+
+
+class NonlinearFIR(Nonlinear):
+    r"""
+    A nonlinear filter without feedback, to be trained: a convolutional network of one unit.
+
+    .. math:: y[n] = g\Bigl(\beta + \sum_i \sum_{m=0}^{M-1} b_{im} x_i[n-m]\Bigr)
+
+    Parameters
+    ----------
+    n_taps : int
+        M, the number of coefficients for each input.
+    activation : str or Activation, default 'tanh'
+        The function g, as in `nlfilter`.
+    dtype : {'float64', 'float32'}, default 'float64'
+        That of the outputs; coefficients and sums are float64.
+
+    See Also
+    --------
+    FIR : Without an activation.
+    nlfilter : The function.
+
+    Notes
+    -----
+    ``params["b"]`` is (n_taps,), or (I, n_taps) for I inputs, ``params["bias"]`` is (1,).
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> model = sigrnn.NonlinearFIR(2, "relu")
+    >>> model.params = {"b": [1.0, -1.0], "bias": [0.0]}
+    >>> model([1.0, 3.0, 2.0])
+    array([1., 2., 0.])
+    """
+
+    def __init__(self, n_taps: int, activation: str | Activation = "tanh", *, dtype: str = "float64") -> None:
+        self.n_taps, self.activation, self.dtype = count("n_taps", n_taps), known(activation), precision(dtype)
+
+    def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
+        return {"b": first_taps(rng, inputs, self.n_taps), "bias": np.zeros(1)}, 1
+
+
+class NonlinearIIR(Nonlinear):
+    r"""
+    A nonlinear filter with feedback, to be trained: a recurrent network of one unit that sees several steps back.
+
+    .. math:: y[n] = g\Bigl(\beta + \sum_i \sum_{m=0}^{M-1} b_{im} x_i[n-m] - \sum_{m=1}^{P} a_m y[n-m]\Bigr)
+
+    Parameters
+    ----------
+    n_taps : int
+        M, the number of coefficients for each input.
+    order : int
+        P, how many of its own outputs it sees.
+    activation : str or Activation, default 'tanh'
+        The function g, as in `nlfilter`.
+    dtype : {'float64', 'float32'}, default 'float64'
+        That of the outputs; coefficients and sums are float64.
+
+    See Also
+    --------
+    IIR : Without an activation.
+    RNN : Many such units, that see each other one step back.
+    nlfilter : The function.
+
+    Notes
+    -----
+    ``params["b"]`` is (n_taps,), or (I, n_taps) for I inputs, ``params["a"]`` is (P + 1,) with ``a[0]`` = 1, which is not
+    trained, ``params["bias"]`` is (1,).
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> model = sigrnn.NonlinearIIR(1, 1, "relu")
+    >>> model.params = {"b": [1.0], "a": [1.0, -0.5], "bias": [0.0]}
+    >>> model([2.0, -2.0, 4.0])
+    array([2., 0., 4.])
+    """
+
+    def __init__(
+        self, n_taps: int, order: int, activation: str | Activation = "tanh", *, dtype: str = "float64"
+    ) -> None:
+        self.n_taps, self.order = count("n_taps", n_taps), count("order", order)
+        self.activation, self.dtype = known(activation), precision(dtype)
+
+    def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
+        b, a = first_taps(rng, inputs, self.n_taps), first_feedback(rng, self.order)
+        return {"b": b, "a": a, "bias": np.zeros(1)}, 1
+
+    def _feedback(self) -> Array:
+        return self._named()["a"]
+
+    def _trainable(self, name: str) -> Trainable:
+        return Free(after_first) if name == "a" else ALL
+
+    def _checked(self, name: str, value: Array) -> Array:
+        if name == "a" and value[0] != 1.0:
+            raise ValueError(f"a[0] must be 1, got {value[0]}: divide b and a by it")
+        return value

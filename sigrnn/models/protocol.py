@@ -1,0 +1,583 @@
+"""What all models have in common: `Model`. A subclass says how it is drawn, run and differentiated."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import F8, Array
+from sigrnn.models import archive, printing
+from sigrnn.models.parameters import ALL, Params, Trainable, check_names
+from sigrnn.models.signals import alike, count, presented, sequences
+from sigrnn.models.streams import Kept, Stream
+
+__all__ = ["Model", "load"]
+
+Pull = Callable[..., tuple[dict[str, Array], Array]]
+
+
+class Model:
+    """
+    What all models have in common, and the base of your own.
+
+    A subclass has two methods or three. They see signals as (B, N, I), and a state that is theirs to define (None: at
+    rest):
+
+    * ``_draw(inputs, rng)`` returns first parameters, a dict of arrays, and the number of outputs;
+    * ``_run(x, state)`` returns y (B, N, O) and the state after it;
+    * ``_vjp(x, state)`` returns ``(y, state), pull``, where ``pull(dy)`` gives a dict of gradients and dx, for training;
+    * ``_jvp(x, tangents, dx, state)``, if there is one, returns y and dy, where `tangents` has those of some parameters
+      and dx may be None. The solver 'lm' needs it.
+
+    They find parameters in ``self.params``. Arguments of ``__init__`` are to be kept under their own names.
+
+    Attributes
+    ----------
+    params : dict
+        Named float arrays, in a fixed order. Entries can be assigned, or all at once; shapes are checked, and copies are
+        kept. Empty before sizes are known.
+    inputs, outputs : int or None
+        Channels of signals that come in and go out; None before sizes are known.
+    dtype : numpy.dtype
+        That of the outputs.
+    parts : tuple of Model
+        Of compositions; their parameters are those of the parts, with "0.", "1.", ... in front.
+
+    See Also
+    --------
+    FIR, IIR, SOS : Linear filters.
+    NonlinearFIR, NonlinearIIR : Filters with an activation.
+    RNN, GRU, LSTM, Dense : Layers.
+    Chain, Residual, Parallel, Bidirectional : Compositions.
+
+    Notes
+    -----
+    A model that is called before it has sizes takes those of the signal, and draws its parameters with seed 0.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> class Gain(sigrnn.Model):
+    ...     def _draw(self, inputs, rng):
+    ...         return {"gain": 1.0 + 0.1 * rng.standard_normal(inputs)}, inputs
+    ...
+    ...     def _run(self, x, state):
+    ...         return x * self.params["gain"], None
+    ...
+    ...     def _vjp(self, x, state):
+    ...         def pull(dy):
+    ...             return {"gain": (dy * x).sum(axis=(0, 1))}, dy * self.params["gain"]
+    ...
+    ...         return self._run(x, state), pull
+    >>> model = sigrnn.Chain(Gain(), sigrnn.FIR(3)).init(rng=1)
+    >>> model.params["0.gain"] = [2.0]
+    >>> model.params["1.b"] = [1.0, 0.0, -1.0]
+    >>> model([1.0, 1.0, 1.0])
+    array([2., 2., 0.])
+    """
+
+    inputs: int | None = None
+    outputs: int | None = None
+    dtype: np.dtype[Any] = F8
+    parts: tuple[Model, ...] = ()
+    _known: ClassVar[dict[str, type[Model]]] = {}
+    _values: dict[str, Array] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Model._known[archive.name_of(cls)] = cls
+
+    # What a subclass says.
+
+    def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is drawn: give it a method _draw")
+
+    def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is run: give it a method _run")
+
+    def _vjp(self, x: Array, state: Any) -> tuple[tuple[Array, Any], Pull]:
+        raise TypeError(f"{type(self).__name__} has no gradients: give it a method _vjp")
+
+    def _vjp_by_blocks(self, x: Array, state: Any, size: int) -> tuple[tuple[Array, Any], Pull]:
+        return self._vjp(x, state)
+
+    def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
+        raise TypeError(
+            f"{type(self).__name__} has no forward mode (_jvp), which sensitivities and the solver 'lm' need; "
+            "'lbfgs', 'adam' and 'sgd' do without"
+        )
+
+    def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
+        """Y and its rows (R, B, N, O): one run in forward mode for each entry that is not fixed."""
+        rows = []
+        y = None
+        for name, value in self.params.items():
+            for index in np.argwhere(self._trainable(name).free(value)):
+                tangent = np.zeros(value.shape, value.dtype)
+                tangent[tuple(index)] = 1.0
+                y, dy = self._jvp(x, {name: tangent}, None, state)
+                rows.append(dy)
+        if y is None:
+            y = self._run(x, state)[0]
+        return y, np.stack(rows) if rows else np.empty((0, *y.shape))
+
+    def _push(self, x: Array, rows: Array, state: Any) -> Array:
+        """Tangents (R, B, N, O) of y for tangents (R, B, N, I) of x."""
+        found = [self.jvp(x, {}, row, state)[1] for row in rows]
+        return np.stack(found) if found else np.empty((0, *self.run(x, state)[0].shape))
+
+    def _trainable(self, name: str) -> Trainable:
+        """Which entries of an array a trainer moves, and how."""
+        return ALL
+
+    def _checked(self, name: str, value: Array) -> Array:
+        """A parameter as it is to be kept."""
+        return value
+
+    def _inputs_of(self, params: Mapping[str, Any]) -> int:
+        """The number of inputs that parameters, given all at once, speak of."""
+        raise ValueError(f"{type(self).__name__} has no sizes yet: call init(inputs) before parameters are assigned")
+
+    @property
+    def _kind(self) -> np.dtype[Any] | None:
+        """What signals are computed in, and parameters kept in; None: in what they are."""
+        return F8
+
+    # What users call.
+
+    def init(self, inputs: int = 1, rng: int | np.random.Generator | None = None) -> Self:
+        """
+        Set sizes, and draw parameters.
+
+        Parameters
+        ----------
+        inputs : int, default 1
+            Channels of the signals to come.
+        rng : int or numpy.random.Generator, optional
+            Seed or generator, as in `numpy.random.default_rng`.
+
+        Returns
+        -------
+        Model
+            The model itself.
+        """
+        inputs = count("inputs", inputs)
+        params, outputs = self._draw(inputs, np.random.default_rng(rng))
+        self.inputs, self.outputs = inputs, outputs
+        self._values = {name: np.array(value, self._kind or F8) for name, value in params.items()}
+        return self
+
+    def _prepare(self, inputs: int) -> None:
+        """Set sizes if there are none."""
+        if self.inputs is None:
+            self.init(inputs, rng=0)
+
+    @property
+    def params(self) -> Params:
+        return Params(self._named(), self._assign)
+
+    @params.setter
+    def params(self, params: Mapping[str, Any]) -> None:
+        if not isinstance(params, Mapping):
+            raise TypeError(f"params must be a dict of arrays, got {type(params).__name__}")
+        if not self._sized():
+            self._size_by(params)
+        check_names(params, self._named())
+        before = self._named()
+        try:
+            for name, value in params.items():
+                self._assign(name, value)
+        except (TypeError, ValueError):
+            for name, array in before.items():  # all or nothing
+                self._assign(name, array)
+            raise
+
+    def _sized(self) -> bool:
+        return self._values is not None
+
+    def _size_by(self, params: Mapping[str, Any]) -> None:
+        try:
+            inputs = self._inputs_of(params)
+        except (KeyError, IndexError):
+            raise ValueError(f"params of {self!r} cannot be told from {', '.join(params) or 'nothing'}") from None
+        self.init(inputs, rng=0)
+
+    def _named(self) -> dict[str, Array]:
+        return self._values or {}
+
+    def _assign(self, name: str, value: Any) -> Array:
+        if self._values is None:
+            raise ValueError(f"{self!r} has no sizes yet: call init(inputs), or assign all parameters at once")
+        if name not in self._values:
+            raise KeyError(f"{name}: the parameters are {', '.join(self._values)}")
+        old = self._values[name]
+        new = np.array(alike(name, value, old.shape, old.dtype))
+        self._values[name] = self._checked(name, new)
+        return self._values[name]
+
+    def __call__(self, x: ArrayLike) -> Array:
+        """
+        Run the model, from rest.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,), (N, I) or (B, N, I)
+            Inputs: N samples of I channels, B sequences.
+
+        Returns
+        -------
+        y : ndarray, shape (N,), (N, O) or (B, N, O)
+            Outputs; one output of a 1-D signal is 1-D.
+        """
+        return self.run(x)[0]
+
+    def run(self, x: ArrayLike, state: Any = None) -> tuple[Array, Any]:
+        """
+        Run the model from a state, and keep that after it.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,), (N, I) or (B, N, I)
+            Inputs.
+        state : object, optional
+            What `run` or `vjp` has returned for the samples before, with as many sequences; at rest by default.
+
+        Returns
+        -------
+        y : ndarray
+            Outputs, as those of a call.
+        state : object
+            What the next samples need to know.
+        """
+        x, ndim = self._signal(x)
+        y, state = self._run(x, state)
+        return presented(self._given(y), ndim), state
+
+    def vjp(
+        self, x: ArrayLike, state: Any = None, *, checkpoint: int | None = None
+    ) -> tuple[tuple[Array, Any], Callable[[ArrayLike], tuple[dict[str, Array], Array]]]:
+        """
+        Run the model, and prepare its gradients: reverse mode.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,), (N, I) or (B, N, I)
+            Inputs.
+        state : object, optional
+            As in `run`. It counts as a constant, and the state after the last sample as of no influence: calls segment by
+            segment make truncated back-propagation through time.
+        checkpoint : int, optional
+            Filters and layers keep their state at every so many samples only, as in `sigrnn.vjp`.
+
+        Returns
+        -------
+        value : tuple
+            What `run` returns.
+        pullback : callable
+            ``pullback(dy)`` returns the gradients of an error, whose gradient by the outputs is dy: a dict like
+            `params`, and dx. Entries that are not trained get 0.
+        """
+        x, ndim = self._signal(x)
+        (y, state), pull = (
+            self._vjp(x, state)
+            if checkpoint is None
+            else self._vjp_by_blocks(x, state, count("checkpoint", checkpoint))
+        )
+        y, inner = self._given(y), y.dtype
+        shown, full = presented(y, ndim), y.shape
+
+        def pullback(dy: ArrayLike) -> tuple[dict[str, Array], Array]:
+            slopes = alike("dy", dy, shown.shape, inner).reshape(full)
+            found, dx = pull(slopes)
+            dx = np.asarray(dx)
+            return found, dx[0, :, 0] if ndim == 1 else dx[0] if ndim == 2 else dx
+
+        return (shown, state), pullback
+
+    def jvp(
+        self, x: ArrayLike, tangents: Mapping[str, Any], dx: ArrayLike | None = None, state: Any = None
+    ) -> tuple[Array, Array]:
+        """
+        Run the model, and find how its outputs change with parameters and inputs: forward mode.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,), (N, I) or (B, N, I)
+            Inputs.
+        tangents : dict
+            Tangents of parameters, by name; those left out are zero.
+        dx : array_like, optional
+            That of the inputs, zero by default.
+        state : object, optional
+            As in `run`.
+
+        Returns
+        -------
+        y, dy : ndarray
+            Outputs and their tangent.
+        """
+        given = np.asarray(x)
+        x, ndim = self._signal(x)
+        params = self._named()
+        for name in tangents:
+            if name not in params:
+                raise ValueError(f"tangents: unknown {name}; the model has {', '.join(params)}")
+        moves = {
+            name: alike(f"tangent of {name}", t, params[name].shape, params[name].dtype) for name, t in tangents.items()
+        }
+        move = None if dx is None else alike("dx", dx, given.shape, x.dtype).reshape(x.shape)
+        y, dy = self._jvp(x, moves, move, state)
+        return presented(self._given(y), ndim), presented(self._given(dy), ndim)
+
+    def sensitivities(self, x: ArrayLike, state: Any = None) -> tuple[Array, Array]:
+        """
+        Run the model, and find how its outputs change with each parameter.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,), (N, I) or (B, N, I)
+            Inputs.
+        state : object, optional
+            As in `run`.
+
+        Returns
+        -------
+        y : ndarray
+            Outputs.
+        J : ndarray, shape (n_parameters, ...)
+            The derivative of y by each entry that is trained, in the order of `params`, entries in C order.
+
+        Raises
+        ------
+        TypeError
+            If a part of the model has no forward mode.
+        """
+        x, ndim = self._signal(x)
+        y, rows = self._sensitivities(x, state)
+        return presented(self._given(y), ndim), presented(rows, ndim)
+
+    def _signal(self, x: ArrayLike) -> tuple[Array, int]:
+        """The signal as (B, N, I), sizes set if need be, and how many axes it had."""
+        full, ndim = sequences(x, self.inputs, self._kind)
+        if not self._sized():
+            self._prepare(full.shape[-1])
+        return full, ndim
+
+    def _given(self, y: Array) -> Array:
+        return np.asarray(y).astype(self.dtype, copy=False)
+
+    def stream(self) -> Stream:
+        """
+        Make a stream: a callable that keeps the state from block to block.
+
+        Block by block gives what a call gives for the whole, whatever the lengths of the blocks.
+
+        Returns
+        -------
+        callable
+            ``y = stream(block)``; ``stream.reset()`` goes back to rest, ``stream.copy()`` makes another with the same past.
+            It has the parameters that the model has now.
+
+        Raises
+        ------
+        ValueError
+            If the model has no sizes yet, or needs the whole signal, as `Bidirectional` does.
+        """
+        self._need_sizes("stream")
+        return self._stream()
+
+    def _stream(self) -> Stream:
+        return Kept(self.copy())
+
+    def _need_sizes(self, what: str) -> None:
+        if not self._sized():
+            raise ValueError(f"{what}: {self!r} has no sizes yet: call init(inputs), or the model itself, first")
+
+    # The vector that a trainer moves.
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are trained; 0 before sizes are known."""
+        return sum(int(self._trainable(name).free(value).sum()) for name, value in self._named().items())
+
+    def to_vector(self) -> Array:
+        """
+        Put all that is trained into one vector, the way a trainer wants it.
+
+        Returns
+        -------
+        theta : ndarray, shape (n_parameters,)
+            For a filter that stays stable, any numbers stand for a stable one.
+        """
+        self._need_sizes("to_vector")
+        parts = [self._trainable(name).pack(value).reshape(-1) for name, value in self._named().items()]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def from_vector(self, theta: ArrayLike) -> Self:
+        """
+        Take parameters from such a vector.
+
+        Parameters
+        ----------
+        theta : array_like, shape (n_parameters,)
+            As from `to_vector`.
+
+        Returns
+        -------
+        Model
+            The model itself.
+        """
+        self._need_sizes("from_vector")
+        theta = alike("theta", theta, (self.n_parameters,), F8)
+        assert self._values is not None
+        start = 0
+        for name, value in self._values.items():
+            trained = self._trainable(name)
+            stop = start + int(trained.free(value).sum())
+            self._values[name] = trained.unpack(theta[start:stop], value).reshape(value.shape).astype(value.dtype)
+            start = stop
+        return self
+
+    def vector_gradient(self, grads: Mapping[str, Any]) -> Array:
+        """
+        Turn gradients by parameters into that by the vector.
+
+        Parameters
+        ----------
+        grads : dict
+            As from the pull-back of `vjp`.
+
+        Returns
+        -------
+        gradient : ndarray, shape (n_parameters,)
+            The gradient by the vector.
+        """
+        named = self._named()
+        check_names(grads, named)
+        parts = [self._trainable(name).gradient(value, grads[name]).reshape(-1) for name, value in named.items()]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def vector_sensitivities(self, J: Array) -> Array:
+        """
+        Turn sensitivities to parameters into those to the entries of the vector.
+
+        Parameters
+        ----------
+        J : ndarray, shape (n_parameters, ...)
+            As from `sensitivities`.
+
+        Returns
+        -------
+        J : ndarray, shape (n_parameters, ...)
+            The derivative by each entry of the vector.
+        """
+        found, start = [], 0
+        for name, value in self._named().items():
+            trained = self._trainable(name)
+            stop = start + int(trained.free(value).sum())
+            found.append(trained.rows(value, J[start:stop]))
+            start = stop
+        return found[0] if len(found) == 1 else np.concatenate(found) if found else J
+
+    # Copies and files.
+
+    def config(self) -> dict[str, Any]:
+        """
+        Tell the arguments it was made with.
+
+        Returns
+        -------
+        dict
+            ``type(model)(*parts, **model.config())`` is the same model without sizes.
+        """
+        names = [
+            p.name
+            for p in inspect.signature(type(self).__init__).parameters.values()
+            if p.name != "self" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        return {name: self.dtype.name if name == "dtype" else getattr(self, name) for name in names}
+
+    def copy(self) -> Self:
+        """
+        Make another model with the same parameters.
+
+        Returns
+        -------
+        Model
+            It shares nothing with this one.
+        """
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        if self._values is not None:
+            other._values = {name: value.copy() for name, value in self._values.items()}
+        if self.parts:
+            other.parts = tuple(part.copy() for part in self.parts)
+        return other
+
+    def save(self, path: Any) -> None:
+        """
+        Write the model to a file.
+
+        Parameters
+        ----------
+        path : str, path or binary file
+            An ``.npz`` archive, without pickle; `load` reads it.
+
+        Raises
+        ------
+        TypeError
+            If an argument cannot be written, as an `Activation` of your own.
+        """
+        archive.write(self, path)
+
+    def __repr__(self) -> str:
+        return printing.in_one_line(self)
+
+    def __str__(self) -> str:
+        return printing.in_full(self)
+
+
+def load(path: Any) -> Model:
+    """
+    Read a model that `Model.save` wrote.
+
+    Parameters
+    ----------
+    path : str, path or binary file
+        The file.
+
+    Returns
+    -------
+    Model
+        With all parameters.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no model, is broken, is from a later version, or has a class that is not known: a class of your
+        own has to be imported before.
+
+    See Also
+    --------
+    Model.save : Writes it.
+
+    Notes
+    -----
+    Nothing in a file is run: classes are looked up by name among those that exist.
+
+    Examples
+    --------
+    >>> import io
+    >>> import sigrnn
+    >>> file = io.BytesIO()
+    >>> sigrnn.Chain(sigrnn.GRU(4), sigrnn.Dense(1)).init(2, rng=0).save(file)
+    >>> file.seek(0)
+    0
+    >>> sigrnn.load(file)
+    Chain(GRU(4), Dense(1))
+    """
+    return archive.read(path, Model._known)

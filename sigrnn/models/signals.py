@@ -1,0 +1,69 @@
+"""Signals of models: from the user's (N,), (N, I) or (B, N, I) to (B, N, I) and back; checks of simple arguments."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import F8, Array
+
+FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
+
+
+def sequences(x: ArrayLike, inputs: int | None, dtype: np.dtype[Any] | None) -> tuple[Array, int]:
+    """x as (B, N, I), and how many axes it had. `dtype` None: any float will do."""
+    given = np.asarray(x)
+    if given.dtype.kind not in "biuf":
+        raise TypeError(f"x has dtype {given.dtype}: models are for real signals")
+    kind = given.dtype if given.dtype in FLOATS else F8
+    array = given.astype(kind if dtype is None else dtype, copy=False)
+    if array.ndim not in (1, 2, 3):
+        raise ValueError(f"x has shape {array.shape}, expected (N,), (N, I) or (B, N, I)")
+    full = array[None, :, None] if array.ndim == 1 else array[None] if array.ndim == 2 else array
+    if inputs is not None and full.shape[-1] != inputs:
+        expected = f"(N,), (N, {inputs}) or (B, N, {inputs})" if inputs == 1 else f"(N, {inputs}) or (B, N, {inputs})"
+        raise ValueError(f"x has shape {array.shape}, expected {expected}: the model has {inputs} input(s)")
+    return full, array.ndim
+
+
+def presented(y: Array, ndim: int) -> Array:
+    """(..., B, N, O) for a user whose x had so many axes; more axes in front stay."""
+    if ndim == 3:
+        return y
+    y = y[..., 0, :, :]
+    return y[..., 0] if ndim == 1 and y.shape[-1] == 1 else y
+
+
+def alike(name: str, given: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An array of this shape, as this dtype."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be real numbers, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+    return array.astype(dtype, copy=False)
+
+
+def count(name: str, given: Any, least: int = 1) -> int:
+    """A whole number, as an argument of a model."""
+    try:
+        number = operator.index(given)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {given!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
+
+
+def precision(dtype: Any) -> np.dtype[Any]:
+    """float32 or float64."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in FLOATS:
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    return found

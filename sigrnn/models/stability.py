@@ -1,0 +1,135 @@
+"""Filters that stay stable while they are trained: denominators from numbers of which any will do, and derivatives.
+
+A denominator is stable if and only if all its reflection coefficients k are between -1 and 1. They are
+k = tanh(theta), and the step-up recursion makes the denominator of them:
+
+    a_1..a_m:  a'[i] = a[i] + k_m a[m-i],  i = 1 ... m-1,   a'[m] = k_m
+
+Then all poles are drawn towards the origin by a factor just below 1, so that rounding cannot push them out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sigrnn._arrays import F8, Array
+
+RADIUS = 1.0 - 1e-6  # of the outermost poles there are
+TIGHTER = 1.0 - 1e-3  # further in, where clustered poles are so sensitive that rounding pushes them out
+
+
+def polynomial(k: Array) -> Array:
+    """Denominators (..., P + 1) from reflection coefficients (..., P)."""
+    a = np.zeros((*k.shape[:-1], k.shape[-1] + 1))
+    a[..., 0] = 1.0
+    for m in range(1, k.shape[-1] + 1):
+        a[..., 1 : m + 1] += k[..., m - 1, None] * a[..., m - 1 :: -1]
+    return a
+
+
+def slopes(k: Array) -> Array:
+    """The derivatives (..., P, P + 1) of `polynomial`, a row for each reflection coefficient."""
+    order = k.shape[-1]
+    a = np.zeros((*k.shape[:-1], order + 1))
+    a[..., 0] = 1.0
+    d = np.zeros((*k.shape, order + 1))
+    for m in range(1, order + 1):
+        turned = a[..., m - 1 :: -1].copy()
+        d[..., 1 : m + 1] += k[..., m - 1, None, None] * d[..., m - 1 :: -1]
+        d[..., m - 1, 1 : m + 1] = turned
+        a[..., 1 : m + 1] += k[..., m - 1, None] * turned
+    return d
+
+
+def reflections(a: Array) -> Array:
+    """Reflection coefficients (..., P) of denominators (..., P + 1); those of unstable ones are not all inside (-1, 1)."""
+    a = np.array(a, F8)
+    k = np.empty((*a.shape[:-1], a.shape[-1] - 1))
+    with np.errstate(all="ignore"):
+        for m in range(k.shape[-1], 0, -1):
+            last = a[..., m].copy()
+            k[..., m - 1] = last
+            turned = a[..., m - 1 : 0 : -1].copy()
+            a[..., 1:m] = (a[..., 1:m] - last[..., None] * turned) / (1.0 - last**2)[..., None]
+    return k
+
+
+def powers(order: int, radius: float = RADIUS) -> Array:
+    return radius ** np.arange(order + 1.0)
+
+
+def stable(a: Array) -> Array:
+    """Which of the denominators are stable."""
+    return np.asarray((np.abs(reflections(a)) < 1.0).all(axis=-1))
+
+
+def denominator(theta: Array) -> Array:
+    """Stable denominators (..., P + 1) from any numbers (..., P)."""
+    order = theta.shape[-1]
+    a = polynomial(np.tanh(theta)) * powers(order)
+    for _ in range(100):
+        out = ~stable(a) & np.isfinite(a).all(axis=-1)
+        if not out.any():
+            break
+        a[out] *= powers(order, TIGHTER)
+    return a
+
+
+def numbers(a: Array) -> Array:
+    """The inverse of `denominator`."""
+    k = reflections(a / powers(a.shape[-1] - 1))
+    if not (np.abs(k) < 1.0).all():
+        radius = max(float(np.abs(np.roots(row)).max(initial=0.0)) for row in a.reshape(-1, a.shape[-1]))
+        raise ValueError(f"a has a pole of radius {radius:.9g}: with stable=True poles are within {RADIUS}")
+    return np.arctanh(k)
+
+
+def derivative(a: Array) -> Array:
+    """The derivatives (..., P, P) of a[1:] by the numbers, a row for each number, at the denominators a."""
+    order = a.shape[-1] - 1
+    k = reflections(a / powers(order))
+    return (1.0 - k**2)[..., None] * slopes(k)[..., 1:] * powers(order)[1:]
+
+
+class StableDenominator:
+    """The array a (P + 1,) of an IIR filter, by numbers (P,)."""
+
+    def free(self, array: Array) -> Array:
+        return np.arange(len(array)) > 0
+
+    def pack(self, array: Array) -> Array:
+        return numbers(array)
+
+    def unpack(self, vector: Array, array: Array) -> Array:
+        return denominator(vector)
+
+    def gradient(self, array: Array, gradient: Array) -> Array:
+        return derivative(array) @ np.asarray(gradient, F8)[1:]
+
+    def rows(self, array: Array, rows: Array) -> Array:
+        return np.tensordot(derivative(array), rows, axes=1)
+
+
+class StableSections:
+    """Sections (..., S, 6) by numbers (..., S, 5): the numerators as they are, two numbers for each denominator."""
+
+    def free(self, array: Array) -> Array:
+        return np.broadcast_to(np.arange(6) != 3, array.shape)
+
+    def pack(self, array: Array) -> Array:
+        return np.concatenate([array[..., :3], numbers(array[..., 3:])], axis=-1).reshape(-1).astype(F8)
+
+    def unpack(self, vector: Array, array: Array) -> Array:
+        each = np.asarray(vector, F8).reshape(*array.shape[:-1], 5)
+        return np.concatenate([each[..., :3], denominator(each[..., 3:])], axis=-1)
+
+    def gradient(self, array: Array, gradient: Array) -> Array:
+        gradient = np.asarray(gradient, F8)
+        back = (derivative(array[..., 3:]) @ gradient[..., 4:, None])[..., 0]
+        return np.concatenate([gradient[..., :3], back], axis=-1).reshape(-1)
+
+    def rows(self, array: Array, rows: Array) -> Array:
+        each = rows.reshape(-1, 5, *rows.shape[1:]).copy()
+        for section, d in zip(each, derivative(array[..., 3:]).reshape(-1, 2, 2), strict=True):
+            section[3:] = np.tensordot(d, section[3:], axes=1)
+        return each.reshape(rows.shape)
