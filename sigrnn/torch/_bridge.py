@@ -17,6 +17,7 @@ from sigrnn._arrays import Array
 from sigrnn.gradients import jvp, vjp
 
 NUMBERS = int, float, complex, bool
+ARRAYS = np.ndarray, np.generic
 WEAK = "zi", "bias"  # where a number stays one, and widens nothing
 SERVED = {
     torch.float32: np.float32,
@@ -40,7 +41,8 @@ def run(function: Callable[..., Any], given: Named, **options: Any) -> Any:
     given : its differentiable arguments in the order of its signature: tensors, arrays, lists, numbers or None.
     options : the others.
     """
-    tensors, constants = sorted_out(given)
+    tensors, dtype = sorted_out(given)
+    constants = constants_of(given, tensors, dtype)
     call = Call(function, tuple(tensors), tuple(n for n in given if n in tensors or n in constants), constants, options)
     values = tuple(tensors.values())
     transformed = torch._C._are_functorch_transforms_active()
@@ -50,8 +52,8 @@ def run(function: Callable[..., Any], given: Named, **options: Any) -> Any:
     return call.value(found)
 
 
-def sorted_out(given: Named) -> tuple[dict[str, torch.Tensor], Named]:
-    """The tensors, checked, and the constants: arrays in their own dtype, lists in that of the tensors, numbers as they are."""
+def sorted_out(given: Named) -> tuple[dict[str, torch.Tensor], torch.dtype]:
+    """The tensors, checked, and their common dtype."""
     tensors = {name: value for name, value in given.items() if isinstance(value, torch.Tensor)}
     if not tensors:  # then the signal is one
         tensors["x"] = torch.as_tensor(given["x"])
@@ -62,15 +64,20 @@ def sorted_out(given: Named) -> tuple[dict[str, torch.Tensor], Named]:
     if dtypes or dtype not in SERVED:
         dtype = dtype if dtype in SERVED else torch.get_default_dtype()
         tensors = {name: t if t.dtype in SERVED else t.to(dtype) for name, t in tensors.items()}
+    return tensors, dtype
+
+
+def constants_of(given: Named, tensors: Named, dtype: torch.dtype) -> Named:
+    """The other arguments: arrays in their own dtype, lists in that of the tensors, numbers as they are."""
     constants: Named = {}
     for name, value in given.items():
         if value is None or name in tensors:
             continue
         if type(value) not in NUMBERS or name not in WEAK:
-            value = np.asarray(value, None if isinstance(value, np.ndarray | np.generic) else SERVED[dtype])
+            value = np.asarray(value, None if isinstance(value, ARRAYS) else SERVED[dtype])
             value = value if value.dtype.kind in "fc" else value.astype(SERVED[dtype])
         constants[name] = value
-    return tensors, constants
+    return constants
 
 
 def check(name: str, tensor: torch.Tensor) -> None:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 import sigrnn
 from sigrnn.activations import Activation
-from sigrnn.torch._bridge import run
+from sigrnn.torch._bridge import run as run_now
+from sigrnn.torch._compiled import traced
 
 __all__ = ["dense", "filtfilt", "gru", "lfilter", "lstm", "nlfilter", "rnn", "sosfilt", "sosfiltfilt"]
+
+
+def run(function: Any, given: dict[str, Any], **options: Any) -> Any:
+    if torch.compiler.is_compiling():
+        return traced(function.__name__, given, options)
+    return run_now(function, given, **options)
 
 
 def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None, *, method: str = "auto") -> Any:
