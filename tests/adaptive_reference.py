@@ -44,3 +44,125 @@ class NLMS(LMS):
 
     def step(self, w, u, e):
         return self.keep * w + self.mu / (self.eps + np.sum(np.abs(u) ** 2)) * e * u.conj()
+
+
+def sgn(z):
+    """Signs of real and imaginary part."""
+    return np.sign(z.real) + 1j * np.sign(z.imag) if np.iscomplexobj(z) else np.sign(z)
+
+
+class SignError(LMS):
+    """w <- w + mu sgn(e) u*."""
+
+    def step(self, w, u, e):
+        return self.keep * w + self.mu * sgn(e) * u.conj()
+
+
+class SignRegressor(LMS):
+    """w <- w + mu e sgn(u*)."""
+
+    def step(self, w, u, e):
+        return self.keep * w + self.mu * e * sgn(u.conj())
+
+
+class SignSign(LMS):
+    """w <- w + mu sgn(e) sgn(u*)."""
+
+    def step(self, w, u, e):
+        return self.keep * w + self.mu * sgn(e) * sgn(u.conj())
+
+
+class LMF(LMS):
+    """w <- w + mu |e|^2 e u*."""
+
+    def step(self, w, u, e):
+        return self.keep * w + self.mu * abs(e) ** 2 * e * u.conj()
+
+
+class Mathews(LMS):
+    """A step size that follows the gradient of the squared error."""
+
+    def __init__(self, mu, rho, low=0.0, high=np.inf):
+        super().__init__(mu)
+        self.rho, self.low, self.high, self.e, self.u = rho, low, high, 0.0, 0.0
+
+    def slope(self, u, e):
+        """Re(e* e[n-1] u^T u*[n-1]): how the squared error of this sample changes with the step of the one before."""
+        return np.real(np.conj(e) * self.e * np.sum(u * np.conj(self.u)))
+
+    def step(self, w, u, e):
+        self.mu = np.clip(self.mu + self.rho * self.slope(u, e), self.low, self.high)
+        self.e, self.u = e, u
+        power = np.sum(np.abs(u) ** 2)
+        return w + min(self.mu, 1 / power if power else np.inf) * e * u.conj()
+
+
+class Kwong(Mathews):
+    """A step size that follows the squared error."""
+
+    def step(self, w, u, e):
+        power = np.sum(np.abs(u) ** 2)
+        w = w + min(self.mu, 1 / power if power else np.inf) * e * u.conj()
+        self.mu = np.clip(0.97 * self.mu + self.rho * abs(e) ** 2, self.low, self.high)
+        return w
+
+
+class GNGD(Mathews):
+    """NLMS whose regularisation follows the gradient of the squared error."""
+
+    def __init__(self, mu, eps, rho):
+        super().__init__(mu, rho)
+        self.eps = eps
+
+    def step(self, w, u, e):
+        before = np.sum(np.abs(self.u) ** 2)
+        self.eps = max(self.eps - self.rho * self.mu * self.slope(u, e) / (self.eps + before) ** 2, 1e-6)
+        self.e, self.u = e, u
+        return w + self.mu / (self.eps + np.sum(np.abs(u) ** 2)) * e * u.conj()
+
+
+class AP:
+    """w <- w + mu X* (X^T X* + eps I)^-1 e, all of it anew at each sample."""
+
+    def __init__(self, mu, order, eps=1e-3):
+        self.mu, self.order, self.eps, self.windows, self.d = mu, order, eps, None, None
+
+    def step(self, w, u, e):
+        if self.windows is None:
+            self.windows, self.d = [np.zeros(u.size, u.dtype)] * self.order, [0.0] * self.order
+        self.windows = [u.ravel(), *self.windows[:-1]]
+        self.d = [e + np.sum(w * u), *self.d[:-1]]
+        X = np.array(self.windows).T
+        gram = X.T @ X.conj() + self.eps * np.eye(self.order)
+        change = X.conj() @ np.linalg.solve(gram, np.array(self.d) - X.T @ w.ravel())
+        return w + self.mu * change.reshape(w.shape)
+
+
+class RLS:
+    """The textbook's recursion for the inverse correlation matrix."""
+
+    def __init__(self, forgetting, delta=0.1):
+        self.forgetting, self.delta, self.P = forgetting, delta, None
+
+    def step(self, w, u, e):
+        u = u.ravel()
+        if self.P is None:
+            self.P = np.eye(u.size) / self.delta
+        k = self.P @ u.conj() / (self.forgetting + u @ self.P @ u.conj())
+        self.P = (self.P - np.outer(k, u @ self.P)) / self.forgetting
+        return w + e * k.reshape(w.shape)
+
+
+class Kalman(RLS):
+    """Weights that wander with variance q a sample, seen through noise of variance r."""
+
+    def __init__(self, q, r, delta=0.1):
+        super().__init__(r, delta)
+        self.q = q
+
+    def step(self, w, u, e):
+        u = u.ravel()
+        self.P = (np.eye(u.size) / self.delta if self.P is None else self.P) + self.q * np.eye(u.size)
+        k = self.P @ u.conj() / (self.forgetting + u @ self.P @ u.conj())
+        self.P = self.P - np.outer(k, u @ self.P)
+        return w + e * k.reshape(w.shape)

@@ -8,7 +8,20 @@ import numpy as np
 import pytest
 
 from sigrnn import adaptive
-from sigrnn.adaptive import LMS, NLMS, DivergenceError
+from sigrnn.adaptive import (
+    AP,
+    GNGD,
+    LMF,
+    LMS,
+    NLMS,
+    RLS,
+    VSSLMS,
+    DivergenceError,
+    KalmanFilter,
+    SignErrorLMS,
+    SignRegressorLMS,
+    SignSignLMS,
+)
 
 N = 400
 # How to make each filter, and its twin.
@@ -17,6 +30,19 @@ ALGORITHMS = {
     "LMS leaky": (lambda n, **k: LMS(n, 0.02, leakage=0.1, **k), lambda: twins.LMS(0.02, 0.1)),
     "NLMS": (lambda n, **k: NLMS(n, 0.5, **k), lambda: twins.NLMS(0.5)),
     "NLMS leaky": (lambda n, **k: NLMS(n, 0.5, leakage=0.1, **k), lambda: twins.NLMS(0.5, leakage=0.1)),
+    "SignErrorLMS": (lambda n, **k: SignErrorLMS(n, 0.01, **k), lambda: twins.SignError(0.01)),
+    "SignRegressorLMS": (lambda n, **k: SignRegressorLMS(n, 0.02, **k), lambda: twins.SignRegressor(0.02)),
+    "SignSignLMS": (lambda n, **k: SignSignLMS(n, 0.02, **k), lambda: twins.SignSign(0.02)),
+    "LMF": (lambda n, **k: LMF(n, 2e-4, **k), lambda: twins.LMF(2e-4)),
+    "VSSLMS": (lambda n, **k: VSSLMS(n, 0.02, 1e-4, mu_max=0.05, **k), lambda: twins.Mathews(0.02, 1e-4, 0, 0.05)),
+    "VSSLMS of Kwong": (
+        lambda n, **k: VSSLMS(n, 0.02, 1e-3, 1e-3, 0.05, method="kwong", **k),
+        lambda: twins.Kwong(0.02, 1e-3, 1e-3, 0.05),
+    ),
+    "GNGD": (lambda n, **k: GNGD(n, 0.8, 1.0, 0.5, **k), lambda: twins.GNGD(0.8, 1.0, 0.5)),
+    "AP": (lambda n, **k: AP(n, 0.4, 3, 0.1, **k), lambda: twins.AP(0.4, 3, 0.1)),
+    "RLS": (lambda n, **k: RLS(n, 0.98, 0.1, **k), lambda: twins.RLS(0.98)),
+    "KalmanFilter": (lambda n, **k: KalmanFilter(n, 1e-4, 0.01, **k), lambda: twins.Kalman(1e-4, 0.01)),
 }
 
 

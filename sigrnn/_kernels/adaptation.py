@@ -11,12 +11,13 @@ A rule is a few lines that read like its equation. It finds what the loop has re
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from numba import types
 
 from sigrnn._kernels.jit import device, kernel, once, packed, routine, strided
-from sigrnn._kernels.windows import Along, advance, finite, output, real, slide, square
+from sigrnn._kernels.least_squares import bound, correct, gather, measure, project, solve
+from sigrnn._kernels.windows import Along, BySigns, advance, conjugate, csign, finite, output, real, slide, square
 
 # Entries of `counts`, as in `adaptive/base.py`: place in the line, phase of the sliding sums, samples seen since the weights
 # were set, whether a NaN was let in, steps still to leave out, why the loop stopped.
@@ -38,14 +39,114 @@ def nlms(w, line, at, e, keep, r, q, p, s, m):
     return advance(w, line, at, p[0] * e / (p[1] + real(r[0, 0])), keep, Along())
 
 
-class Rule(NamedTuple):
-    """An update, and for how many lags K it wants the sums r."""
+@device
+def sign_error(w, line, at, e, keep, r, q, p, s, m):
+    """w <- w + mu sign(e) conj(u)."""
+    return advance(w, line, at, p[0] * csign(e), keep, Along())
 
-    update: Any
-    lags: int = 0
+
+@device
+def sign_regressor(w, line, at, e, keep, r, q, p, s, m):
+    """w <- w + mu e sign(conj(u))."""
+    return advance(w, line, at, p[0] * e, keep, BySigns())
 
 
-RULES = {"lms": Rule(lms), "nlms": Rule(nlms, lags=1)}
+@device
+def sign_sign(w, line, at, e, keep, r, q, p, s, m):
+    """w <- w + mu sign(e) sign(conj(u))."""
+    return advance(w, line, at, p[0] * csign(e), keep, BySigns())
+
+
+@device
+def lmf(w, line, at, e, keep, r, q, p, s, m):
+    """w <- w + mu |e|^2 e conj(u)."""
+    return advance(w, line, at, p[0] * square(e) * e, keep, Along())
+
+
+@device
+def mathews(w, line, at, e, keep, r, q, p, s, m):
+    """mu <- mu + rho Re(conj(e) e(n-1) u . conj u(n-1)), then LMS; never a step beyond 1 / |u|^2."""
+    s[1] = min(max(s[1] + p[1] * real(conjugate(e) * q[1] * r[0, 1]), p[2]), p[3])
+    return advance(w, line, at, min(s[1], 1.0 / real(r[0, 0])) * e, keep, Along())
+
+
+@device
+def kwong(w, line, at, e, keep, r, q, p, s, m):
+    """LMS with mu, then mu <- decay mu + rho |e|^2; never a step beyond 1 / |u|^2."""
+    g = min(s[1], 1.0 / real(r[0, 0])) * e
+    s[1] = min(max(p[4] * s[1] + p[1] * square(e), p[2]), p[3])
+    return advance(w, line, at, g, keep, Along())
+
+
+@device
+def gngd(w, line, at, e, keep, r, q, p, s, m):
+    """eps <- eps - rho mu Re(conj(e) e(n-1) u . conj u(n-1)) / (eps + |u(n-1)|^2)^2, then NLMS."""
+    change = p[2] * p[0] * real(conjugate(e) * q[1] * r[0, 1])
+    s[1] = max(s[1] - change / (s[1] + real(r[1, 0])) ** 2, p[3])
+    return advance(w, line, at, p[0] * e / (s[1] + real(r[0, 0])), keep, Along())
+
+
+@device
+def affine_projection(w, line, at, e, keep, r, q, p, s, m):
+    """w <- w + mu conj(X) c with (X^T conj(X) + eps I) c = q, X = [u(n), u(n-1), ...] and q = d - X^T w.
+
+    After the step q is (1 - mu) q + mu eps c: no product with a past window is ever taken.
+    """
+    order = q.size
+    solve(r, q, p[1], m)
+    for i in range(order):
+        q[i] = (1.0 - p[0]) * q[i] + p[0] * p[1] * m[order, i]
+        m[order, i] *= p[0]
+    return project(w, line, at, m[order], order, p[p.size - 1])
+
+
+@routine
+def step_by(w, g, k):
+    """w <- w + g k, for k as long as all weights."""
+    taps = w.shape[1]
+    for c in range(w.shape[0]):
+        for i in range(taps):
+            w[c, i] += g * k[c * taps + i]
+
+
+@device
+def rls(w, line, at, e, keep, r, q, p, s, m):
+    """k = P conj(u) / (lambda + u^T P conj(u)), w <- w + k e, P <- (P - k u^T P) / lambda, with P bounded."""
+    size = w.size
+    gather(line, at, w.shape[1], m[size + 1])
+    alpha = measure(m, s, p[0], p[0])
+    step_by(w, e / alpha, m[size])
+    if p[0] < 1.0:
+        bound(m, s, p[1])
+    return output(w, line, at + 1)
+
+
+@device
+def kalman(w, line, at, e, keep, r, q, p, s, m):
+    """P <- P + Q, k = P conj(u) / (R + u^T P conj(u)), w <- w + k e, P <- P - k u^T P."""
+    size = w.size
+    gather(line, at, w.shape[1], m[size + 1])
+    for i in range(size):
+        m[size + 1, i] = conjugate(m[size + 1, i])
+    power = correct(m, s, p[0])
+    step_by(w, e / math.sqrt(power), m[size])
+    return output(w, line, at + 1)
+
+
+RULES = {
+    "lms": lms,
+    "nlms": nlms,
+    "sign_error": sign_error,
+    "sign_regressor": sign_regressor,
+    "sign_sign": sign_sign,
+    "lmf": lmf,
+    "mathews": mathews,
+    "kwong": kwong,
+    "gngd": gngd,
+    "ap": affine_projection,
+    "rls": rls,
+    "kalman": kalman,
+}
 
 
 @routine
@@ -91,9 +192,8 @@ def verdict(line, at, taps, d, e2, s, counts, policy):
     return 0, policy & OMIT != 0
 
 
-def scanner(rule: Rule, leaky: bool) -> Any:
+def scanner(update: Any, leaky: bool) -> Any:
     """The loop over time, with one rule in it."""
-    update = rule.update
 
     def scan(x, d, y, e, history, line, w, r, tails, q, p, s, m, counts, policy):
         # x (N, C)   d, y, e (N,)   history (N or 0, L, C), newest sample's weight first   tails (K, L + 2)

@@ -1,7 +1,26 @@
 """Adaptive filters: weights that follow what they see, sample by sample, in one call or block by block."""
 
 from sigrnn.adaptive.base import AdaptiveFilter, load
-from sigrnn.adaptive.gradient import LMS, NLMS
+from sigrnn.adaptive.gradient import LMS, NLMS, LeakyLMS
+from sigrnn.adaptive.least_squares import AP, RLS, KalmanFilter
 from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
+from sigrnn.adaptive.variants import GNGD, LMF, VSSLMS, SignErrorLMS, SignRegressorLMS, SignSignLMS
 
-__all__ = ["LMS", "NLMS", "AdaptiveFilter", "AdaptiveResult", "DivergenceError", "load"]
+__all__ = [
+    "AP",
+    "GNGD",
+    "LMF",
+    "LMS",
+    "NLMS",
+    "RLS",
+    "VSSLMS",
+    "AdaptiveFilter",
+    "AdaptiveResult",
+    "DivergenceError",
+    "KalmanFilter",
+    "LeakyLMS",
+    "SignErrorLMS",
+    "SignRegressorLMS",
+    "SignSignLMS",
+    "load",
+]

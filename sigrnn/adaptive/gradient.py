@@ -134,6 +134,52 @@ class LMS(GradientFilter):
         return min(1.0 / (3.0 * mean), 1.0 / largest)
 
 
+class LeakyLMS(LMS):
+    r"""
+    Adapt by the LMS rule with leakage.
+
+    .. math:: \mathbf w \leftarrow (1 - \mu \gamma)\, \mathbf w + \mu\, e[n]\, \mathbf u^*[n]
+
+    which descends :math:`|e[n]|^2 + \gamma \|\mathbf w\|^2` instead of the error alone: weights that nothing excites go
+    back to 0, where those of `LMS` would drift with rounding and offsets.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights L of each channel.
+    mu : float
+        Step size :math:`\mu`, in units of one over the power of `x`.
+    leakage : float, default 0.01
+        :math:`\gamma`, in units of the power of `x`. MATLAB's ``LeakageFactor`` is :math:`1 - \mu\gamma`.
+    **settings
+        `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
+
+    See Also
+    --------
+    LMS : With ``leakage=`` it is the same.
+
+    Notes
+    -----
+    The mean of the weights converges for :math:`0 < \mu < 2 / (\gamma + \lambda_{max})` [1]_, to weights that are too small:
+    leakage adds :math:`\gamma` to the diagonal of the autocorrelation matrix. Cost: 2 L products a sample.
+
+    References
+    ----------
+    .. [1] A. H. Sayed, "Adaptive Filters", Wiley, 2008, chapter 10.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sigrnn.adaptive import LeakyLMS
+    >>> x = np.random.default_rng(0).standard_normal(5000)
+    >>> LeakyLMS(n_taps=2, mu=0.001, leakage=1.0)(x, x).w_final.round(1) + 0.0
+    array([0.5, 0. ])
+    """
+
+    def __init__(self, n_taps: int, mu: float, leakage: float = 0.01, **settings: Any) -> None:
+        super().__init__(n_taps, mu, leakage=leakage, **settings)
+
+
 class NLMS(GradientFilter):
     r"""
     Adapt by the normalised LMS rule.

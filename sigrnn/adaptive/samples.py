@@ -50,13 +50,18 @@ class SampleFilter(AdaptiveFilter):
         if delay:
             self._given["delay"] = self._delay
 
-    def _memory(self, size: int) -> tuple[int, Array]:
-        """How many rows of numbers the rule keeps, each of as many as there are weights; its real numbers."""
-        return 0, np.zeros(0)
+    def _memory(self, size: int) -> tuple[Array, Array]:
+        """What the rule keeps for that many weights, before the first sample: real numbers, and a matrix."""
+        return np.zeros(0), np.zeros((0, 0))
+
+    def _ordered(self, matrix: Array) -> Array:
+        """Rows and columns with the newest sample of each channel first."""
+        order = np.arange(len(matrix)).reshape(-1, self.n_taps)[:, ::-1].reshape(-1)
+        return matrix[np.ix_(order, order)]
 
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
         taps, lags = self.n_taps, self._lags
-        rows, scalars = self._memory(taps * channels)
+        scalars, matrix = self._memory(taps * channels)
         reach = taps + lags + self._delay
         counts = np.zeros(COUNTS, np.int64)
         counts[AT], counts[DELAY] = reach - 1, self._delay
@@ -67,7 +72,7 @@ class SampleFilter(AdaptiveFilter):
             "tails": np.zeros((lags, taps + 2), dtype),
             "q": np.zeros(self._errors, dtype),
             "s": np.concatenate([[0.0], scalars]),
-            "m": np.zeros((rows, taps * channels), dtype),
+            "m": matrix.astype(dtype),
             "counts": counts,
         }
 

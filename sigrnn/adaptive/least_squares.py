@@ -1,0 +1,285 @@
+"""Least squares: affine projections, recursive least squares, and Kalman's filter for weights that wander."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import F8, Array
+from sigrnn.adaptive.base import Parameter, count_of
+from sigrnn.adaptive.gradient import GradientFilter, positive
+from sigrnn.adaptive.samples import SampleFilter
+
+LANES = 4  # rows of matrices are filled up to whole vectors, NARROW in `_kernels/windows.py`
+FINITE = "finite and positive"
+
+
+class AP(GradientFilter):
+    r"""
+    Adapt by affine projections: a step that mends the last K errors at once.
+
+    .. math:: \mathbf w \leftarrow (1 - \mu\gamma)\, \mathbf w
+        + \mu\, \mathbf X^* (\mathbf X^{\mathsf T} \mathbf X^* + \varepsilon \mathbf I)^{-1} \mathbf e, \qquad
+        \mathbf X = (\mathbf u[n], \dots, \mathbf u[n-K+1]), \quad
+        \mathbf e = (d[n], \dots, d[n-K+1]) - \mathbf X^{\mathsf T} \mathbf w
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights L of each channel.
+    mu : float
+        Step size :math:`\mu`, without unit; 1 makes all K errors vanish at once.
+    order : int, default 4
+        How many errors K are mended at once; 1 is `NLMS`.
+    eps : float, default 1e-3
+        Regularisation :math:`\varepsilon`, in units of the power of a window.
+    **settings
+        `leakage`, `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
+
+    See Also
+    --------
+    NLMS, RLS : The two it lies between.
+
+    Notes
+    -----
+    Stable for :math:`0 < \mu < 2` [1]_. It learns faster than `NLMS` from coloured signals, and noise reaches the weights
+    more.
+
+    Neither the matrix nor the errors are computed anew. Its entries are sums of products of the signal with itself, which
+    slide as the power of `NLMS` does; the errors of past windows follow from those before the step,
+    :math:`\mathbf e - \mu \mathbf X^{\mathsf T} \mathbf X^* \mathbf c = (1 - \mu)\, \mathbf e + \mu \varepsilon \mathbf c`
+    where :math:`\mathbf c` is the solution (with leakage it is that but for the share that leaks). Each is carried on for K - 1
+    samples only, so rounding errors do not add up. Cost: (K + 1) L products a sample, and K^3 / 6.
+
+    References
+    ----------
+    .. [1] K. Ozeki, T. Umeda, "An adaptive filtering algorithm using an orthogonal projection to an affine subspace and its
+       properties", Electronics and Communications in Japan 67-A(5), 1984.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sigrnn.adaptive import AP
+    >>> x = np.cumsum(np.random.default_rng(0).standard_normal(1000))
+    >>> f = AP(n_taps=3, mu=0.5, order=2)
+    >>> f(x, np.convolve(x, [1.0, -0.5, 0.25])[:1000]).w_final.round(3)
+    array([ 1.  , -0.5 ,  0.25])
+    """
+
+    _rule = "ap"
+    eps = Parameter(1, FINITE, positive)
+
+    def __init__(self, n_taps: int, mu: float, order: int = 4, eps: float = 1e-3, **settings: Any) -> None:
+        self._order = count_of(order, "order")
+        self._lags = self._errors = self._order  # type: ignore[misc]
+        super().__init__(n_taps, mu, **settings)
+        self._leaky = False  # the rule always reads the share that is kept
+        self.eps = eps
+        self._given["order"] = self._order
+
+    @property
+    def order(self) -> int:
+        return self._order
+
+    def _memory(self, size: int) -> tuple[Array, Array]:
+        return np.zeros(0), np.zeros((self._order + 1, self._order))
+
+    def suggest_mu(self, x: ArrayLike) -> float:
+        """
+        Find a step size that is safe for this input: 0.5, a quarter of the bound, for any.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,) or (N, channels)
+            Input like that to come; the step does not depend on it.
+
+        Returns
+        -------
+        float
+            0.5.
+        """
+        return 0.5
+
+
+def padded(size: int) -> Array:
+    """A square matrix, and two more rows for vectors, filled up to whole vectors of lanes."""
+    return np.zeros((size + 2, -(-size // LANES) * LANES))
+
+
+class RLS(SampleFilter):
+    r"""
+    Adapt by recursive least squares.
+
+    .. math:: \mathbf k = \frac{\mathbf P \mathbf u^*[n]}{\lambda + \mathbf u^{\mathsf T}[n] \mathbf P \mathbf u^*[n]}, \qquad
+        \mathbf w \leftarrow \mathbf w + e[n]\, \mathbf k, \qquad
+        \mathbf P \leftarrow \frac{1}{\lambda} \bigl(\mathbf P - \mathbf k \mathbf u^{\mathsf T}[n] \mathbf P\bigr)
+
+    from :math:`\mathbf P = \mathbf I / \delta`. The weights minimise
+    :math:`\sum_i \lambda^{n-i} |e[i]|^2 + \delta \lambda^{n+1} \|\mathbf w - \mathbf w_0\|^2` at each sample.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights L of each channel.
+    forgetting : float, default 0.99
+        :math:`\lambda`, above 0 and at most 1; the memory is :math:`1/(1-\lambda)` samples long.
+    delta : float, default 0.1
+        :math:`\delta`, in units of the power of `x`. P begins at ``I / delta``.
+    p_max : float, optional
+        Where the variances on the diagonal of P are held, by default ``1e10 / delta``; see the notes.
+    **settings
+        `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
+
+    Attributes
+    ----------
+    P : ndarray, shape (L, L)
+        The inverse of the correlation matrix, newest sample first (channel after channel if there are several).
+
+    See Also
+    --------
+    KalmanFilter : Says how weights wander, instead of forgetting.
+    AP : Cheaper.
+
+    Notes
+    -----
+    P is kept as :math:`\mathbf U \mathbf D \mathbf U^{\mathsf H}`, U triangular with ones on its diagonal, D diagonal, and updated by Bierman's
+    method [2]_. D is only ever multiplied by quotients of positive numbers: P is symmetric by its form and positive definite
+    whatever rounding does, with half the work of the plain update.
+
+    Where the input does not excite a direction, forgetting lets P grow by :math:`1/\lambda` at each sample, without end. So at
+    each sample one variance :math:`P_{jj}`, each in turn, is looked at. When it is beyond twice `p_max`, P is updated as if weight j had been
+    measured, and confirmed, with just the accuracy that brings the variance to `p_max`. Directions that are excited keep
+    forgetting, and until a variance gets there the method is the textbook's. Cost: 2 L^2 products a sample, memory L^2, whatever
+    the length of the signal.
+
+    References
+    ----------
+    .. [1] S. Haykin, "Adaptive Filter Theory", 5th ed., Pearson, 2014, chapter 10.
+    .. [2] G. J. Bierman, "Factorization Methods for Discrete Sequential Estimation", Academic Press, 1977, chapter 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sigrnn.adaptive import RLS
+    >>> x = np.random.default_rng(0).standard_normal(100)
+    >>> f = RLS(n_taps=3, forgetting=0.95)
+    >>> f(x, np.convolve(x, [1.0, -0.5, 0.25])[:100]).w_final.round(3)
+    array([ 1.  , -0.5 ,  0.25])
+    """
+
+    _rule, _settings = "rls", "forgetting"
+    forgetting = Parameter(0, "above 0 and at most 1", lambda value: 0.0 < value <= 1.0)
+    p_max = Parameter(1, "positive", lambda value: value > 0.0)
+    delta = Parameter(2, FINITE, positive)
+
+    def __init__(
+        self, n_taps: int, forgetting: float = 0.99, delta: float = 0.1, p_max: float | None = None, **settings: Any
+    ) -> None:
+        super().__init__(n_taps, **settings)
+        self.forgetting, self.delta = forgetting, delta
+        self.p_max = 1e10 / self.delta if p_max is None else p_max
+
+    def _memory(self, size: int) -> tuple[Array, Array]:
+        return np.concatenate([np.full(size, 1.0 / self.delta), [0.0]]), padded(size)
+
+    @property
+    def P(self) -> Array:
+        if not self._state:
+            return np.eye(self.n_taps) / self.delta
+        size = self._state["w"].size
+        u = np.triu(self._state["m"][:size, :size].T, 1) + np.eye(size)
+        return self._ordered((u * self._state["s"][1 : size + 1]) @ u.conj().T)
+
+
+class KalmanFilter(SampleFilter):
+    r"""
+    Adapt by Kalman's filter, for weights that wander at random.
+
+    .. math:: \mathbf P \leftarrow \mathbf P + \mathbf Q, \qquad
+        \mathbf k = \frac{\mathbf P \mathbf u^*[n]}{R + \mathbf u^{\mathsf T}[n] \mathbf P \mathbf u^*[n]}, \qquad
+        \mathbf w \leftarrow \mathbf w + e[n]\, \mathbf k, \qquad
+        \mathbf P \leftarrow \mathbf P - \mathbf k \mathbf u^{\mathsf T}[n] \mathbf P
+
+    The model is :math:`\mathbf w[n+1] = \mathbf w[n] + \mathbf q[n]`, :math:`d[n] = \mathbf w^{\mathsf T}[n] \mathbf u[n] + r[n]` with noise of
+    covariances Q and R. For Gaussian noise no other estimate of the weights has a smaller mean square error [1]_.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights L of each channel.
+    process : float or array_like, shape (n_taps,) or (n_taps, channels)
+        Variance :math:`q` of what each weight changes by from sample to sample, for all or for each; Q is diagonal.
+    measurement : float
+        Variance R of the noise in `d`.
+    delta : float, default 0.1
+        P begins at ``I / delta``: the inverse variance of the weights before the first sample.
+    **settings
+        `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
+
+    Attributes
+    ----------
+    P : ndarray, shape (L, L)
+        Covariance of the weights, newest sample first (channel after channel if there are several).
+
+    See Also
+    --------
+    RLS : Forgets instead.
+
+    Notes
+    -----
+    P changes by the product of a vector with itself, computed alike on both sides of the diagonal: it is symmetric to the
+    last bit. Process noise above 0 keeps it from becoming singular, and where nothing is heard it grows by q at each sample, not
+    exponentially. Cost: 2 L^2 products a sample.
+
+    References
+    ----------
+    .. [1] S. Haykin, "Adaptive Filter Theory", 5th ed., Pearson, 2014, chapter 14.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sigrnn.adaptive import KalmanFilter
+    >>> x = np.random.default_rng(0).standard_normal(500)
+    >>> f = KalmanFilter(n_taps=3, process=1e-6, measurement=1e-2)
+    >>> f(x, np.convolve(x, [1.0, -0.5, 0.25])[:500]).w_final.round(2)
+    array([ 1.  , -0.5 ,  0.25])
+    """
+
+    _rule, _settings = "kalman", "measurement"
+    measurement = Parameter(0, FINITE, positive)
+    delta = Parameter(2, FINITE, positive)
+
+    def __init__(
+        self, n_taps: int, process: ArrayLike, measurement: float, delta: float = 0.1, **settings: Any
+    ) -> None:
+        super().__init__(n_taps, **settings)
+        self.measurement, self.delta = measurement, delta
+        noise = np.array(process, F8)
+        if noise.ndim > 2 or noise.shape[:1] not in ((), (self.n_taps,)):
+            raise ValueError(f"process has shape {noise.shape}, expected (), ({n_taps},) or ({n_taps}, channels)")
+        if not (noise >= 0.0).all() or not np.isfinite(noise).all():
+            raise ValueError("process must be finite and not negative")
+        self._noise = noise
+        self._given["process"] = float(noise) if noise.ndim == 0 else noise
+
+    def _memory(self, size: int) -> tuple[Array, Array]:
+        noise = self._noise
+        if noise.ndim == 2 and noise.size != size:
+            raise ValueError(f"process has shape {noise.shape}, expected ({self.n_taps}, {size // self.n_taps})")
+        each = np.broadcast_to(noise if noise.ndim != 1 else noise[:, None], (self.n_taps, size // self.n_taps))
+        m = padded(size)
+        m[np.arange(size), np.arange(size)] = 1.0 / self.delta
+        return self._to_inner(each).reshape(-1), m
+
+    @property
+    def process(self) -> float | Array:
+        return self._given["process"]
+
+    @property
+    def P(self) -> Array:
+        if not self._state:
+            return np.eye(self.n_taps) / self.delta
+        size = self._state["w"].size
+        return self._ordered(self._state["m"][:size, :size])
