@@ -26,6 +26,7 @@ from sigrnn.nonlinear import nlfilter
 from sigrnn.recurrent import dense, gru, lstm, rnn
 from sigrnn.steady import lfilter_zi, lfiltic, sosfilt_zi
 from sigrnn.streams import Stream
+from sigrnn.training import DivergenceError, FitResult, fit
 from sigrnn.workers import get_workers, set_workers
 from sigrnn.zerophase import filtfilt, sosfiltfilt
 
@@ -42,6 +43,8 @@ __all__ = [
     "Bidirectional",
     "Chain",
     "Dense",
+    "DivergenceError",
+    "FitResult",
     "GradientFlow",
     "Model",
     "NonlinearFIR",
@@ -52,6 +55,7 @@ __all__ = [
     "adaptive",
     "dense",
     "filtfilt",
+    "fit",
     "get_workers",
     "gradient_flow",
     "gru",

@@ -1,0 +1,7 @@
+"""Training: `fit` takes a model, inputs and targets, and finds parameters that make its outputs come close to them."""
+
+from .divergence import DivergenceError
+from .fit import fit
+from .result import FitResult
+
+__all__ = ["DivergenceError", "FitResult", "fit"]

@@ -1,0 +1,187 @@
+"""Gradient descent in small steps: 'sgd' and 'adam', over batches of sequences and segments of time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sigrnn._arrays import F8, Array
+
+from .data import Batch, Data
+from .divergence import diverged
+from .problem import Problem, causal
+from .watch import Watch
+
+RATES = {"adam": 5e-3, "sgd": 1e-2}
+FLOOR = 0.01  # of the first learning rate: where its fall ends
+
+
+@dataclass
+class Plan:
+    """
+    Which samples go into which step.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes through the data.
+    batch : int or None
+        Sequences side by side in a step; all if None.
+    tbptt : int or None
+        Samples after which a step is taken and the gradient cut off; whole sequences if None.
+    clip : float or None
+        Largest norm of a gradient.
+    warmup : int
+        Samples at the beginning of each sequence that do not count.
+    rate : float, callable or None
+        Learning rate, or a function of the epochs that are over, a fraction included.
+    """
+
+    epochs: int
+    batch: int | None
+    tbptt: int | None
+    clip: float | None
+    warmup: int
+    rate: float | Callable[[float], float] | None
+
+    def batches(self, data: Data, rng: np.random.Generator, pad: bool) -> Iterator[Batch]:
+        """All sequences once, in a random order where they do not go together."""
+        size = len(data.x) if self.batch is None else min(self.batch, len(data.x))
+        order = rng.permutation(len(data.x)) if size < len(data.x) else np.arange(size)
+        for first in range(0, len(order), size):
+            picked = data.taken(order[first : first + size])
+            yield from picked.batches(pad=False) if not pad else [picked.batch(range(len(picked.x)))]
+
+    def segments(self, samples: int) -> Iterator[tuple[slice, bool]]:
+        """Spans of time, and whether to learn from them: what is warm-up alone is only run through."""
+        if self.tbptt is None:
+            yield slice(0, samples), True
+            return
+        lead = min(self.warmup, samples)
+        if lead:
+            yield slice(0, lead), False
+        for first in range(lead, samples, self.tbptt):
+            yield slice(first, min(first + self.tbptt, samples)), True
+
+    def steps(self, data: Data) -> int:
+        """Steps in an epoch, about."""
+        count = 1 if self.batch is None else -(-len(data.x) // self.batch)
+        longest = max(map(len, data.x))
+        return count * (1 if self.tbptt is None else max(-(-(longest - self.warmup) // self.tbptt), 1))
+
+    def rate_at(self, solver: str, epoch: float) -> float:
+        """Learning rate of a step: half a cosine falls over all epochs, if none is given."""
+        if callable(self.rate):
+            return float(self.rate(epoch))
+        if self.rate is not None:
+            return float(self.rate)
+        fall = 0.5 * (1.0 + math.cos(math.pi * epoch / self.epochs))
+        return RATES[solver] * (FLOOR + (1.0 - FLOOR) * fall)
+
+
+class Adam:
+    """Steps of the size of the learning rate, whatever the size of the gradient."""
+
+    def __init__(self, size: int) -> None:
+        self.mean, self.square, self.count = np.zeros(size), np.zeros(size), 0
+
+    def __call__(self, slope: Array, rate: float) -> Array:
+        self.count += 1
+        self.mean += 0.1 * (slope - self.mean)
+        self.square += 0.001 * (slope * slope - self.square)
+        mean, square = self.mean / (1.0 - 0.9**self.count), self.square / (1.0 - 0.999**self.count)
+        return -rate * mean / (np.sqrt(square) + 1e-8)
+
+
+class Sgd:
+    """The lecture's step: against the gradient."""
+
+    def __init__(self, size: int) -> None:
+        pass
+
+    def __call__(self, slope: Array, rate: float) -> Array:
+        return -rate * slope
+
+
+RULES: dict[str, type[Adam] | type[Sgd]] = {"adam": Adam, "sgd": Sgd}
+
+
+def descend(solver: str, problem: Problem, watch: Watch, plan: Plan, rng: np.random.Generator) -> tuple[str, str]:
+    """Go down; returns why it ended."""
+    walk = Walk(solver, problem, watch, plan)
+    pad, whole = causal(problem.model), plan.tbptt is None and plan.batch is None
+    for epoch in range(plan.epochs):
+        start, walk.sums, norms = walk.theta, [0.0, 0.0], []
+        for batch in [None] if whole else plan.batches(problem.data, rng, pad):
+            for norm in walk.whole(epoch) if batch is None else walk.along(batch, epoch):
+                norms.append(norm)
+                watch.bar.update()
+        # The loss is that on the way: of one step exactly where it began, of many about where they led to.
+        where, clipped = start if len(norms) == 1 else walk.theta, sum(norm > (plan.clip or math.inf) for norm in norms)
+        numbers = {"gradient_norm": float(np.mean(norms)), "clipped": clipped, "rate": walk.rate}
+        watch.note(where, walk.sums[0] / walk.sums[1], **numbers)
+    if plan.epochs and where is start:  # the last step has not been judged
+        watch.offer(walk.theta)
+    return "max_iter", f"{plan.epochs} epochs are over"
+
+
+class Walk:
+    """The way down: where we are, and what went into the epoch so far."""
+
+    def __init__(self, solver: str, problem: Problem, watch: Watch, plan: Plan) -> None:
+        self.solver, self.problem, self.watch, self.plan = solver, problem, watch, plan
+        self.theta = np.array(problem.model.to_vector(), F8)
+        self.rule = RULES[solver](self.theta.size)
+        self.per_epoch, self.sums, self.rate, self.taken = plan.steps(problem.data), [0.0, 0.0], 0.0, 0
+
+    def along(self, batch: Batch, epoch: int) -> Iterator[float]:
+        """Take the steps of a batch, segment after segment; yields the norms of their gradients."""
+        state: Any = None
+        for span, learn in self.plan.segments(batch.x.shape[1]):
+            part = batch.part(span)
+            weight = float(part.w.sum(dtype=F8)) if learn else 0.0
+            self.problem.model.from_vector(self.theta)
+            if weight == 0.0:
+                state = self.problem.model.run(part.x, state)[1]
+                continue
+            value, slope, y, state = self.problem.pulled(part, state)
+            slope = slope / weight + 2.0 * self.problem.regularization * self.theta
+            norm = float(np.sqrt(slope @ slope))
+            if not (math.isfinite(value) and math.isfinite(norm)):
+                raise diverged(self.problem.model, part, y, self.moved_from(), epoch + 1)
+            self.sums[0] += value
+            self.sums[1] += weight
+            self.step(slope, norm, epoch)
+            yield norm
+
+    def whole(self, epoch: int) -> Iterator[float]:
+        """Take one step for all data; yields the norm of its gradient."""
+        loss, slope = self.problem.gradient(self.theta)
+        norm = float(np.sqrt(slope @ slope))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            self.problem.check(self.theta, self.moved_from(), epoch + 1)
+        self.sums = [loss, 1.0]
+        self.step(slope, norm, epoch)
+        yield norm
+
+    def step(self, slope: Array, norm: float, epoch: int) -> None:
+        """Go on by one step."""
+        if self.plan.clip is not None and norm > self.plan.clip:
+            slope = slope * (self.plan.clip / norm)
+        self.rate = self.plan.rate_at(self.solver, min(self.taken / self.per_epoch, epoch + 1.0))
+        self.before, self.theta = self.theta, self.theta + self.rule(slope, self.rate)
+        self.watch.latest = self.before  # the newest known to have a finite loss
+        self.taken += 1
+
+    def moved_from(self) -> dict[str, Array] | None:
+        """The parameters before the last step."""
+        if not self.taken:
+            return None
+        self.problem.model.from_vector(self.before)
+        before = {name: np.array(value) for name, value in self.problem.model.params.items()}
+        self.problem.model.from_vector(self.theta)
+        return before

@@ -1,0 +1,313 @@
+"""The door: `fit` checks what it is given, chooses a solver, and sees to it that the best parameters are kept."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import F8
+
+from . import descent, lbfgs, least_squares
+from .data import Data, sequences
+from .losses import Loss, Named, known
+from .problem import Problem, has_sensitivities
+from .result import FitResult
+from .start import better_start
+from .watch import Iteration, NoBar, Stopped, Watch, bar
+
+SOLVERS = ("auto", "lm", "lbfgs", "adam", "sgd")
+ITERATIONS = {"lm": 100, "lbfgs": 1000}
+STEPS, EPOCHS, MOST_EPOCHS = 2000, 20, 2000  # of descent, by default: steps in all, and bounds for the epochs they make
+PATIENCE = {"lm": 10, "lbfgs": 50}
+FEW_PARAMETERS, FEW_SLOPES, FEW_SAMPLES = 200, 10**7, 200_000  # up to which 'auto' takes 'lm', and 'lbfgs'
+BATCH, SEGMENT = 16, 1024  # of 'auto' when it takes 'adam'
+
+Signals = ArrayLike | list[Any]
+
+
+def fit(
+    model: Any,
+    x: Signals,
+    t: Signals,
+    *,
+    solver: str = "auto",
+    loss: str | tuple[Callable[..., Any], Callable[..., Any]] = "mse",
+    max_iter: int | None = None,
+    batch: int | None = None,
+    tbptt: int | None = None,
+    clip: float | None = None,
+    warmup: int = 0,
+    validation: float | tuple[Any, ...] | None = None,
+    weights: Signals | None = None,
+    regularization: float = 0.0,
+    rng: Any = None,
+    progress: bool = True,
+    callback: Callable[[Iteration], Any] | None = None,
+    learning_rate: float | Callable[[float], float] | None = None,
+) -> FitResult:
+    r"""
+    Train a model, so that its output for x comes close to t.
+
+    .. math:: E = \frac{\sum_n w[n]\, \rho(y[n] - t[n])}{\sum_n w[n]} + \lambda\, \lVert\theta\rVert^2
+
+    with the loss :math:`\rho`, weights w and the model's vector of parameters :math:`\theta`.
+
+    Parameters
+    ----------
+    model : Model
+        Trained in place, also when it is interrupted: afterwards it has the best parameters found. One without sizes
+        is initialised.
+    x, t : array_like or list of array_like
+        Inputs and targets: one sequence, (N,) or (N, channels), several of one length, (B, N, channels), or a list of
+        sequences of any length.
+    solver : {'auto', 'lm', 'lbfgs', 'adam', 'sgd'}, default 'auto'
+        'lm' is Levenberg-Marquardt on exact sensitivities [1]_, for few parameters the fastest by far; 'lbfgs' takes the
+        gradient over all data; 'adam' [2]_ and 'sgd' take small steps, each from a part of the data. 'auto': 'adam'
+        if `batch`, `tbptt`, `clip` or `learning_rate` is given; 'lm' up to 200 parameters and 1e7 numbers of
+        sensitivities; 'lbfgs' up to 200 000 samples; else 'adam' with a `batch` of 16 and a `tbptt` of 1024.
+    loss : {'mse', 'mae', 'huber', 'esr', 'nmse'} or tuple of callable, default 'mse'
+        Mean of squared or absolute errors, or Huber's, which is quadratic up to 1; the squared error relative to the power
+        of t, or to its variance. Or ``(loss(y, t) -> float, gradient(y, t) -> array)``, called for each sequence
+        without its warm-up, in the shape of t, and averaged in proportion to their lengths; not for 'lm'.
+    max_iter : int, optional
+        Iterations ('lm': 100, 'lbfgs': 1000), or epochs: passes through the data. By default as many as make about 2000
+        steps, from 20 to 2000.
+    batch : int, optional
+        Sequences side by side in each step of 'adam' and 'sgd', in an order drawn anew for each epoch; all by default. A
+        single sequence is cut into so many pieces.
+    tbptt : int, optional
+        Truncated back-propagation through time: a step after every so many samples. The state is carried on, the
+        gradient is not. Whole sequences by default.
+    clip : float, optional
+        Longer gradients are shortened to this norm. `history` counts how often.
+    warmup : int, default 0
+        Samples at the beginning of each sequence, or piece, that are run through but do not count.
+    validation : float or tuple, optional
+        (x, t) that are only looked at, or a share of the data: the last sequences, or the last part of a single one,
+        where the model knows what went before. The parameters kept are those best there, and training
+        ends when they have not improved for 10 ('lm') or 50 ('lbfgs') iterations, or a fifth of the epochs, 10 at least.
+    weights : array_like or list of array_like, optional
+        Not negative, for each time, (N,), or number of t; those of weight 0 may be NaN. For losses by name.
+    regularization : float, default 0.0
+        The factor :math:`\lambda`.
+    rng : int, Generator or None, optional
+        What draws initial parameters and the order of sequences. None is 0, so that a run can be repeated.
+    progress : bool, default True
+        Show a bar with the loss and the time left, if tqdm is installed and it takes longer than a second.
+    callback : callable, optional
+        Called after each iteration with a named tuple of `iteration`, `loss`, `validation_loss` and `model`. Training
+        ends if it returns True or raises StopIteration.
+    learning_rate : float or callable, optional
+        Of 'adam' and 'sgd': a constant, or a function of the epochs that are over. By default it falls from 0.005
+        or 0.01 to a hundredth of it, as half a cosine.
+
+    Returns
+    -------
+    FitResult
+        ``model``, ``history``, ``loss``, ``n_iter``, ``stop_reason`` and more; ``plot()`` draws them.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not what it should be, or an option is not one of the solver's.
+    DivergenceError
+        If outputs, loss or gradient are not finite: a ValueError that names the sample and the parameter where it
+        began. The model has the best parameters before that.
+    TypeError
+        If 'lm' is asked for and the model has no sensitivities.
+
+    See Also
+    --------
+    vjp : The gradients by themselves.
+    scipy.optimize.least_squares, scipy.optimize.minimize : What 'lm' and 'lbfgs' rest on.
+
+    Notes
+    -----
+    Where a model is a linear filter, 'lm' and 'lbfgs' begin with Steiglitz and McBride's iteration [3]_: linear least
+    squares for numerator and denominator, with signals filtered by the denominator before. It is taken if it is better than
+    what the model came with.
+
+    Without `validation`, 'adam' and 'sgd' judge an epoch of several steps by the mean of its losses on the way.
+    Absolute errors below a thousandth of the target's root mean square are squared by 'lm'.
+
+    Cost of an iteration: one call and one pull-back for all data; of 'lm', a call for each parameter, or two filters
+    in all if the model is a linear filter, and O(N P^2) for P parameters.
+
+    References
+    ----------
+    .. [1] J. J. More, "The Levenberg-Marquardt algorithm: implementation and theory", Numerical Analysis, Lecture Notes in
+       Mathematics 630, Springer 1978, doi:10.1007/BFb0067700.
+    .. [2] D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, arXiv:1412.6980.
+    .. [3] K. Steiglitz, L. E. McBride, "A technique for the identification of linear systems", IEEE Transactions on
+       Automatic Control 10 (4), 461-464, 1965, doi:10.1109/TAC.1965.1098181.
+
+    Examples
+    --------
+    Which filter made this?
+
+    >>> import numpy as np
+    >>> import sigrnn
+    >>> x = np.random.default_rng(0).standard_normal(1000)
+    >>> t = sigrnn.lfilter([1.0, 0.5], [1.0, -0.9], x)
+    >>> result = sigrnn.fit(sigrnn.IIR(1), x, t)
+    >>> result.solver, result.stop_reason
+    ('lm', 'converged')
+    >>> result.model.params["b"].round(6), result.model.params["a"].round(6)
+    (array([1. , 0.5]), array([ 1. , -0.9]))
+    """
+    rng = np.random.default_rng(0 if rng is None else rng)
+    steps = Steps(batch, tbptt, clip, learning_rate)
+    check_numbers(solver, max_iter, warmup, regularization, steps)
+    data, judged = prepared(model, x, t, weights, warmup, validation, rng)
+    measure = known(loss, data, weights is not None)
+    solver, steps = chosen(solver, model, data, measure, steps)
+    if judged is not None:
+        judged_by = Problem(model, judged, known(loss, judged))
+    if solver in descent.RULES and steps.batch is not None and len(data.x) == 1 and steps.batch > 1:
+        data = data.cut(steps.batch, warmup)
+    problem = Problem(model, data, measure, float(regularization))
+    plan = descent.Plan(0, steps.batch, steps.tbptt, steps.clip, warmup, steps.learning_rate)
+    settings: dict[str, Any] = {"max_iter": ITERATIONS.get(solver, 0) if max_iter is None else max_iter}
+    if solver in descent.RULES:
+        if max_iter is None:
+            settings["max_iter"] = int(np.clip(STEPS // plan.steps(data), EPOCHS, MOST_EPOCHS))
+        settings.update(batch=steps.batch, tbptt=steps.tbptt)
+    plan.epochs = settings["max_iter"]
+    patience = PATIENCE.get(solver, max(plan.epochs // 5, 10))
+    total = plan.epochs * (plan.steps(data) if solver in descent.RULES else 1)
+    watch = Watch(np.array(model.to_vector(), F8), problem, judged_by if judged else None, patience, callback, NoBar())
+    watch.bar = bar(progress, total, "step" if solver in descent.RULES else "iteration", solver)
+    reason, message = run(solver, problem, watch, plan, rng)
+    return result_of(problem, watch, solver, settings, reason, message)
+
+
+class Steps(NamedTuple):
+    """What only solvers that take small steps can be told."""
+
+    batch: int | None
+    tbptt: int | None
+    clip: float | None
+    learning_rate: float | Callable[[float], float] | None
+
+    def given(self) -> list[str]:
+        """Names of those that were given."""
+        return [name for name, value in self._asdict().items() if value is not None]
+
+
+def check_numbers(solver: Any, max_iter: Any, warmup: Any, regularization: Any, steps: Steps) -> None:
+    """Raise for what does not depend on the data."""
+    if solver not in SOLVERS:
+        raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
+    least = {"max_iter": (max_iter, 0), "warmup": (warmup, 0), "batch": (steps.batch, 1), "tbptt": (steps.tbptt, 1)}
+    for name, (value, low) in least.items():
+        if value is not None and operator.index(value) < low:
+            raise ValueError(f"{name} must be at least {low}, got {value}")
+    positive = {"clip": steps.clip, "learning_rate": None if callable(steps.learning_rate) else steps.learning_rate}
+    for name, number in positive.items():
+        if number is not None and not 0.0 < float(number) < np.inf:
+            raise ValueError(f"{name} must be positive and finite, got {number}")
+    if not 0.0 <= float(regularization) < np.inf:
+        raise ValueError(f"regularization must be finite and not negative, got {regularization}")
+    if solver in ("lm", "lbfgs") and steps.given():
+        raise ValueError(f"{', '.join(steps.given())}: not for solver {solver!r}, which sees all data at once")
+
+
+def prepared(
+    model: Any, x: Any, t: Any, weights: Any, warmup: int, validation: Any, rng: np.random.Generator
+) -> tuple[Data, Data | None]:
+    """Take the data apart, in training and validation data; give the model its sizes, and check that they fit."""
+    data, judged = sequences(x, t, weights), None
+    if isinstance(validation, tuple | list):
+        if len(validation) not in (2, 3):
+            raise ValueError(f"validation must be a pair (x, t) or a share of the data, got {len(validation)} things")
+        names = ("validation x", "validation t", "validation weights")
+        judged = sequences(validation[0], validation[1], validation[2] if len(validation) == 3 else None, names)
+        if (judged.inputs, judged.outputs) != (data.inputs, data.outputs):
+            raise ValueError(
+                f"validation has {judged.inputs} inputs and {judged.outputs} outputs, x and t have {data.inputs} and "
+                f"{data.outputs}"
+            )
+    elif validation is not None:
+        if isinstance(validation, bool) or not isinstance(validation, Real) or not 0.0 < float(validation) < 1.0:
+            raise ValueError(f"validation must be (x, t) or a share of the data between 0 and 1, got {validation!r}")
+        data, judged = data.without(warmup).split(float(validation))
+    data, judged = data.without(warmup), judged and judged.without(warmup)
+    for name, each in (("x", data), ("validation", judged)):
+        if each is not None and not each.counted:
+            raise ValueError(f"{name}: no sample counts, with a warmup of {warmup} samples and the weights given")
+    if getattr(model, "inputs", 0) is None:
+        model.init(data.inputs, rng)
+    dtype = np.result_type(*model.params.values())
+    data, judged = data.astype(dtype), judged and judged.astype(dtype)
+    if getattr(model, "inputs", data.inputs) != data.inputs:
+        raise ValueError(f"x has {data.inputs} channels, the model takes {model.inputs}")
+    made = np.shape(model(data.x[0][None, :1]))[-1]
+    if made != data.outputs:
+        raise ValueError(f"t has {data.outputs} channels, the model has {made} outputs")
+    return data, judged
+
+
+def chosen(solver: str, model: Any, data: Data, loss: Loss, steps: Steps) -> tuple[str, Steps]:
+    """The solver, and with it what else 'auto' decides."""
+    if solver == "lm" and not isinstance(loss, Named):
+        raise ValueError("solver 'lm' takes losses by name; for a pair of functions take 'lbfgs' or 'adam'")
+    if solver == "lm" and not has_sensitivities(model, data.batch([0])):
+        model.sensitivities(data.x[0][None, :1])  # says why not
+    if solver != "auto":
+        return solver, steps
+    if steps.given():
+        return "adam", steps
+    size, samples = model.to_vector().size, sum(map(len, data.x))
+    few = size <= FEW_PARAMETERS and size * data.counted <= FEW_SLOPES
+    if few and isinstance(loss, Named) and has_sensitivities(model, data.batch([0])):
+        return "lm", steps
+    if samples <= FEW_SAMPLES:
+        return "lbfgs", steps
+    return "adam", steps._replace(batch=BATCH, tbptt=SEGMENT)
+
+
+def run(solver: str, problem: Problem, watch: Watch, plan: descent.Plan, rng: np.random.Generator) -> tuple[str, str]:
+    """Let the solver work; whatever ends it, the model is left with the best parameters."""
+    try:
+        if solver in descent.RULES:
+            return descent.descend(solver, problem, watch, plan, rng)
+        watch.best = watch.latest = better_start(problem, watch.best)
+        problem.model.from_vector(watch.best)
+        return (least_squares if solver == "lm" else lbfgs).solve(problem, watch, plan.epochs)
+    except Stopped as stop:
+        return stop.reason, stop.message
+    except KeyboardInterrupt:
+        if np.isinf(watch.score):
+            watch.best = watch.latest
+        return "interrupted", "interrupted from the keyboard; the best parameters so far are kept"
+    finally:
+        watch.bar.close()
+        problem.model.from_vector(watch.best)
+
+
+def result_of(
+    problem: Problem, watch: Watch, solver: str, settings: dict[str, Any], reason: str, message: str
+) -> FitResult:
+    """What the user gets."""
+    judged = watch.validation
+    shown = (judged or problem).data
+    longest = max(range(len(shown.x)), key=lambda k: len(shown.x[k]))
+    return FitResult(
+        model=problem.model,
+        history=watch.history,
+        loss=problem.value(watch.best),
+        n_iter=watch.iterations,
+        stop_reason=reason,
+        message=message,
+        solver=solver,
+        settings=settings,
+        validation_loss=None if judged is None else judged.value(watch.best),
+        clipped=int(sum(watch.history.columns.get("clipped", ()))),
+        x=shown.x[longest],
+        t=shown.t[longest],
+    )

@@ -1,0 +1,59 @@
+"""'lbfgs': quasi-Newton steps from the gradient over all data, by SciPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sigrnn._arrays import F8, Array
+
+from .problem import Problem
+from .watch import Watch
+
+PAIRS = 20  # of steps and slopes that are remembered
+
+
+def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
+    """Minimise; returns why it ended."""
+    from scipy.optimize import minimize
+
+    theta = np.array(problem.model.to_vector(), F8)
+    problem.check(theta)
+    objective = Objective(problem, theta)
+
+    def after(intermediate_result: Any) -> None:
+        x = np.array(intermediate_result.x)
+        watch.bar.update()
+        watch.note(x, max(float(intermediate_result.fun) * objective.unit - problem.penalty(x), 0.0))
+
+    if not max_iter or not objective.value:
+        return ("converged", "the loss is zero") if max_iter else ("max_iter", "0 iterations are over")
+    options = {"maxiter": max_iter, "maxfun": 20 * max_iter + 100, "maxcor": PAIRS, "ftol": 1e-13, "gtol": 1e-12}
+    found = minimize(objective, theta, jac=True, method="L-BFGS-B", callback=after, options=options)
+    if found.status == 2:  # its line search gave up
+        return "converged", "no lower loss is found along the last direction"
+    return "max_iter" if found.status == 1 else "converged", str(found.message).lower()
+
+
+class Objective:
+    """Loss and penalty in units of their first value: SciPy's tolerances are absolute for small numbers."""
+
+    def __init__(self, problem: Problem, theta: Array) -> None:
+        self.problem, self.unit = problem, 1.0
+        self.at, (self.value, self.slope) = theta.copy(), self.measured(theta)
+        self.unit = self.value or 1.0
+        self.value, self.slope = self.value / self.unit, self.slope / self.unit
+
+    def measured(self, theta: Array) -> tuple[float, Array]:
+        loss, slope = self.problem.gradient(theta)
+        return (loss + self.problem.penalty(theta)) / self.unit, slope / self.unit
+
+    def __call__(self, theta: Array) -> tuple[float, Array]:
+        value, slope = self.measured(theta)
+        if np.isfinite(value) and np.isfinite(slope).all():
+            self.at, self.value, self.slope = theta.copy(), value, slope
+            return value, slope
+        # A step too long, to where a filter is unstable. The line search shortens it, to about a quarter, when it is told
+        # of a rise as large as the fall that the slope had promised; inf and NaN it does not understand.
+        return self.value + abs(float(self.slope @ (theta - self.at))), -self.slope

@@ -1,0 +1,98 @@
+"""'lm': Levenberg-Marquardt on exact sensitivities, by SciPy's trust-region least squares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sigrnn._arrays import F8, Array
+
+from .losses import Named
+from .problem import Problem
+from .watch import Stopped, Watch
+
+TOLERANCE = 1e-11  # of changes in cost and vector
+CORNER = 1e-3  # of the target's root mean square: where |e| is rounded off for 'mae'
+
+
+def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
+    """Minimise; returns why it ended."""
+    from scipy.optimize import least_squares
+
+    assert isinstance(problem.loss, Named)
+    theta = np.array(problem.model.to_vector(), F8)
+    problem.check(theta)
+    weights, size = problem.weights, theta.size
+    robust = robust_of(problem, weights, size)
+    scale = np.ones_like(weights) if robust else np.sqrt(weights)
+    root = np.sqrt(problem.regularization)
+
+    def residuals(theta: Array) -> Array:
+        return with_penalty(problem.residuals(theta) * scale, root * theta)
+
+    def jacobian(theta: Array) -> Array:
+        rows = problem.jacobian(theta)
+        if not robust:
+            rows *= scale[:, None]
+        return np.concatenate([rows, root * np.eye(size)]) if root else rows
+
+    def with_penalty(errors: Array, pull: Array) -> Array:
+        return np.concatenate([errors, pull]) if root else errors
+
+    def after(intermediate_result: Any) -> None:
+        if watch.iterations < intermediate_result.nit:
+            watch.bar.update()
+            x = np.array(intermediate_result.x)
+            watch.note(x, max(2.0 * float(intermediate_result.cost) - problem.penalty(x), 0.0))
+        if watch.iterations >= max_iter:
+            raise Stopped("max_iter", f"{max_iter} iterations are over")
+
+    if not max_iter:
+        return "max_iter", "0 iterations are over"
+    found = least_squares(
+        residuals,
+        theta,
+        jacobian,
+        method="trf",
+        x_scale="jac",  # columns of one length: taps, poles and biases need not be of one size
+        loss=robust or "linear",
+        ftol=TOLERANCE,
+        xtol=TOLERANCE,
+        gtol=1e-14,
+        max_nfev=20 * max_iter + 100,
+        callback=after,
+    )
+    if found.status == 0:
+        return "max_iter", str(found.message)
+    return "converged", str(found.message)
+
+
+def robust_of(problem: Problem, weights: Array, size: int) -> Callable[[Array], Array] | None:
+    """
+    For 'mae' and 'huber', the loss of squared errors z and its slope, as SciPy wants it; half of its sum is the cost.
+
+    The second derivative is left zero. That makes each iteration one of reweighted least squares, which goes down
+    surely; with the true one, which takes away what curvature there is, outliers leave the steps no scale.
+    """
+    assert isinstance(problem.loss, Named)
+    name = problem.loss.name
+    if name not in ("mae", "huber"):
+        return None
+    pulls = np.ones(size if problem.regularization else 0)
+    power = np.average(np.concatenate([b.t[b.w > 0] for b in problem.batches]).astype(F8) ** 2, weights=weights)
+    corner = (CORNER**2) * float(power) or CORNER**2
+
+    def rho(z: Array) -> Array:
+        errors, penalties = z[: len(weights)], z[len(weights) :]
+        if name == "mae":
+            distance = np.sqrt(errors + corner)
+            value, slope = distance - np.sqrt(corner), 0.5 / distance
+        else:
+            distance = np.sqrt(np.maximum(errors, 1.0))
+            value, slope = np.where(errors <= 1.0, 0.5 * errors, distance - 0.5), 0.5 / distance
+        values, slopes = np.concatenate([weights * value, penalties]), np.concatenate([weights * slope, pulls])
+        return np.stack([values, slopes, np.zeros(len(z))])
+
+    return rho

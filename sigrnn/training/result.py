@@ -1,0 +1,141 @@
+"""What `fit` returns: the model, how it went, and a picture of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sigrnn._arrays import F8, Array
+
+from .watch import History
+
+SHOWN = 400  # samples of target and output in the picture
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """
+    A model, and how it was trained.
+
+    Parameters
+    ----------
+    model : Model
+        The model that was given, with the best parameters found.
+    history : History
+        Loss after each iteration, or epoch: a sequence of numbers. ``history["validation_loss"]``, ``history["time"]``
+        and, of 'adam' and 'sgd', ``history["gradient_norm"]``, ``history["clipped"]`` (how often) and
+        ``history["rate"]`` are arrays of the same length.
+    loss : float
+        Of the training data with the parameters of the model, without the penalty.
+    n_iter : int
+        Iterations, or epochs.
+    stop_reason : {'converged', 'max_iter', 'early_stopping', 'callback', 'interrupted'}
+        Why it ended.
+    message : str
+        The same as a sentence.
+    solver : str
+        Which one it was, also if 'auto' was asked for.
+    settings : dict
+        What else was chosen: 'max_iter', and 'batch' and 'tbptt' of 'adam' and 'sgd'.
+    validation_loss : float or None
+        Of the validation data, if there were any.
+    clipped : int
+        How many gradients were shortened to `clip`.
+    x, t : ndarray
+        The sequence that `plot` shows: the longest, of the validation data if there were any.
+    """
+
+    model: Any
+    history: History
+    loss: float
+    n_iter: int
+    stop_reason: str
+    message: str
+    solver: str
+    settings: dict[str, Any]
+    validation_loss: float | None
+    clipped: int
+    x: Array = field(repr=False)
+    t: Array = field(repr=False)
+
+    def __str__(self) -> str:
+        settings = "".join(f", {name} {value}" for name, value in self.settings.items() if value is not None)
+        judged = "" if self.validation_loss is None else f", validation {self.validation_loss:.4g}"
+        return (
+            f"{self.solver}{settings}: loss {self.loss:.4g}{judged} after {self.n_iter} iterations; "
+            f"{self.stop_reason}: {self.message}"
+        )
+
+    def plot(self, figure: Any = None) -> Any:
+        """
+        Draw the loss by iteration, target and output, and the spectrum of the error beside that of the target.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure, optional
+            Where to draw; a new one by default.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            What was drawn on.
+        """
+        if figure is None:
+            import matplotlib.pyplot as plt
+
+            figure = plt.figure(figsize=(8.0, 7.0), layout="constrained")
+        losses, signals, spectra = figure.subplots(3, 1)
+        self._draw_losses(losses)
+        y = np.asarray(self.model(self.x), F8).reshape(self.t.shape)
+        t = self.t.astype(F8)
+        self._draw_signals(signals, t[:, 0], y[:, 0])
+        self._draw_spectra(spectra, t[:, 0], y[:, 0])
+        for axes in (losses, signals, spectra):
+            axes.grid(alpha=0.3)
+            axes.legend(frameon=False, fontsize="small")
+        return figure
+
+    def _draw_losses(self, axes: Any) -> None:
+        axes.set(xlabel="iteration", ylabel="loss", title=f"{self.solver}: {self.message}")
+        axes.title.set_fontsize("medium")
+        if not self.n_iter:
+            axes.plot([0], [self.loss], "o", label="training")
+            return
+        steps = np.arange(1, self.n_iter + 1)
+        mark = {"marker": "."} if self.n_iter <= 40 else {}
+        draw = axes.semilogy if min(self.history) > 0 else axes.plot
+        draw(steps, self.history["loss"], label="training", **mark)
+        if self.validation_loss is not None:
+            draw(steps, self.history["validation_loss"], label="validation", **mark)
+            best = int(np.argmin(self.history["validation_loss"])) + 1
+            axes.axvline(best, color="0.6", linewidth=1.0, linestyle=":", label=f"best: {best}")
+
+    def _draw_signals(self, axes: Any, t: Array, y: Array) -> None:
+        start = self._liveliest(t)
+        span = slice(start, start + SHOWN)
+        n = np.arange(len(t))[span]
+        axes.plot(n, t[span], color="0.55", linewidth=2.5, label="target")
+        axes.plot(n, y[span], linewidth=1.0, label="output")
+        axes.plot(n, (y - t)[span], linewidth=0.8, label="error")
+        what = "training" if self.validation_loss is None else "validation"
+        axes.set(xlabel=f"sample of the {what} data", ylabel="signal")
+
+    @staticmethod
+    def _liveliest(t: Array) -> int:
+        """Where to look: the window in which the target moves most."""
+        if len(t) <= SHOWN:
+            return 0
+        moved = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(t)))])
+        return int(np.argmax(moved[SHOWN - 1 :] - moved[: len(moved) - SHOWN + 1]))
+
+    @staticmethod
+    def _draw_spectra(axes: Any, t: Array, y: Array) -> None:
+        from scipy.signal import welch
+
+        size = min(len(t), 1024)
+        for signal, label, color in ((t, "target", "0.55"), (y - t, "error", "C2")):
+            f, power = welch(signal, nperseg=size)
+            axes.plot(f[1:], 10.0 * np.log10(np.maximum(power[1:], 1e-300)), color=color, label=label)
+        axes.set(xlabel="frequency (cycles per sample)", ylabel="power density (dB)")

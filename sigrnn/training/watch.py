@@ -1,0 +1,176 @@
+"""What is watched while a solver runs: losses so far, the best parameters, reasons to stop; and the progress bar."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sigrnn._arrays import Array
+
+from .problem import Problem
+
+SILENT = 1.0  # s: what is over by then needs no progress bar
+
+
+class Iteration(NamedTuple):
+    """What a callback is given: how far the solver is. The model has the parameters of the moment."""
+
+    iteration: int
+    loss: float
+    validation_loss: float | None
+    model: Any
+
+
+class History(Sequence[float]):
+    """
+    Losses by iteration: a sequence of numbers, with more columns by name.
+
+    Parameters
+    ----------
+    columns : dict of list
+        'loss', 'validation_loss', 'time' (s since the start) and what else the solver knows.
+    """
+
+    def __init__(self, columns: dict[str, list[float]] | None = None) -> None:
+        self.columns: dict[str, list[float]] = columns or {"loss": []}
+
+    def __len__(self) -> int:
+        return len(self.columns["loss"])
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return np.array(self.columns[key])
+        return np.array(self.columns["loss"])[key] if isinstance(key, slice) else self.columns["loss"][key]
+
+    def keys(self) -> list[str]:
+        """
+        Return the names of the columns.
+
+        Returns
+        -------
+        list of str
+            'loss' is the first.
+        """
+        return list(self.columns)
+
+    def __repr__(self) -> str:
+        return f"<History of {len(self)} iterations: {', '.join(self.columns)}>"
+
+    def add(self, numbers: dict[str, float]) -> None:
+        """Add a row."""
+        for name, number in numbers.items():
+            self.columns.setdefault(name, []).append(number)
+
+
+class Stopped(Exception):
+    """Raised inside a solver when it shall stop: the reason, as a word and as a sentence."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason, self.message = reason, message
+
+
+class Watch:
+    """
+    What goes on.
+
+    Parameters
+    ----------
+    start : ndarray
+        The vector to begin with; the best one until there is another.
+    problem, validation : Problem
+        For the model and the penalty; and whose loss decides which vector is the best, if it is given.
+    patience : int
+        Iterations without a better validation loss after which to stop.
+    callback : callable, optional
+        Called after each iteration.
+    bar : object
+        As from `bar`.
+    """
+
+    def __init__(
+        self,
+        start: Array,
+        problem: Problem,
+        validation: Problem | None,
+        patience: int,
+        callback: Callable[[Iteration], Any] | None,
+        bar: Any,
+    ) -> None:
+        self.problem, self.validation, self.patience, self.callback, self.bar = (
+            problem,
+            validation,
+            patience,
+            callback,
+            bar,
+        )
+        self.best, self.score, self.latest, self.since = start.copy(), np.inf, start, 0
+        self.history, self.began = History(), time.perf_counter()
+
+    @property
+    def iterations(self) -> int:
+        """How many are over."""
+        return len(self.history)
+
+    def note(self, theta: Array, loss: float, **numbers: float) -> None:
+        """Take down an iteration: where it led to, and its loss without the penalty. Raises Stopped."""
+        row, judged = {"loss": loss}, None
+        if self.validation is not None:
+            judged = row["validation_loss"] = self.validation.value(theta)
+        self.history.add({**row, **numbers, "time": time.perf_counter() - self.began})
+        score = judged if judged is not None else loss + self.problem.penalty(theta)
+        self.since += 1
+        if score < self.score:
+            self.best, self.score, self.since = theta.copy(), score, 0
+        self.bar.set_postfix({name: f"{value:.3g}" for name, value in row.items()}, refresh=False)
+        self.call(theta, loss, judged)
+        if judged is not None and self.since >= self.patience:
+            raise Stopped("early_stopping", f"the validation loss has not improved for {self.since} iterations")
+
+    def offer(self, theta: Array) -> None:
+        """Let a vector be the best that no iteration has judged."""
+        if self.validation is None:
+            score = self.problem.value(theta) + self.problem.penalty(theta)
+        else:
+            score = self.validation.value(theta)
+        if score < self.score:
+            self.best, self.score = theta.copy(), score
+
+    def call(self, theta: Array, loss: float, judged: float | None) -> None:
+        """Let the user's callback see it, and stop us: it returns True or raises StopIteration."""
+        if self.callback is None:
+            return
+        self.problem.model.from_vector(theta)
+        try:
+            stop = self.callback(Iteration(self.iterations, loss, judged, self.problem.model))
+        except StopIteration:
+            stop = True
+        if stop is True:
+            raise Stopped("callback", "the callback asked to stop")
+
+
+class NoBar:
+    """In the place of a progress bar."""
+
+    def update(self, n: int = 1) -> None:
+        """Do nothing."""
+
+    def set_postfix(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def bar(shown: bool, total: int, unit: str, title: str) -> Any:
+    """A progress bar of tqdm, with the time left; nothing where it is not wanted or tqdm not installed."""
+    if not shown:
+        return NoBar()
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return NoBar()
+    return tqdm(total=total, unit=unit, desc=title, leave=False, delay=SILENT, dynamic_ncols=True)
