@@ -131,6 +131,15 @@ class AdaptiveFilter:
         """Forget what was learned, not what was heard; `fresh` is the state of a filter at rest."""
         raise NotImplementedError
 
+    @property
+    def _length(self) -> int:
+        """How many weights there are for each channel."""
+        return self.n_taps
+
+    def _widened(self, wide: dict[str, Array]) -> dict[str, Array]:
+        """The state, in numbers of the dtypes of `wide`: complex ones from now on."""
+        return {name: a.astype(wide[name].dtype) for name, a in self._state.items()}
+
     def _changed(self) -> None:
         """Called when a parameter was set."""
 
@@ -183,7 +192,7 @@ class AdaptiveFilter:
         if kind.kind == "c":
             dtype = np.result_type(dtype, np.complex64)
         rows = x.reshape(-1, 1) if x.ndim == 1 else x
-        shape = (x.shape[0], self.n_taps, rows.shape[1]) if history else (0, 0, 0)
+        shape = (x.shape[0], self._length, rows.shape[1]) if history else (0, 0, 0)
         y, e, w = np.empty(len(d), kind), np.empty(len(d), kind), np.empty(shape, kind)
         rows, d = rows.astype(kind, copy=False), d.astype(kind, copy=False)
         return self._finish(rows, d, y, e, w, dtype)
@@ -231,8 +240,8 @@ class AdaptiveFilter:
         """A copy of weights, in double precision."""
         w = np.array(w)
         w = w.astype(C16 if w.dtype.kind == "c" else F8)
-        if w.ndim not in (1, 2) or w.shape[0] != self.n_taps or 0 in w.shape:
-            raise ValueError(f"{name} has shape {w.shape}, expected ({self.n_taps},) or ({self.n_taps}, channels)")
+        if w.ndim not in (1, 2) or w.shape[0] != self._length or 0 in w.shape:
+            raise ValueError(f"{name} has shape {w.shape}, expected ({self._length},) or ({self._length}, channels)")
         return w
 
     # -------------------------------------------------------------------------------------------------- state
@@ -251,7 +260,7 @@ class AdaptiveFilter:
             self._state = self._fresh(dtype)
         elif dtype.kind == "c" and self._state["w"].dtype.kind != "c":
             wide = self._arrays((*channels, 1)[0], dtype)
-            self._state = {name: a.astype(wide[name].dtype) for name, a in self._state.items()}
+            self._state = self._widened(wide)
         self._ready()
 
     def _fresh(self, dtype: np.dtype[Any]) -> dict[str, Array]:
@@ -268,7 +277,7 @@ class AdaptiveFilter:
     @property
     def weights(self) -> Array:
         if self._channels is None:
-            return np.zeros(self.n_taps) if self._w0 is None else self._w0.copy()
+            return np.zeros(self._length) if self._w0 is None else self._w0.copy()
         return self._to_front(self._state["w"])
 
     @weights.setter
@@ -277,7 +286,7 @@ class AdaptiveFilter:
         if self._channels is None:
             self._prepare(w.shape[1:], w.dtype)
         elif w.shape[1:] != self._channels:
-            raise ValueError(f"weights have shape {w.shape}, expected {(self.n_taps, *self._channels)}")
+            raise ValueError(f"weights have shape {w.shape}, expected {(self._length, *self._channels)}")
         self._prepare(w.shape[1:], w.dtype)
         self._state["w"][:] = self._to_inner(w)
         self._reassigned()
