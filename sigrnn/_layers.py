@@ -41,8 +41,8 @@ def loops() -> Any:
 class Run(NamedTuple):
     """What a run leaves behind: what each step saw, the cells' memories, and what the way back needs of each step."""
 
-    s: Array  # (T + 1, B, S)
-    c: Array  # (T + 1 or 2, B, units)
+    s: Array  # (T + 1 or, with the last state alone, 1, B, S)
+    c: Array  # the same, (.., B, units)
     tape: Array  # (T or 0, B, Q, units)
 
 
@@ -108,36 +108,32 @@ class Layer:
     def kernel(self, direction: str, alone: bool) -> Any:
         return loops().runner(direction, self.kind, self.dtype.char, self.width, alone)
 
-    def run(self, x: Array, h0: Array, c0: Array, h: Array, taped: bool) -> Run:
-        """Fill h (B, T, H) from x (T, B, I) and the states before, (B, H); if not `taped`, only the last steps are kept."""
-        steps, batch = x.shape[:2]
-        full = batch if batch == 1 else batch + batch % 2
-        size = steps if taped else min(steps, max(SHORTEST, PIECE // max(full * self.whole.shape[2], 1)))
-        ours = slice(self.first, self.first + self.hidden)
-        s = np.empty((size + 1, full, self.first + self.units), self.dtype)
-        c = np.zeros((size + 1 if taped and self.memory else 2, full, self.units), self.dtype)
+    def rest(self, batch: int, steps: int = 0, taped: bool = False) -> Run:
+        """Memory for a run, at rest; odd sequences get another beside them, that sees zeros."""
+        full, rows = batch if batch == 1 else batch + batch % 2, steps + 1 if taped else 2
+        s = np.empty((rows, full, self.first + self.units), self.dtype)
+        c = np.zeros((rows if self.memory else 2, full, self.units), self.dtype)
         kept = steps if taped else 1 if self.kind == "gru_before" else 0  # that one works in it
-        tape = np.empty((kept, full, self.sums, self.units), self.dtype)
-        s[:, batch:, : self.inputs] = 0.0
+        s[:, batch:, : self.inputs] = s[0, :, self.first :] = 0.0
         s[:, :, self.inputs] = 1.0
-        s[0, :, self.first :] = 0.0
-        s[0, :batch, ours], c[0, :batch, : self.hidden] = h0, c0
-        fits = full == batch and self.units == self.hidden
-        y = h if fits else np.empty((full, size, self.units), self.dtype)
-        kernel, run = self.kernel("taped" if taped else "forward", full == 1), Run(s, c, tape)
-        for start in range(0, steps, max(size, 1)):
-            count = min(size, steps - start)
-            if start:  # go on where the piece before ended
-                s[0], c[0] = s[size], c[size % len(c)]
-            s[:count, :batch, : self.inputs] = x[start : start + count]
-            part = slice(start, start + count)
-            kernel(self.forward_weights, self.peepholes, s[: count + 1], c, tape, y[:, part] if fits else y)
-            if not fits:
-                h[:, part] = y[:batch, :count, : self.hidden]
-            run = Run(s[: count + 1], c, tape)
-        if taped:  # what a sequence that fills a pair has come to must not be NaN times 0 on the way back
-            s[:, batch:] = c[:, batch:] = 0.0
-            tape[:, batch:] = HARMLESS
+        return Run(s, c, np.empty((kept, full, self.sums, self.units), self.dtype))
+
+    def start(self, run: Run, h0: Array, c0: Array) -> None:
+        """States (B, H) before the first step."""
+        run.s[0, : len(h0), self.first : self.first + self.hidden], run.c[0, : len(c0), : self.hidden] = h0, c0
+
+    def run(self, x: Array, h0: Array, c0: Array, h: Array, taped: bool) -> Run:
+        """Fill h (B, T, H) from x (T, B, I) and the states before, (B, H); if not `taped`, only the last state is kept."""
+        steps, batch = x.shape[:2]
+        run = self.rest(batch, steps, taped)
+        self.start(run, h0, c0)
+        kernel = self.kernel("taped" if taped else "forward", run.s.shape[1] == 1)
+        kernel(self.forward_weights, self.peepholes, x, *run, h)
+        if not taped:
+            return Run(run.s[:1], run.c[:1], run.tape)
+        # What a sequence that fills a pair has come to must not be NaN times 0 on the way back.
+        run.s[:, batch:] = run.c[:, batch:] = 0.0
+        run.tape[:, batch:] = HARMLESS
         return run
 
     def forget(self, run: Run, ends: Array) -> None:

@@ -1,8 +1,10 @@
 """The loops over time of recurrent layers, forward and back: sums over inputs and units, then the cell of each unit.
 
-Row t of `s` is what step t sees, [x, 1, h], and its h is what step t - 1 has made. Weights are packed so that one pass
-over them, in the order in which they lie, gives the sums of a vector of units:
+A row of `s` is what a step sees, [x, 1, h], and its h is what the step before has made. With a way back there is a row
+for each step; without one two rows take turns, and the first is left as the next call needs it. Weights are packed so
+that one pass over them, in the order in which they lie, gives the sums of a vector of units:
     w (J, K, Q, W)    weight of entry K for sum Q of units J W, J W + 1, ...
+Sequences are taken in pairs; the last pair of an odd number has one that is not in x and y.
 """
 
 from __future__ import annotations
@@ -59,6 +61,35 @@ def added_up(acc, room, entries):
             acc[i] = acc[i] + acc[i + u]
 
 
+@device
+def see(x, t, s, now):
+    """The inputs of a step, into the row it sees."""
+    for b in range(x.shape[1]):
+        for i in range(x.shape[2]):
+            s[now, b, i] = x[t, b, i]
+
+
+@device
+def put_out(y, b, t, k, width, h, made):
+    """The new units k, k + 1, ... of a sequence, into the outputs that are there; `made` is where they also lie."""
+    if b < y.shape[0]:
+        if k + width <= y.shape[2]:
+            store(pointer(y[b, t]), k, h)
+        else:
+            for i in range(y.shape[2] - k):
+                y[b, t, k + i] = made[k + i]
+
+
+@device
+def settle(s, c, now):
+    """Where two rows take turns: the state after the last step becomes that before the first of the next call."""
+    if now:
+        for rows in (s, c):
+            for b in range(rows.shape[1]):
+                for i in range(rows.shape[2]):
+                    rows[0, b, i] = rows[1, b, i]
+
+
 def forward(kind: Any, width: int, alone: bool, taped: bool) -> Any:
     """From one step's inputs and state to the next, through all steps; `taped`: with a way back."""
     chosen = cell(kind)
@@ -66,20 +97,22 @@ def forward(kind: Any, width: int, alone: bool, taped: bool) -> Any:
     entries, sequences = together(sums, alone)
     room, split = sums * entries * sequences, kind == "gru"
 
-    def run(w, p, s, c, tape, y):
-        # w (J, K, Q, W)   p (3, J W)   s (T + 1, B, S)   c (T + 1, B, J W)   tape (T, B, Q, J W)
-        # c (2, ...): only the last two are kept; tape (0, ...) if not taped   y (B, T, J W): h once more
+    def run(w, p, x, s, c, tape, y):
+        # w (J, K, Q, W)   p (3, J W)   x (T, B, I)   s (R, B, S) and c (R, B, J W): R = T + 1 if taped, else 2
+        # tape (T, B, Q, J W), or (0, ...)   y (B, T, H): h once more
         like = lanes_of(width, w)
         acc, a = stack(room, like), stack(sums, like)
         blocks, depth, units = w.shape[0], w.shape[1], w.shape[0] * width
         batch, size = s.shape[1], s.shape[2]
         first, peepholes = size - units, pointer(p)
-        for t in range(s.shape[0] - 1):
-            now, then = t % c.shape[0], (t + 1) % c.shape[0]
+        now = 0
+        for t in range(x.shape[0]):
+            then = now + 1 if now + 1 < s.shape[0] else 0
+            see(x, t, s, now)
             for j in range(blocks):
                 k = j * width
                 for b in range(0, batch, sequences):
-                    rows = pointer(s[t, b])
+                    rows = pointer(s[now, b])
                     cleared(acc, room, like)
                     if split:  # a weight that is not there is not 0: that times inf would be NaN
                         products(pointer(w[j]), rows, size, 0, first - 1, entries, sequences, sums, width, 3, acc, like)
@@ -97,13 +130,17 @@ def forward(kind: Any, width: int, alone: bool, taped: bool) -> Any:
                         if memory:
                             inside = load(pointer(c[now, b + r]), k, like)
                         h, inside = step(a, before, inside, peepholes, k, units)
-                        store(pointer(s[t + 1, b + r]), first + k, h)
-                        store(pointer(y[b + r, t]), k, h)
+                        made = pointer(s[then, b + r, first:])
+                        store(made, k, h)
+                        put_out(y, b + r, t, k, width, h, made)
                         if memory:
                             store(pointer(c[then, b + r]), k, inside)
                         if taped:
                             for q in range(sums):
                                 store(pointer(tape[t, b + r, q]), k, a[q])
+            now = then
+        if not taped:
+            settle(s, c, now)
 
     return run
 
@@ -155,26 +192,28 @@ def backward(kind: Any, width: int, alone: bool) -> Any:
     return run
 
 
-def forward_before(kind: Any, width: int, alone: bool) -> Any:
+def forward_before(kind: Any, width: int, alone: bool, taped: bool) -> Any:
     """The GRU whose r acts on the units themselves: they are weighed a second time, r h, when all r are known."""
     three, one = together(3, alone), together(1, alone)
     room = max(3 * three[0] * three[1], one[0] * one[1])
 
-    def run(w, p, s, c, tape, y):
+    def run(w, p, x, s, c, tape, y):
         # w (J, K + H, 3, W): K entries of [x, 1, h] for r, z, n, then those of r h for n (first of the three)
-        # p (.., ..) not read   s (T + 1, B, S)   c (2, B, J W): r h of a step   tape (T or 1, B, 3, J W)   y (B, T, J W)
+        # p (.., ..) not read   x, s, y as above   c (2, B, J W): r h of a step   tape (T, B, 3, J W), or one row for all steps
         like = lanes_of(width, w)
         acc = stack(room, like)
         blocks, units = w.shape[0], w.shape[0] * width
         batch, size = s.shape[1], s.shape[2]
         first = size - units
         hidden = (w.shape[1] - first) // 2
-        for t in range(s.shape[0] - 1):
-            now = t % tape.shape[0]
+        now = 0
+        for t in range(x.shape[0]):
+            then, at = now + 1 if now + 1 < s.shape[0] else 0, t if taped else 0
+            see(x, t, s, now)
             for j in range(blocks):
                 k = j * width
                 for b in range(0, batch, three[1]):
-                    rows = pointer(s[t, b])
+                    rows = pointer(s[now, b])
                     cleared(acc, room, like)
                     products(pointer(w[j]), rows, size, 0, first, three[0], three[1], 3, width, -1, acc, like)
                     products(
@@ -183,9 +222,9 @@ def forward_before(kind: Any, width: int, alone: bool) -> Any:
                     added_up(acc, 3 * three[0] * three[1], three[0])
                     for i in range(three[1]):
                         r, z = sigmoid(acc[i * three[0]]), sigmoid(acc[(three[1] + i) * three[0]])
-                        store(pointer(tape[now, b + i, 0]), k, r)
-                        store(pointer(tape[now, b + i, 1]), k, z)
-                        store(pointer(tape[now, b + i, 2]), k, acc[(2 * three[1] + i) * three[0]])
+                        store(pointer(tape[at, b + i, 0]), k, r)
+                        store(pointer(tape[at, b + i, 1]), k, z)
+                        store(pointer(tape[at, b + i, 2]), k, acc[(2 * three[1] + i) * three[0]])
                         store(pointer(c[0, b + i]), k, r * load(rows, i * size + first + k, like))
             for j in range(blocks):
                 k = j * width
@@ -195,13 +234,17 @@ def forward_before(kind: Any, width: int, alone: bool) -> Any:
                     products(weights, pointer(c[0, b]), units, 0, hidden, one[0], one[1], 1, 3 * width, -1, acc, like)
                     added_up(acc, one[0] * one[1], one[0])
                     for i in range(one[1]):
-                        at = pointer(tape[now, b + i, 2])
-                        n, z = tanh_by_exponential(load(at, k, like) + acc[i * one[0]]), load(at, k - units, like)
-                        store(at, k, n)
-                        h = load(pointer(s[t, b + i]), first + k, like)
+                        gate = pointer(tape[at, b + i, 2])
+                        n, z = tanh_by_exponential(load(gate, k, like) + acc[i * one[0]]), load(gate, k - units, like)
+                        store(gate, k, n)
+                        h = load(pointer(s[now, b + i]), first + k, like)
                         h = n + z * (h - n)
-                        store(pointer(s[t + 1, b + i]), first + k, h)
-                        store(pointer(y[b + i, t]), k, h)
+                        made = pointer(s[then, b + i, first:])
+                        store(made, k, h)
+                        put_out(y, b + i, t, k, width, h, made)
+            now = then
+        if not taped:
+            settle(s, c, now)
 
     return run
 
@@ -259,7 +302,11 @@ LOOPS = {
     "taped": lambda *given: forward(*given, taped=True),
     "backward": backward,
 }
-BEFORE = {"forward": forward_before, "taped": forward_before, "backward": backward_before}
+BEFORE = {
+    "forward": lambda *given: forward_before(*given, taped=False),
+    "taped": lambda *given: forward_before(*given, taped=True),
+    "backward": backward_before,
+}
 
 
 @once
@@ -274,5 +321,6 @@ def runner(direction: str, kind: Any, dtype: str, width: int, alone: bool) -> An
         slopes = packed(dtype, 2), packed(dtype, 2), packed(dtype, 4)
         arguments = weights, state, read, read, packed(dtype, 4, read=True), read, *slopes
     else:
-        arguments = weights, state, packed(dtype, 3), packed(dtype, 3), packed(dtype, 4), strided(dtype, 3)
+        inputs, memory, outputs = strided(dtype, 3, read=True), packed(dtype, 3), strided(dtype, 3)
+        arguments = weights, state, inputs, memory, memory, packed(dtype, 4), outputs
     return kernel(make(kind, width, alone), name, *arguments, keep=isinstance(kind, str))
