@@ -108,9 +108,13 @@ class Layer:
     def kernel(self, direction: str, alone: bool) -> Any:
         return loops().runner(direction, self.kind, self.dtype.char, self.width, alone)
 
-    def rest(self, batch: int, steps: int = 0, taped: bool = False) -> Run:
-        """Memory for a run, at rest; odd sequences get another beside them, that sees zeros."""
-        full, rows = batch if batch == 1 else batch + batch % 2, steps + 1 if taped else 2
+    def entry(self, alone: bool) -> Any:
+        """The way forward, with less checks at each call."""
+        return loops().entry_point(self.kernel("forward", alone))
+
+    def rest(self, batch: int, alone: bool, steps: int = 0, taped: bool = False) -> Run:
+        """Memory for a run, at rest; an odd sequence, if not `alone`, gets another beside it, that sees zeros."""
+        full, rows = batch if alone else batch + batch % 2, steps + 1 if taped else 2
         s = np.empty((rows, full, self.first + self.units), self.dtype)
         c = np.zeros((rows if self.memory else 2, full, self.units), self.dtype)
         kept = steps if taped else 1 if self.kind == "gru_before" else 0  # that one works in it
@@ -122,12 +126,17 @@ class Layer:
         """States (B, H) before the first step."""
         run.s[0, : len(h0), self.first : self.first + self.hidden], run.c[0, : len(c0), : self.hidden] = h0, c0
 
-    def run(self, x: Array, h0: Array, c0: Array, h: Array, taped: bool) -> Run:
-        """Fill h (B, T, H) from x (T, B, I) and the states before, (B, H); if not `taped`, only the last state is kept."""
+    def run(self, x: Array, h0: Array, c0: Array, h: Array, taped: bool, alone: bool) -> Run:
+        """
+        Fill h (B, T, H) from x (T, B, I) and the states before, (B, H).
+
+        taped : if not, only the last state is kept. alone : whether there is but one sequence in all: it has loops of
+            its own, that sum in another order, which must not depend on how sequences are parted.
+        """
         steps, batch = x.shape[:2]
-        run = self.rest(batch, steps, taped)
+        run = self.rest(batch, alone, steps, taped)
         self.start(run, h0, c0)
-        kernel = self.kernel("taped" if taped else "forward", run.s.shape[1] == 1)
+        kernel = self.kernel("taped" if taped else "forward", alone)
         kernel(self.forward_weights, self.peepholes, x, *run, h)
         if not taped:
             return Run(run.s[:1], run.c[:1], run.tape)
@@ -237,7 +246,7 @@ class Runs:
         self.runs: list[Any] = [None] * len(self.parts)
 
         def run(i: int, part: slice) -> None:
-            self.runs[i] = layer.run(x[:, part], h0[part], c0[part], self.h[part], taped)
+            self.runs[i] = layer.run(x[:, part], h0[part], c0[part], self.h[part], taped, batch == 1)
 
         share([partial(run, i, part) for i, part in enumerate(self.parts)], self.work)
 

@@ -354,7 +354,7 @@ class Call(NamedTuple):
     def run_whole(self) -> tuple[Array, Run]:
         """Outputs (B, T, H), and all that a run leaves, of all sequences in one piece."""
         h = np.empty((self.x.shape[1], self.x.shape[0], self.layer.hidden), self.layer.dtype)
-        return h, self.layer.run(self.x, self.h0, self.c0, h, taped=True)
+        return h, self.layer.run(self.x, self.h0, self.c0, h, taped=True, alone=len(h) == 1)
 
     def value(self, runs: Runs) -> Any:
         """What the user gets."""

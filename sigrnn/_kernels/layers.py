@@ -13,8 +13,10 @@ from typing import Any
 
 from sigrnn._kernels.activations import sigmoid, tanh_by_exponential
 from sigrnn._kernels.cells import cell
-from sigrnn._kernels.jit import device, kernel, once, packed, strided
+from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, strided
 from sigrnn._kernels.vec import lanes_of, load, pointer, spread, stack, store
+
+__all__ = ["entry_point", "runner"]
 
 DEEP = 8  # sums of products that must be under way at a time for the processor not to wait
 
