@@ -152,6 +152,7 @@ def test_constants_are_arrays_lists_or_numbers(rng):
     torch.testing.assert_close(y[1:], x[1:] + x[:-1])
     (found,) = torch.autograd.grad(y.sum(), [x])
     assert found.tolist() == [2.0] * 23 + [1.0]
+    assert st.lfilter([1j], 1.0, x).dtype == torch.complex64
     y, zf = st.lfilter([0.5], POLES, x, zi=0.0)
     assert torch.equal(y, listed)
     assert zf.shape == (2,)

@@ -74,8 +74,11 @@ def constants_of(given: Named, tensors: Named, dtype: torch.dtype) -> Named:
         if value is None or name in tensors:
             continue
         if type(value) not in NUMBERS or name not in WEAK:
-            value = np.asarray(value, None if isinstance(value, ARRAYS) else SERVED[dtype])
-            value = value if value.dtype.kind in "fc" else value.astype(SERVED[dtype])
+            array = np.asarray(value)
+            if array.dtype.kind == "c" and not isinstance(value, ARRAYS):
+                array = array.astype(np.result_type(SERVED[dtype], np.complex64))
+            keep = array.dtype.kind == "c" or (array.dtype.kind == "f" and isinstance(value, ARRAYS))
+            value = array if keep else array.astype(SERVED[dtype])
         constants[name] = value
     return constants
 
