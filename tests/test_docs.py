@@ -19,8 +19,12 @@ def blocks(text):
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = {"__name__": "page"}
-    for line, code in blocks(page.read_text("utf-8")):
+    names, text = {"__name__": "page"}, page.read_text("utf-8")
+    for library in re.findall(
+        r"^% needs: (\w+)$", text, re.MULTILINE
+    ):  # a comment: not all that pages are about is installed
+        pytest.importorskip(library)
+    for line, code in blocks(text):
         # Blank lines in front keep the page's line numbers in a traceback.
         exec(compile("\n" * line + code, page, "exec"), names)
 
