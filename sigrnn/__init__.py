@@ -20,6 +20,7 @@ from sigrnn.models import (
     NonlinearIIR,
     Parallel,
     Residual,
+    from_rtneural_json,
     load,
 )
 from sigrnn.nonlinear import nlfilter
@@ -56,6 +57,7 @@ __all__ = [
     "dense",
     "filtfilt",
     "fit",
+    "from_rtneural_json",
     "get_workers",
     "gradient_flow",
     "gru",

@@ -6,6 +6,7 @@ from sigrnn.models.layers import GRU, LSTM, RNN, Dense
 from sigrnn.models.linear import FIR, IIR, SOS
 from sigrnn.models.nonlinear import NonlinearFIR, NonlinearIIR
 from sigrnn.models.protocol import Model, load
+from sigrnn.models.reading import from_rtneural_json
 
 __all__ = [
     "FIR",
@@ -22,5 +23,6 @@ __all__ = [
     "NonlinearIIR",
     "Parallel",
     "Residual",
+    "from_rtneural_json",
     "load",
 ]

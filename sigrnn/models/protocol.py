@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array
 from sigrnn.models import archive, printing
+from sigrnn.models.exchanged import Exchanged
 from sigrnn.models.parameters import ALL, Params, Trainable, check_names
 from sigrnn.models.signals import alike, count, presented, sequences
 from sigrnn.models.streams import Kept, Stream
@@ -20,7 +21,7 @@ __all__ = ["Model", "load"]
 Pull = Callable[..., tuple[dict[str, Array], Array]]
 
 
-class Model:
+class Model(Exchanged):
     """
     What all models have in common, and the base of your own.
 
@@ -57,6 +58,9 @@ class Model:
     Notes
     -----
     A model that is called before it has sizes takes those of the signal, and draws its parameters with seed 0.
+
+    Parameters go to other libraries and come from there by `to_torch_state_dict`, `from_torch_state_dict`,
+    `from_keras_weights`, `to_rtneural_json`, `from_rtneural_json` and `to_onnx`.
 
     Examples
     --------

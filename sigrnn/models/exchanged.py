@@ -1,0 +1,163 @@
+"""Weights of models in the forms of other libraries: the methods of all models, and `from_rtneural_json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+from sigrnn.exchange import graphs, keras, rtneural, torch
+
+
+class Exchanged:
+    """What models give to other libraries and take from them. Docstrings say which layers the other side has."""
+
+    def to_torch_state_dict(self, prefixes: Sequence[str] | None = None) -> dict[str, Any]:
+        """
+        Give the parameters as PyTorch's modules load them.
+
+        Recurrent layers are those of `torch.nn`, `Bidirectional` ones included; `Dense` is ``Linear``; `FIR` and
+        `NonlinearFIR` are ``Conv1d``, to be run over ``nn.functional.pad(x, (n_taps - 1, 0))``. Activations are not part
+        of a state_dict. Coefficients of recursive filters go by their own names.
+
+        Parameters
+        ----------
+        prefixes : sequence of str, optional
+            Name of the module for each layer. A name that comes again is the next layer of a stack (``num_layers``).
+            By default the name is the place in the chain, as in ``nn.Sequential``, and nothing for a single layer.
+
+        Returns
+        -------
+        dict of torch.Tensor
+            For ``load_state_dict``.
+
+        Raises
+        ------
+        ValueError
+            If PyTorch has no such layer: an LSTM with peepholes, a GRU with ``reset_after=False``.
+        """
+        return torch.write(self, prefixes)
+
+    def from_torch_state_dict(self, state_dict: Mapping[str, Any], prefixes: Sequence[str] | None = None) -> Self:
+        """
+        Take the parameters from PyTorch's modules.
+
+        Parameters
+        ----------
+        state_dict : dict of torch.Tensor
+            From ``module.state_dict()``, or what `json` or `numpy` have made of it. Layers are told apart by their
+            modules, stacked ones (``num_layers``) by their numbers.
+        prefixes : sequence of str, optional
+            Name of the module for each layer, as in `to_torch_state_dict`. By default modules are taken by name where
+            their names are those given there, else in the order of the dict.
+
+        Returns
+        -------
+        Model
+            The model itself.
+
+        Raises
+        ------
+        ValueError
+            If layers or shapes do not fit; the model is left as it was.
+        """
+        model: Self = torch.read(self, state_dict, prefixes)
+        return model
+
+    def from_keras_weights(self, weights: Iterable[Any]) -> Self:
+        """
+        Take the parameters from a Keras model.
+
+        Keras' ``SimpleRNN``, ``GRU`` (both conventions of ``reset_after``), ``LSTM``, ``Bidirectional`` of them,
+        ``Dense``, and ``Conv1D`` with ``padding="causal"`` and one filter are known. Biases that Keras does not have
+        become 0.
+
+        Parameters
+        ----------
+        weights : list of ndarray, or list of such lists
+            From ``model.get_weights()``; or ``[layer.get_weights() for layer in model.layers]``, which leaves no doubt
+            about whose an array is.
+
+        Returns
+        -------
+        Model
+            The model itself.
+
+        Raises
+        ------
+        ValueError
+            If layers or shapes do not fit; the model is left as it was.
+        """
+        model: Self = keras.read(self, weights)
+        return model
+
+    def to_rtneural_json(self, path: Any = None) -> str:
+        """
+        Write the model as JSON for RTNeural, which runs it in an audio plug-in.
+
+        `Dense`, `GRU`, `LSTM`, `FIR`, `NonlinearFIR`, `Chain` of them, and filters in ``Parallel(...,
+        combine="concatenate")`` are known to it, with the activations tanh, relu and sigmoid.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            File to write to.
+
+        Returns
+        -------
+        str
+            The JSON text.
+
+        Raises
+        ------
+        ValueError
+            If RTNeural has no such layer, or a parameter is not finite.
+        """
+        return rtneural.write(self, path)
+
+    def from_rtneural_json(self, source: Any) -> Self:
+        """
+        Take the parameters from JSON for RTNeural that describes the same layers.
+
+        Parameters
+        ----------
+        source : str, path, file or dict
+            A path, the text, an open file, or what `json.load` gave.
+
+        Returns
+        -------
+        Model
+            The model itself.
+
+        Raises
+        ------
+        ValueError
+            If layers do not fit; the model is left as it was. `sigrnn.from_rtneural_json` makes a model that fits.
+        """
+        model: Self = rtneural.read(self, source)
+        return model
+
+    def to_onnx(self, path: Any = None) -> Any:
+        """
+        Write the model as an ONNX graph.
+
+        All layers, filters without feedback, and compositions of them are served; recursive filters have no counterpart.
+        The graph computes in float32, from rest, with one input ``x`` (B, N, I) and one output ``y`` (B, N, O).
+
+        Parameters
+        ----------
+        path : str or path, optional
+            File to write to.
+
+        Returns
+        -------
+        onnx.ModelProto
+            The graph, checked.
+
+        Raises
+        ------
+        ValueError
+            If ONNX has no such layer.
+        ImportError
+            If the package onnx is not installed.
+        """
+        return graphs.write(self, path)
