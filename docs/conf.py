@@ -15,7 +15,7 @@ extensions = [
     "myst_parser",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "examples", "gallery/*.ipynb"]
+exclude_patterns = ["_build", "examples", "lecture", "gallery/*.ipynb", "chapters/*.ipynb"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 2
 
@@ -26,8 +26,8 @@ numpydoc_show_class_members = False
 templates_path = ["_templates"]
 
 sphinx_gallery_conf = {
-    "examples_dirs": "examples",
-    "gallery_dirs": "gallery",
+    "examples_dirs": ["examples", "lecture"],
+    "gallery_dirs": ["gallery", "chapters"],
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
