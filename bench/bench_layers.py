@@ -1,8 +1,8 @@
-"""Recurrent layers: forward, and forward and backward, beside PyTorch."""
+"""Recurrent layers: whole sequences forward and backward, and block by block, beside PyTorch."""
 
-from sigrnn.bench import measure
+from sigrnn.bench import filters, layer_streams, measure
 
-CASES = [case for case in measure.CASES if case.group in measure.RATES]
+CASES = [case for case in (*filters.CASES, *layer_streams.CASES) if case.group in measure.RATES]
 
 
 def test_layer(run, case, benchmark):

@@ -1,8 +1,8 @@
 """Whole signals: lfilter, sosfilt, filtfilt and sosfiltfilt beside SciPy and other libraries."""
 
-from sigrnn.bench import measure
+from sigrnn.bench import filters
 
-CASES = [case for case in measure.CASES if case.group not in ("Short blocks", *measure.NOTES)]
+CASES = [case for case in filters.CASES if case.group not in ("Short blocks", *filters.NOTES)]
 
 
 def test_whole_signal(run):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 
-from . import filters
+from . import filters, layer_streams
 from .filters import Case
 from .task import Task
 
 Measured = Case | Task
 
-ROOMS = (filters,)
+ROOMS = (filters, layer_streams)
 CASES: tuple[Measured, ...] = tuple(case for room in ROOMS for case in room.CASES)
 
 # What a reader must know of a group of cases; and groups whose steps are samples that come at such a rate, in Hz: the
