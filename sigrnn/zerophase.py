@@ -178,9 +178,7 @@ def sosfiltfilt(
     axis = time_axis(axis, x)
     if not _served(sos, x):
         return _by_scipy("sosfiltfilt", (sos,), x, out, axis=axis, padtype=padtype, padlen=padlen)
-    flat = sos.reshape(-1, *sos.shape[-2:])
-    unused = min((flat[..., 2] == 0).sum(axis=1).min(), (flat[..., 5] == 0).sum(axis=1).min()) if flat.size else 0
-    edge = edge_length(padtype, padlen, x, axis, 2 * sos.shape[-2] + 1 - int(unused))
+    edge = edge_length(padtype, padlen, x, axis, taps_of(sos))
     x = repeated({"sos": sos}, 2, x, axis)
     zi = constant_sections(sos)
     dtype = np.result_type(sos, x, zi)
@@ -197,6 +195,13 @@ def _served(*arrays: Array) -> bool:
     """Whether kernels do it; integers become float64."""
     dtype = np.result_type(*arrays)
     return dtype.char in NATIVE or dtype.kind in "biu"
+
+
+def taps_of(sos: Array) -> int:
+    """Coefficients of the whole filter, the longest if there are several; SciPy leaves out zeros at the ends of sections."""
+    flat = sos.reshape(-1, *sos.shape[-2:])
+    unused = min((flat[..., 2] == 0).sum(axis=1).min(), (flat[..., 5] == 0).sum(axis=1).min()) if flat.size else 0
+    return 2 * sos.shape[-2] + 1 - int(unused)
 
 
 def edge_length(padtype: str | None, padlen: int | None, x: Array, axis: int, taps: int) -> int:

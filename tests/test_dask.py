@@ -232,3 +232,54 @@ def test_input_is_not_changed(rng):
     compute(*sd.lfilter(*butter(2, 0.2), da.from_array(x, (1, 20)), zi=zi))
     np.testing.assert_array_equal(x, before)
     np.testing.assert_array_equal(zi, state)
+
+
+@pytest.mark.parametrize("padtype", ["odd", "even", "constant", None])
+@pytest.mark.parametrize("reread", [True, False])
+@given(chunks=chunked((3, SAMPLES)))
+@settings(QUICK, max_examples=6)
+def test_zero_phase_in_any_chunks(padtype, reread, chunks, rng):
+    x = rng.standard_normal((3, SAMPLES))
+    b, a = FILTERS["order 2"]
+    lazy = sd.filtfilt(b, a, da.from_array(x, chunks), padtype=padtype, reread=reread)
+    same_as_plain(compute(lazy), [sigrnn.filtfilt(b, a, x, padtype=padtype)])
+    turned = da.from_array(x.T, chunks[::-1])
+    lazy = sd.sosfiltfilt(SOS, turned, axis=0, padtype=padtype, padlen=50, reread=reread)
+    same_as_plain(compute(lazy), [sigrnn.sosfiltfilt(SOS, x.T, axis=0, padtype=padtype, padlen=50)])
+
+
+@pytest.mark.parametrize("kind", ["f", "D", "i2"])
+def test_zero_phase_dtypes(kind, rng):
+    x = (100 * rng.standard_normal((2, 2, 60))).astype(kind)
+    chunked = da.from_array(x, (1, 2, 17))
+    for found, wanted in (
+        (sd.filtfilt(firwin(5, 0.3), 1.0, chunked), sigrnn.filtfilt(firwin(5, 0.3), 1.0, x)),
+        (sd.sosfiltfilt(SOS.astype("f"), chunked), sigrnn.sosfiltfilt(SOS.astype("f"), x)),
+    ):
+        assert found.dtype == wanted.dtype
+        assert found.chunks[-1] == chunked.chunks[-1]
+        same_as_plain(compute(found), [wanted], 20 if kind == "f" else 4000)
+
+
+def test_zero_phase_with_a_filter_for_each_channel_and_nan(rng):
+    x = rng.standard_normal((3, 80))
+    x[1, 40] = np.nan
+    b, a = (np.stack(c) for c in zip(*(butter(2, cutoff) for cutoff in (0.1, 0.2, 0.3)), strict=True))
+    same_as_plain(compute(sd.filtfilt(b, a, da.from_array(x, (2, 30)))), [sigrnn.filtfilt(b, a, x)])
+    sos = np.stack([butter(2, cutoff, output="sos") for cutoff in (0.1, 0.2, 0.3)])
+    same_as_plain(compute(sd.sosfiltfilt(sos, da.from_array(x, (2, 30)))), [sigrnn.sosfiltfilt(sos, x)])
+
+
+def test_zero_phase_errors():
+    x = da.zeros((2, 40), chunks=(1, 10))
+    b, a = butter(2, 0.2)
+    with pytest.raises(NotImplementedError, match="gust"):
+        sd.filtfilt(b, a, x, method="gust")
+    with pytest.raises(ValueError, match="'pad'"):
+        sd.filtfilt(b, a, x, method="other")
+    with pytest.raises(ValueError, match="padlen"):
+        sd.filtfilt(b, a, x, padlen=40)
+    with pytest.raises(ValueError, match="padtype"):
+        sd.sosfiltfilt(SOS, x, padtype="none")
+    with pytest.raises(np.linalg.LinAlgError):
+        sd.filtfilt([1.0], [1.0, -1.0], x)

@@ -1,5 +1,6 @@
 """Filters over `dask.array`: lazy, in chunks along channels and along time, and exact across chunks."""
 
 from sigrnn.dask.filters import lfilter, sosfilt
+from sigrnn.dask.zerophase import filtfilt, sosfiltfilt
 
-__all__ = ["lfilter", "sosfilt"]
+__all__ = ["filtfilt", "lfilter", "sosfilt", "sosfiltfilt"]

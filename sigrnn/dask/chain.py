@@ -20,6 +20,8 @@ from sigrnn.dask.plan import Plan
 Index = tuple[int, ...]
 Graph = dict[Any, Any]
 
+AHEAD = 8  # chunks of the same channels that are under way at a time before a way back; dask alone would keep them all
+
 
 def signal(x: Any, name: str = "x") -> Any:
     """A dask array with at least one axis and chunks of known size."""
@@ -39,13 +41,16 @@ class Chain:
     One filtering of a dask array along an axis; `y` and `zf` are dask arrays.
 
     Three tasks for a chunk: its effect on the state from rest, the state moved over it, and the chunk filtered from its
-    true start. Where the state may not be moved at once (see `way`) there is one task that does all.
+    true start. Where the state may not be moved at once (see `way_over`) there is one task that does all.
+
+    back : Chain with ``ahead=True``, if this is the way back over what that one has filtered. It has left the effects of
+        all chunks on the state of the way back, so that this one reads x, the same signal made anew, only once, from its end.
     """
 
-    def __init__(self, plan: Plan, x: Any, axis: int, zi: Any) -> None:
-        self.x, self.axis = x, axis
-        self.token = tokenize(plan.kind, plan.coefficients, str(plan.dtype), plan.method, x, axis, zi)
-        self.plan = plan._replace(powers=powers(plan, set(x.chunks[axis][:-1])))
+    def __init__(self, plan: Plan, x: Any, axis: int, zi: Any, ahead: bool = False, back: Chain | None = None) -> None:
+        self.x, self.axis, self.ahead, self.back = x, axis, ahead, back
+        self.token = tokenize(plan.kind, plan.coefficients, str(plan.dtype), plan.method, x, axis, zi, ahead)
+        self.plan = plan._replace(powers=powers(plan, set(x.chunks[axis])))
         self.zi = None if zi is None else state_blocks(plan, x, axis, zi)
         states: Graph = {}
         outputs: Graph = {}
@@ -69,25 +74,44 @@ class Chain:
             layer[key] = (tasks.finish, (self.name("plan"), *at), self.start(at, last), shape, axis)
         return self.array("final", layer, state_chunks(self.plan, self.x, axis), [])
 
+    def once_more(self, x: Any) -> Any:
+        """The signal under another name, filtered from the states that are known."""
+        name, layer = f"again-{tokenize(x)}", {}
+        for at, _, _ in channel_blocks(x, self.axis):
+            for k in range(len(x.chunks[self.axis])):
+                place = place_of(at, k, self.axis)
+                block, plan = (x.name, *place), (self.name("plan"), *at)
+                layer[(self.name(name), *place)] = (tasks.filtered, plan, block, self.start(at, k), self.axis)
+        return self.array(name, layer, x.chunks, [x])
+
     def link(self, states: Graph, outputs: Graph, plan: Any, at: Index, k: int) -> None:
         """The tasks of one chunk."""
         place, before, after = place_of(at, k, self.axis), self.start(at, k), self.start(at, k + 1)
-        block, length = (self.x.name, *place), self.x.chunks[self.axis][k]
-        end = k == len(self.x.chunks[self.axis]) - 1
-        way = "whole" if end else way_over(self.plan, length)
-        if way == "whole":
+        block, chunks = (self.x.name, *place), self.x.chunks[self.axis]
+        way = way_over(self.plan, chunks[k])
+        if self.ahead and k and way != "whole":
+            states[self.behind(at, k)] = (tasks.way_back, plan, block, before, self.axis)
+        if way == "whole" or k == len(chunks) - 1:
             both = (self.name("both"), *at, k)
             states[both] = (tasks.run, plan, block, before, self.axis)
             states[after] = (operator.getitem, both, 1)
             outputs[(self.name("filtered"), *place)] = (operator.getitem, both, 0)
             return
         outputs[(self.name("filtered"), *place)] = (tasks.filtered, plan, block, before, self.axis)
-        if way == "inputs":
-            states[after] = (tasks.last_inputs, plan, block, self.axis)
+        rest: Any = (self.name("rest"), *at, k)
+        if self.back is not None:
+            rest = self.back.behind(at, len(chunks) - 1 - k)
         else:
-            rest = (self.name("rest"), *at, k)
             states[rest] = (tasks.from_rest, plan, block, self.axis)
-            states[after] = (tasks.moved, plan, before, rest, block, self.axis)
+        earlier = self.behind(at, k - AHEAD)  # nothing is made of it: chunks must not pile up before it
+        if self.plan.kind == "taps" and not self.ahead:  # the last inputs know of no state before
+            states[after] = (operator.getitem, rest, 0)
+            return
+        states[after] = (tasks.moved, plan, before, rest, block, self.axis, earlier if earlier in states else None)
+
+    def behind(self, at: Index, k: int) -> Any:
+        """Key of what chunk k, filtered, adds to the state on the way back."""
+        return (self.name("behind"), *at, k)
 
     def name(self, part: str) -> str:
         return f"sigrnn-{part}-{self.token}"
@@ -104,7 +128,8 @@ class Chain:
         """A dask array of a layer that reads the states, and perhaps arrays."""
         name = self.name(part)
         above = {self.name("states"), *(layer for x in read for layer in x.__dask_layers__())}
-        graph = HighLevelGraph({**self.states.layers, name: layer}, {**self.states.dependencies, name: above})
+        below = HighLevelGraph.merge(self.states, *(x.__dask_graph__() for x in read))
+        graph = HighLevelGraph({**below.layers, name: layer}, {**below.dependencies, name: above})
         return da.Array(graph, name, chunks, meta=np.empty((0,) * len(chunks), self.plan.dtype))
 
 
@@ -132,7 +157,7 @@ def of_channels(plan: Plan, slices: tuple[slice, ...], channels: int) -> Plan:
 
 
 def way_over(plan: Plan, length: int) -> str:
-    """How the state gets over a chunk: 'inputs', 'power', or 'whole', with the chunk filtered, one after the other.
+    """How the state gets over a chunk: 'apart', or 'whole', with the chunk filtered, one after the other.
 
     Without feedback the last inputs make the state, if there are enough. With feedback ``A^L z`` plus the state from rest
     do, if ||A^L|| <= 1, so that an error in a state does not grow from chunk to chunk. An unstable filter has no such
@@ -140,8 +165,8 @@ def way_over(plan: Plan, length: int) -> str:
     """
     if plan.kind == "taps":
         known = length >= plan.state[0] and np.isfinite(plan.coefficients[0]).all()
-        return "inputs" if known and plan.method != "sequential" else "whole"
-    return "power" if length in plan.powers else "whole"
+        return "apart" if known and plan.method != "sequential" else "whole"
+    return "apart" if length in plan.powers else "whole"
 
 
 def powers(plan: Plan, lengths: set[int]) -> dict[int, Array]:

@@ -79,10 +79,7 @@ def lfilter(b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: Any = None, 
     x = signal(x)
     axis, dtype = time_axis(axis, x), common((b, a), x, zi)
     x = spread(x, linear.lfilter(b, a, no_samples(x, axis, dtype), axis, method=method).shape, axis)
-    pair = normalised(coefficients(b, "b"), coefficients(a, "a"), dtype)
-    taps = pair[1].shape[-1] == 1
-    plan = Plan("taps" if taps else "direct", spread_filter(pair[: 1 if taps else 2], 1, x, axis), dtype, method, {})
-    return result(Chain(plan, x, axis, zi))
+    return result(Chain(recursion(b, a, x, axis, dtype, method), x, axis, zi))
 
 
 def sosfilt(sos: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: str = "auto") -> Any:
@@ -135,8 +132,20 @@ def sosfilt(sos: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: s
     x = signal(x)
     axis, dtype = time_axis(axis, x), common((sos,), x, zi)
     x = spread(x, linear.sosfilt(sos, no_samples(x, axis, dtype), axis, method=method).shape, axis)
+    return result(Chain(cascade(sos, x, axis, dtype, method), x, axis, zi))
+
+
+def recursion(b: ArrayLike, a: ArrayLike, x: Any, axis: int, dtype: np.dtype[Any], method: str = "auto") -> Plan:
+    """The plan of `lfilter` for the channels of x."""
+    pair = normalised(coefficients(b, "b"), coefficients(a, "a"), dtype)
+    taps = pair[1].shape[-1] == 1
+    return Plan("taps" if taps else "direct", spread_filter(pair[: 1 if taps else 2], 1, x, axis), dtype, method, {})
+
+
+def cascade(sos: ArrayLike, x: Any, axis: int, dtype: np.dtype[Any], method: str = "auto") -> Plan:
+    """The plan of `sosfilt` for the channels of x."""
     given = (real_if_exact(sections(sos).astype(inner(dtype))),)
-    return result(Chain(Plan("sections", spread_filter(given, 2, x, axis), dtype, method, {}), x, axis, zi))
+    return Plan("sections", spread_filter(given, 2, x, axis), dtype, method, {})
 
 
 def result(chain: Chain) -> Any:

@@ -90,8 +90,13 @@ def filtered(plan: Plan, x: Array, z: Array, axis: int) -> Array:
 
 
 def from_rest(plan: Plan, x: Array, axis: int) -> tuple[Array, Array]:
-    """The state after a chunk that started at rest, and the largest output of each channel on the way."""
+    """The state after a chunk that started at rest, and the largest output of each channel on the way.
+
+    Without feedback the last inputs say all.
+    """
     x = np.asarray(x)
+    if plan.kind == "taps":
+        x = x[(*[slice(None)] * axis, slice(x.shape[axis] - plan.state[0], None))]
     samples, z = x.shape[axis], begin(plan, None, x.shape, axis)
     peak, runner = np.zeros(len(z)), plan.runner()
     step = max(64, PIECE // max(1, len(z)))
@@ -104,21 +109,20 @@ def from_rest(plan: Plan, x: Array, axis: int) -> tuple[Array, Array]:
     return z, peak
 
 
-def last_inputs(plan: Plan, x: Array, axis: int) -> Array:
-    """The state of a filter without feedback after a chunk that is longer than its memory: the last inputs say all."""
-    x = np.asarray(x)
-    (memory,) = plan.state
-    tail = x[(*[slice(None)] * axis, slice(x.shape[axis] - memory, None))]
-    return run(plan, tail, begin(plan, None, tail.shape, axis), axis)[1]
+def way_back(plan: Plan, x: Array, z: Array, axis: int) -> tuple[Array, Array]:
+    """`from_rest` for the way back over a chunk that is filtered here."""
+    return from_rest(plan, np.flip(filtered(plan, x, z, axis), axis), axis)
 
 
-def moved(plan: Plan, z: Array, ahead: tuple[Array, Array], x: Array, axis: int) -> Array:
+def moved(plan: Plan, z: Array, ahead: tuple[Array, Array], x: Array, axis: int, _: Any = None) -> Array:
     """The state after a chunk: ``A^L z`` and what the chunk adds to it from rest.
 
     That is the plain recurrence's state, up to rounding, for finite numbers, and for a channel that is lost: with a NaN in
     all of its state it has it for ever. Between the two (inf, or numbers near the largest there are) the chunk is filtered.
     """
     rest, peak = ahead
+    if plan.kind == "taps":
+        return rest
     flat = flattened(z)
     with np.errstate(all="ignore"):
         calm = (peak < HUGE) & (np.abs(flat).max(axis=1, initial=0.0) < HUGE)

@@ -1,0 +1,84 @@
+"""Filter a recording larger than memory, made chunk by chunk, and print time and the peak of memory.
+
+Usage: python bench/dask_recording.py [--gigabytes 20] [--channels 128] [--function sosfilt] [--scheduler threads]
+With ``--workers N`` on a cluster of N processes of this machine; ``--function none`` only makes the recording.
+"""
+
+import argparse
+import resource
+import time
+
+import dask
+import dask.array as da
+import numpy as np
+from scipy.signal import butter
+
+import sigrnn.dask
+
+SAMPLES = 62_500  # of a chunk: 64 MB for 128 channels
+SOS = butter(4, [300, 6000], "bandpass", fs=30_000, output="sos")
+
+
+def noise(block, block_info=None):
+    """A chunk of the recording: the same whenever it is asked for."""
+    place = block_info[None]["array-location"][1][0]
+    return np.random.default_rng(place).standard_normal(block.shape, dtype=np.float32).astype(block.dtype)
+
+
+def recording(channels, samples):
+    """White noise, (channels, samples), in chunks of time."""
+    empty = da.zeros((channels, samples), chunks=(channels, SAMPLES))
+    return empty.map_blocks(noise, dtype=float, meta=np.empty((0, 0)))
+
+
+def filtered(function, x):
+    """The recording filtered with one of the functions of `sigrnn.dask`."""
+    return x if function == "none" else getattr(sigrnn.dask, function)(SOS, x)
+
+
+def power(y):
+    """What is wanted of it: the power of each channel, each second or so."""
+    return da.stack([(block**2).mean(axis=1) for block in y.blocks.ravel()]).mean(axis=0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gigabytes", type=float, default=20.0)
+    parser.add_argument("--channels", type=int, default=128)
+    parser.add_argument("--function", default="sosfilt", choices=["sosfilt", "sosfiltfilt", "none"])
+    parser.add_argument("--scheduler", default="threads", choices=["threads", "synchronous", "processes"])
+    parser.add_argument("--workers", type=int, default=0)
+    options = parser.parse_args()
+    x = recording(options.channels, int(options.gigabytes * 1e9 / 8 / options.channels))
+    result = power(filtered(options.function, x))
+    if options.workers:
+        from distributed import Client, LocalCluster
+
+        with (
+            LocalCluster(options.workers, threads_per_worker=1, dashboard_address=":0") as cluster,
+            Client(cluster) as c,
+        ):
+            c.run(lambda: sigrnn.sosfilt(SOS, np.zeros((128, 100))))  # compiled, before the clock starts
+            began = time.perf_counter()
+            result.compute()
+            took = time.perf_counter() - began
+            used = max(c.run(peak).values())
+    else:
+        sigrnn.sosfilt(SOS, np.zeros((128, 100)))
+        began = time.perf_counter()
+        with dask.config.set(scheduler=options.scheduler):
+            result.compute()
+        took, used = time.perf_counter() - began, peak()
+    print(
+        f"{options.function}: {x.nbytes / 1e9:.1f} GB, {x.npartitions} chunks in {took:.1f} s, "
+        f"{x.nbytes / 1e9 / took:.2f} GB/s, at most {used / 1e9:.2f} GB of memory in one process"
+    )
+
+
+def peak():
+    """Largest memory of this process so far, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""`filtfilt` and `sosfiltfilt` over dask arrays: two chains of states, one from the beginning and one from the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn import zerophase
+from sigrnn._arrays import Array, time_axis
+from sigrnn.dask.again import again
+from sigrnn.dask.chain import Chain, signal
+from sigrnn.dask.filters import cascade, common, no_samples, recursion, spread
+from sigrnn.linear import lfilter, sections, sosfilt
+from sigrnn.steady import constant_sections, constant_state
+
+
+def filtfilt(
+    b: ArrayLike,
+    a: ArrayLike,
+    x: Any,
+    axis: int = -1,
+    padtype: str | None = "odd",
+    padlen: int | None = None,
+    method: str = "pad",
+    irlen: int | None = None,
+    *,
+    reread: bool = True,
+) -> Any:
+    r"""
+    Filter a dask array forward and backward along one axis, in chunks, as if it were one piece.
+
+    .. math:: Y(e^{i\omega}) = |H(e^{i\omega})|^2 X(e^{i\omega})
+
+    Parameters
+    ----------
+    b : array_like, shape (M + 1,) or (..., M + 1)
+        Numerator. Leading axes are broadcast against the channels of `x`: a filter for each.
+    a : array_like, shape (P + 1,) or (..., P + 1)
+        Denominator.
+    x : dask.array.Array
+        Signal, any number of axes, in chunks of any size along all of them.
+    axis : int, default -1
+        The axis of time.
+    padtype : {'odd', 'even', 'constant', None}, default 'odd'
+        How the signal is continued at both ends before filtering.
+    padlen : int, optional
+        By how many samples; ``3 * max(M + 1, P + 1)`` by default.
+    method : {'pad'}
+        Gustafsson's method, 'gust', needs the whole signal at once and is not served.
+    irlen : int, optional
+        Of 'gust'; without use here.
+    reread : bool, default True
+        Read and filter `x` a second time for the way back, so that memory does not grow with the signal. With False
+        each chunk is read once, and the forward result is kept until the way back comes by: less work where reading is
+        slow and there is memory for it all.
+
+    Returns
+    -------
+    y : dask.array.Array
+        The filtered signal, not yet computed. Its chunks along `axis` are those of `x`.
+
+    Raises
+    ------
+    NotImplementedError
+        If `method` is 'gust', or the common dtype is not float32, float64 or a complex one of that precision.
+    ValueError
+        If sizes of chunks are not known, `padtype` or `method` is unknown, or the signal is not longer than `padlen`.
+    numpy.linalg.LinAlgError
+        If the filter has a pole at z = 1.
+
+    See Also
+    --------
+    sigrnn.filtfilt : The same for a NumPy array.
+    sosfiltfilt : The same in second-order sections.
+
+    Notes
+    -----
+    The way back starts where the forward pass ends, so what is filtered last must be there first. With `reread` the first
+    reading leaves nothing behind but states, a few numbers for each chunk; the second makes the forward result anew,
+    chunk by chunk from the end. `x` must then give the same numbers each time it is read.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> import sigrnn.dask
+    >>> x = da.full((2, 12), 2.0, chunks=(1, 4))
+    >>> sigrnn.dask.filtfilt([0.5], [1.0, -0.5], x)[0].compute().round(12)
+    array([2., 2., 2., 2., 2., 2., 2., 2., 2., 2., 2., 2.])
+    """
+    if method == "gust":
+        raise NotImplementedError("method 'gust' solves for the whole signal at once; sigrnn.dask has 'pad' only")
+    if method != "pad":
+        raise ValueError(f"method must be 'pad', got {method!r}.")
+    b, a, x = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a)), signal(x)
+    axis = time_axis(axis, x)
+    edge = zerophase.edge_length(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
+    zi = constant_state(b, a)
+    dtype = common((b, a, zi), x, None)
+    x = spread(x, lfilter(b, a, no_samples(x, axis, dtype), axis).shape, axis)
+    start = np.moveaxis(zi.reshape(*[1] * (x.ndim - zi.ndim), *zi.shape), -1, axis)
+    make = partial(Chain, recursion(b, a, x, axis, dtype))
+    return both_ways(make, lambda first: start * first, x.astype(dtype), axis, padtype, edge, reread)
+
+
+def sosfiltfilt(
+    sos: ArrayLike,
+    x: Any,
+    axis: int = -1,
+    padtype: str | None = "odd",
+    padlen: int | None = None,
+    *,
+    reread: bool = True,
+) -> Any:
+    r"""
+    Filter a dask array forward and backward with second-order sections, in chunks, as if it were one piece.
+
+    .. math:: Y(e^{i\omega}) = |H(e^{i\omega})|^2 X(e^{i\omega})
+
+    Parameters
+    ----------
+    sos : array_like, shape (S, 6) or (..., S, 6)
+        Second-order sections. Leading axes are broadcast against the channels of `x`: a filter for each.
+    x : dask.array.Array
+        Signal, any number of axes, in chunks of any size along all of them.
+    axis : int, default -1
+        The axis of time.
+    padtype : {'odd', 'even', 'constant', None}, default 'odd'
+        How the signal is continued at both ends before filtering.
+    padlen : int, optional
+        By how many samples; by default three times the number of taps of the whole filter.
+    reread : bool, default True
+        As in `filtfilt`.
+
+    Returns
+    -------
+    y : dask.array.Array
+        The filtered signal, not yet computed. Its chunks along `axis` are those of `x`.
+
+    Raises
+    ------
+    NotImplementedError
+        If the common dtype is not float32, float64 or a complex one of that precision.
+    ValueError
+        If sizes of chunks are not known, `sos` is malformed, `padtype` is unknown, or the signal is not longer than
+        `padlen`.
+    numpy.linalg.LinAlgError
+        If a section has a pole at z = 1.
+
+    See Also
+    --------
+    sigrnn.sosfiltfilt : The same for a NumPy array.
+    filtfilt : The same for a filter in one piece, and what it costs.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> import sigrnn.dask
+    >>> sos = [[0.5, 0.0, 0.0, 1.0, -0.5, 0.0]]
+    >>> sigrnn.dask.sosfiltfilt(sos, da.full(9, 2.0, chunks=4)).compute().round(12)
+    array([2., 2., 2., 2., 2., 2., 2., 2., 2.])
+    """
+    sos, x = sections(sos), signal(x)
+    axis = time_axis(axis, x)
+    edge = zerophase.edge_length(padtype, padlen, x, axis, zerophase.taps_of(sos))
+    zi = constant_sections(sos)
+    dtype = common((sos, zi), x, None)
+    x = spread(x, sosfilt(sos, no_samples(x, axis, dtype), axis).shape, axis)
+    full = zi.reshape(*[1] * (x.ndim + 1 - zi.ndim), *zi.shape)  # (channels..., S, 2)
+    start = np.moveaxis(np.moveaxis(full, -2, 0), -1, axis + 1)
+    make = partial(Chain, cascade(sos, x, axis, dtype))
+    return both_ways(make, lambda first: start * first[None], x.astype(dtype), axis, padtype, edge, reread)
+
+
+def both_ways(
+    make: Callable[..., Chain],
+    state: Callable[[Any], Any],
+    x: Any,
+    axis: int,
+    padtype: str | None,
+    edge: int,
+    reread: bool,
+) -> Any:
+    """Continue x at both ends, filter it, then again from the end, and cut the ends off."""
+    chunks, samples = x.chunks, x.shape[axis]
+    if 0 in chunks[axis]:
+        x = x.rechunk({axis: tuple(n for n in chunks[axis] if n)})
+    extended = continued(x, axis, padtype, edge)
+    forward = make(extended, axis, state(part(extended, axis, slice(0, 1))), reread)
+    y = turned(forward.once_more(again(extended)) if reread else forward.y, axis)
+    backward = make(y, axis, state(part(y, axis, slice(0, 1))), back=forward if reread else None)
+    return part(turned(backward.y, axis), axis, slice(edge, edge + samples)).rechunk(chunks)
+
+
+def part(x: Any, axis: int, samples: slice) -> Any:
+    return x[(*[slice(None)] * axis, samples)]
+
+
+def turned(x: Any, axis: int) -> Any:
+    return part(x, axis, slice(None, None, -1))
+
+
+def continued(x: Any, axis: int, padtype: str | None, edge: int) -> Any:
+    """The signal with `edge` samples more at each end: chunks of their own."""
+    if not edge:
+        return x
+    ends = part(x, axis, slice(0, edge + 1)), part(x, axis, slice(-edge - 1, None))
+    kind = padtype or "constant"
+
+    def outside(end: Array, which: int) -> Array:
+        found = zerophase.continuation(np.moveaxis(end, axis, -1), kind, edge)[which]
+        return np.moveaxis(found, -1, axis)
+
+    chunks = [*x.chunks]
+    chunks[axis] = (edge,)
+    found = [
+        end.rechunk({axis: -1}).map_blocks(outside, which, dtype=x.dtype, chunks=tuple(chunks), meta=end._meta)
+        for which, end in enumerate(ends)
+    ]
+    return da.concatenate([found[0], x, found[1]], axis=axis)
