@@ -127,7 +127,7 @@ def sosfilt(sos: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: s
     >>> sos = [[1.0, 0.0, 0.0, 1.0, -0.5, 0.0], [1.0, 1.0, 0.0, 1.0, 0.0, 0.0]]
     >>> y, zf = sigrnn.dask.sosfilt(sos, da.ones(6, chunks=2), zi=0)
     >>> y.compute()
-    array([1.    , 2.5   , 3.25  , 3.625 , 3.8125, 3.90625])
+    array([1.     , 2.5    , 3.25   , 3.625  , 3.8125 , 3.90625])
     """
     x = signal(x)
     axis, dtype = time_axis(axis, x), common((sos,), x, zi)

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn._apply import Recursion, Runner, Taps, fill, inner, state_given, state_rows
+from sigrnn import _apply
+from sigrnn._apply import Recursion, Runner, Taps, inner, state_given, state_rows
 from sigrnn._arrays import F8, Array
 from sigrnn._cascade import Cascade
 from sigrnn.linear import cascade_of, known_recursion, known_sections
+from sigrnn.workers import set_workers
 
 PIECE = 1 << 18  # samples at a time where only the state is wanted: what is filtered stays in the cache
 HUGE = 1e150  # beyond it a sum of two finite responses might overflow where the whole does not, or the reverse
@@ -61,6 +63,12 @@ class Plan(NamedTuple):
             return cascade_of(self.coefficients[0])
         b, a = self.coefficients
         return Cascade(b[..., None, :], a[..., None, :], "direct")
+
+
+def fill(runner: Runner, x: Array, y: Array, axis: int, z: Array) -> None:
+    """Filter on one thread: dask has a task for each core, and hands the caller's `set_workers` on to all of them."""
+    with set_workers(1):
+        _apply.fill(runner, x, y, axis, z)
 
 
 def begin(plan: Plan, zi: Array | None, shape: tuple[int, ...], axis: int) -> Array:
