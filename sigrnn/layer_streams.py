@@ -65,7 +65,7 @@ class LayerStream:
 
     Notes
     -----
-    A call costs one to two microseconds beyond the steps themselves. A block of a wider dtype than what came before makes
+    A call costs two to three microseconds beyond the steps themselves. A block of a wider dtype than what came before makes
     the stream go on in that dtype, as the function does. A stream belongs to one thread at a time; `copy` makes another
     with the same past, and streams can be pickled.
 
