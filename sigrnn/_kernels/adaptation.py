@@ -17,7 +17,20 @@ from numba import types
 
 from sigrnn._kernels.jit import device, kernel, once, packed, routine, strided
 from sigrnn._kernels.least_squares import bound, correct, gather, measure, project, solve
-from sigrnn._kernels.windows import Along, BySigns, advance, conjugate, csign, finite, output, real, slide, square
+from sigrnn._kernels.vec import lanes, spread, stack, total
+from sigrnn._kernels.windows import (
+    NARROW,
+    Along,
+    BySigns,
+    advance,
+    conjugate,
+    csign,
+    finite,
+    output,
+    real,
+    slide,
+    square,
+)
 
 # Entries of `counts`, as in `adaptive/base.py`: place in the line, phase of the sliding sums, samples seen since the weights
 # were set, whether a NaN was let in, steps still to leave out, why the loop stopped.
@@ -36,7 +49,7 @@ def lms(w, line, at, e, keep, r, q, p, s, m):
 @device
 def nlms(w, line, at, e, keep, r, q, p, s, m):
     """w <- w + mu e conj(u) / (eps + |u|^2)."""
-    return advance(w, line, at, p[0] * e / (p[1] + real(r[0, 0])), keep, Along())
+    return advance(w, line, at, p[0] / (p[1] + real(r[0, 0])) * e, keep, Along())  # the division does not wait for e
 
 
 @device
@@ -255,3 +268,24 @@ def adapt(name: str, dtype: str, leaky: bool) -> Any:
     memory = numbers, numbers, numbers, numbers, number, packed("d", 1), packed("d", 1), numbers, packed("i8", 1)
     unique = f"adapt_{name}_{dtype}{'_leaky' if leaky else ''}"
     return kernel(scanner(RULES[name], leaky), unique, *signals, *memory, types.intp)
+
+
+@once
+def products() -> Any:
+    """About `count` fused products and sums from registers, twelve vectors under way at once: the bound of a processor."""
+
+    def compute(count):
+        like = lanes(NARROW, True)
+        sums = stack(12, like)
+        half, small = spread(0.5, like), spread(1e-3, like)
+        for i in range(12):
+            sums[i] = spread(1.0 + i, like)
+        for _ in range(count // (12 * NARROW)):
+            for i in range(12):
+                sums[i] = sums[i] * half + small
+        result = 0.0
+        for i in range(12):
+            result += total(sums[i])
+        return result
+
+    return kernel(compute, "products", types.intp)

@@ -43,6 +43,11 @@ def routine(function: Callable[..., Any]) -> Any:
     return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
 
 
+def part(function: Callable[..., Any]) -> Any:
+    """A helper that is compiled by itself, once for all kernels, and then put into them: no call, and no long compilation."""
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)(function)
+
+
 def once(make: Callable[..., Any]) -> Callable[..., Any]:
     """`functools.cache` for makers of kernels: threads that ask for the same one at once wait for a single compilation."""
     kept, lock = cache(make), RLock()

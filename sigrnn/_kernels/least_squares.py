@@ -13,7 +13,7 @@ from numba.extending import overload
 
 from sigrnn._kernels.jit import routine
 from sigrnn._kernels.vec import lanes, load, pointer, spread, store, total
-from sigrnn._kernels.windows import NARROW, WIDE, conjugate, real, square
+from sigrnn._kernels.windows import INLINED, NARROW, WIDE, conjugate, real, square
 
 # ------------------------------------------------------------------------------------------- affine projections
 
@@ -50,7 +50,7 @@ def strides(w: Any, x: Any, j: Any, count: Any, c: Any, order: Any, keep: Any) -
     """w[k] <- keep w[k] + sum_i c[i] conj x[j + k - i]; gives sum_k w[k] x[j + 1 + k], the sum in the order of `dot`."""
 
 
-@overload(strides)
+@overload(strides, jit_options=INLINED)
 def _strides(w, x, j, count, c, order, keep):
     if isinstance(w.dtype, types.Complex):
 
@@ -112,7 +112,7 @@ def row_product(a: Any, b: Any, count: Any) -> Any:
     """sum_k a[k] b[k], up to the end of the last vector."""
 
 
-@overload(row_product)
+@overload(row_product, jit_options=INLINED)
 def _row_product(a, b, count):
     if isinstance(a.dtype, types.Complex):
 
@@ -142,7 +142,7 @@ def row_step(a: Any, g: Any, b: Any, count: Any) -> Any:
     """a[k] <- a[k] + g b[k], up to the end of the last vector."""
 
 
-@overload(row_step)
+@overload(row_step, jit_options=INLINED)
 def _row_step(a, g, b, count):
     if isinstance(a.dtype, types.Complex):
 
@@ -165,7 +165,7 @@ def row_swap(a: Any, g: Any, b: Any, h: Any, count: Any) -> Any:
     """a[k], b[k] <- a[k] + g b[k], b[k] + h a[k], up to the end of the last vector."""
 
 
-@overload(row_swap)
+@overload(row_swap, jit_options=INLINED)
 def _row_swap(a, g, b, h, count):
     if isinstance(a.dtype, types.Complex):
 
@@ -268,7 +268,7 @@ def row_step_conjugate(a: Any, g: Any, b: Any, count: Any) -> Any:
     """a[k] <- a[k] + g conj b[k], up to the end of the last vector."""
 
 
-@overload(row_step_conjugate)
+@overload(row_step_conjugate, jit_options=INLINED)
 def _row_step_conjugate(a, g, b, count):
     if isinstance(a.dtype, types.Complex):
 

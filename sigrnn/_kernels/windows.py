@@ -15,9 +15,10 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from sigrnn._kernels.jit import device, routine
+from sigrnn._kernels.jit import part
 from sigrnn._kernels.vec import choose, lanes, load, pointer, spread, store, total
 
+INLINED = {"forceinline": True}  # of overloads whose loops Numba's own inlining does not get right
 WIDE, NARROW = 16, 4  # lanes: 16 are four sums of an AVX register under way at once; 4 take what is left over
 
 
@@ -102,7 +103,7 @@ def dot(a: Any, i: Any, b: Any, j: Any, count: Any) -> Any:
     """sum_k a[i + k] b[j + k]."""
 
 
-@overload(dot)
+@overload(dot, jit_options=INLINED)
 def _dot(a, i, b, j, count):
     if isinstance(a.dtype, types.Complex):
 
@@ -135,7 +136,7 @@ def stride(w: Any, x: Any, j: Any, count: Any, g: Any, keep: Any, way: Any) -> A
     """w[k] <- keep w[k] + g way(x[j + k]); gives sum_k w[k] x[j + 1 + k], the sum in the order of `dot`."""
 
 
-@overload(stride)
+@overload(stride, jit_options=INLINED)
 def _stride(w, x, j, count, g, keep, way):
     if isinstance(w.dtype, types.Complex):
 
@@ -173,7 +174,7 @@ def _stride(w, x, j, count, g, keep, way):
     return stride
 
 
-@routine
+@part
 def output(w, line, at):
     """The weights' product with the window of sample `at`."""
     taps = w.shape[1]
@@ -183,7 +184,7 @@ def output(w, line, at):
     return result
 
 
-@routine
+@part
 def advance(w, line, at, g, keep, way):
     """Step the weights by g along the window of sample `at`; gives the output at the next sample.
 
@@ -196,7 +197,7 @@ def advance(w, line, at, g, keep, way):
     return result
 
 
-@routine
+@part
 def slide(line, at, phase, taps, r, tails):
     """Make r[i, j] = u(n - i) . conj u(n - j - i), sums of products over windows, for sample n at `at`.
 
@@ -217,7 +218,7 @@ def slide(line, at, phase, taps, r, tails):
         r[0, j] = tails[j, taps + 1] + tails[j, phase + 1]
 
 
-@device
+@part
 def lagged(line, at, j):
     """One sample's products with the one j before it, summed over channels."""
     result = line[0, at] * conjugate(line[0, at - j])

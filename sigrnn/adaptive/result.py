@@ -73,3 +73,89 @@ class AdaptiveResult:
     w_final: Array
     w: Array | None = None
     resets: Array = field(default_factory=lambda: np.empty(0, int))
+
+    def plot(
+        self, *, system: ArrayLike | None = None, fs: float = 1.0, smooth: int | None = None, ax: Any = None
+    ) -> Any:
+        r"""
+        Draw the power of the error over time, the weights, and how far they are from the true system.
+
+        Parameters
+        ----------
+        system : array_like, shape (M,) or (M, channels), optional
+            The impulse response of the true system, newest sample first, of any length. With it the misalignment
+            :math:`\|\mathbf w - \mathbf h\|^2 / \|\mathbf h\|^2` is drawn: over time if there is a history, at the end otherwise.
+        fs : float, default 1.0
+            Sampling rate in Hz; time is in samples if it is 1.
+        smooth : int, optional
+            Samples over which powers are averaged; by default a hundredth of the signal.
+        ax : sequence of 2 matplotlib.axes.Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        ndarray of matplotlib.axes.Axes
+            Two: over time, and over the taps.
+        """
+        h = None if system is None else matched(np.asarray(system), self.w_final)
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.figure(figsize=(8.0, 6.0), layout="constrained").subplots(2, 1)
+        over_time, over_taps = ax
+        width = max(len(self.e) // 100, 1) if smooth is None else int(smooth)
+        t = np.arange(len(self.e)) / fs
+        for signal, label in ((self.y + self.e, "desired d"), (self.e, "error e")):
+            over_time.plot(t, decibels(running_mean(np.abs(signal) ** 2, width)), label=label, linewidth=1.2)
+        if h is not None:
+            history = self.w_final[None] if self.w is None else self.w
+            away = decibels(misalignment(history, h))
+            if self.w is None:
+                over_time.axhline(away[-1], color="C2", linestyle="--", label="misalignment at the end")
+            else:
+                over_time.plot(t, away, color="C2", label="misalignment of w")
+        for n in self.resets:
+            over_time.axvline(n / fs, color="0.6", linestyle=":", linewidth=0.8)
+        over_time.set(xlabel="time (samples)" if fs == 1.0 else "time (s)", ylabel="power (dB)")
+        draw_weights(over_taps, self.w_final, h)
+        for axes in ax:
+            axes.grid(alpha=0.3)
+            axes.legend(frameon=False)
+        return np.asarray(ax)
+
+
+def running_mean(power: Array, width: int) -> Array:
+    """The mean of the last `width` values, of as many as there are at the beginning."""
+    count = np.minimum(np.arange(1, len(power) + 1), width)
+    sums = np.cumsum(np.where(np.isfinite(power), power, 0.0))
+    before = np.concatenate([np.zeros(min(width, len(sums))), sums[:-width]])
+    return np.maximum(sums - before, 0.0) / count
+
+
+def matched(h: Array, w: Array) -> Array:
+    """An impulse response with as many taps as the weights, or more if it is longer."""
+    if h.shape[1:] != w.shape[1:]:
+        raise ValueError(f"system has shape {h.shape}, the weights {w.shape}: channels must be the same")
+    longer = np.zeros((max(len(h), len(w)), *w.shape[1:]), np.result_type(h, w))
+    longer[: len(h)] = h
+    return longer
+
+
+def misalignment(history: Array, h: Array) -> Array:
+    """The squared distance of weights (N, taps, ...) from h, as a share of h's square."""
+    tail = np.sum(np.abs(h[history.shape[1] :]) ** 2)
+    difference = history - h[: history.shape[1]]
+    return (np.sum(np.abs(difference) ** 2, axis=tuple(range(1, difference.ndim))) + tail) / np.sum(np.abs(h) ** 2)
+
+
+def draw_weights(axes: Any, w: Array, h: Array | None) -> None:
+    """Weights over the taps, one line for each channel, and the true ones behind them."""
+    parts = [("", np.real)] if not np.iscomplexobj(w) else [(", real", np.real), (", imaginary", np.imag)]
+    for c in range(1 if w.ndim == 1 else w.shape[1]):
+        for part, of in parts:
+            name = ("weights" if w.ndim == 1 else f"weights, channel {c}") + part
+            (line,) = axes.plot(of(w if w.ndim == 1 else w[:, c]), label=name, linewidth=1.2, zorder=3)
+            if h is not None:
+                label = "true system" if (c, part) == (0, parts[0][0]) else None
+                axes.plot(of(h if h.ndim == 1 else h[:, c]), ".", color=line.get_color(), alpha=0.4, label=label)
+    axes.set(xlabel="tap (samples ago)", ylabel="weight")

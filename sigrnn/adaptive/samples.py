@@ -13,6 +13,7 @@ from sigrnn.adaptive.base import AdaptiveFilter, count_of
 
 COUNTS = 7  # entries of `counts` as in `_kernels/adaptation.py`
 AT, PHASE, SEEN, POISONED, HOLD, DELAY, STOP = range(COUNTS)
+LINE = 64  # bytes
 ROOM = 2048  # samples that a line takes before its end is brought back to the front
 
 
@@ -23,6 +24,15 @@ def compiled(rule: str, dtype: str, leaky: bool) -> Any:
     from sigrnn._kernels.jit import entry_point
 
     return entry_point(adapt(rule, dtype, leaky))
+
+
+def aligned(a: Array) -> Array:
+    """A copy that begins with a line of the cache: vectors of lanes in its rows then lie in one line each."""
+    memory = np.empty(a.nbytes + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    result = memory[start : start + a.nbytes].view(a.dtype).reshape(a.shape)
+    result[...] = a
+    return result
 
 
 class SampleFilter(AdaptiveFilter):
@@ -86,6 +96,7 @@ class SampleFilter(AdaptiveFilter):
         self._state["s"][0] = 0.0
 
     def _ready(self) -> None:
+        self._state = {name: aligned(a) for name, a in self._state.items()}
         super()._ready()
         s = self._state
         self._run_loop = compiled(self._rule, s["w"].dtype.char, self._leaky)
