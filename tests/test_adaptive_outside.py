@@ -41,8 +41,8 @@ def test_padasip(name, ours, settings):
 
 @pytest.mark.parametrize("name", ["LMS", "NLMS", "RLS", "KalmanFilter"])
 def test_adafilt(name):
-    # Its leakage is the share that is kept. Its RLS multiplies P by alpha^2 before the gain and not after: P(0) is then
-    # multiplied, too, and the variance of the noise is 1 and not lambda.
+    # Its leakage is the share that is kept. Its RLS multiplies P by alpha^2 = 1 / lambda before it finds the gain, and not
+    # after: the variance of the noise is 1 there, and not lambda.
     adafilt = pytest.importorskip("adafilt")
     x, d = system()
     ours, theirs = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -36,33 +37,31 @@ def _pair(n_taps: int, samples: int, channels: int, rng: Any) -> Pair:
 def _ours(make: Callable[[int], Any]) -> Callable[[Pair], Call]:
     """A fresh filter in each call, as the others' go on from one to the next."""
 
-    def bind(i: Pair) -> Call:
+    def bind(i: Any) -> Call:
         return lambda: make(i.n_taps)(i.x, i.d).e
 
     return bind
 
 
 def _padasip(name: str, **settings: Any) -> Peer:
-    def bind(i: Pair) -> Call:
-        import padasip
-
+    def bind(i: Any) -> Call:
+        filters = importlib.import_module("padasip").filters
         windows = sliding_window_view(np.concatenate([np.zeros(i.n_taps - 1), i.x]), i.n_taps)[:, ::-1]
-        make = partial(getattr(padasip.filters, f"Filter{name}"), i.n_taps, w="zeros", **settings)
+        make = partial(getattr(filters, f"Filter{name}"), i.n_taps, w="zeros", **settings)
         return lambda: make().run(i.d, windows)[1]
 
     return Peer("padasip", bind)
 
 
 def _adafilt(**settings: Any) -> Peer:
-    def bind(i: Pair) -> Call:
-        import adafilt
-
-        return lambda: adafilt.LMSFilter(i.n_taps, **settings)(i.x, i.d)[2]
+    def bind(i: Any) -> Call:
+        make = importlib.import_module("adafilt").LMSFilter
+        return lambda: make(i.n_taps, **settings)(i.x, i.d)[2]
 
     return Peer("adafilt", bind)
 
 
-def _products(i: Pair) -> Call:
+def _products(i: Any) -> Call:
     """As many fused products and sums as an NLMS filter needs, two for each tap and sample, from registers."""
     from sigrnn._kernels.adaptation import products
 
