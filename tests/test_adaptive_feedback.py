@@ -217,6 +217,24 @@ def test_a_loop_outside_in_blocks_converges():
         f.control(np.zeros(5000))
 
 
+def test_a_loop_outside_that_diverges_is_noticed():
+    x, d = signals(n=20000)
+    f, loudspeaker = FxLMS(9, 0.5, PATH), sigrnn.Stream([0.0, -1.0], [1.0])  # the wrong sign
+
+    def run():
+        for n in range(0, len(d), 50):
+            run.errors = d[n : n + 50] - loudspeaker(f.control(x[n : n + 50]))
+            f.adapt(run.errors)
+
+    with pytest.raises(DivergenceError, match=r"FxLMS with mu=0\.5 diverged") as caught:
+        run()
+    assert 1e8 < abs(run.errors[caught.value.sample]) < 1e30
+    again = FxLMS(9, 0.5, PATH, nan_policy="raise")
+    again.control([1.0])
+    with pytest.raises(ValueError, match="e or the reference is not finite at sample 0"):
+        again.adapt([np.nan])
+
+
 def test_fxlms_is_adafilt():
     adafilt = pytest.importorskip("adafilt")
     x, d = signals()

@@ -1,0 +1,66 @@
+"""
+How does a loudspeaker make silence?
+====================================
+
+An engine hums, a reference microphone hears it first, and a loudspeaker plays its opposite. But what the loudspeaker plays
+passes through a secondary path before it meets the noise. `FxLMS` filters the reference by an estimate of that path [1]_.
+"""
+
+# %%
+# The paths from engine and loudspeaker to the ear, at 4 kHz; the estimate of the latter was measured roughly: it is
+# shorter, and wrong by some 20 %.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import sigrnn
+from sigrnn.adaptive import DivergenceError, FxLMS
+
+fs = 4000
+rng = np.random.default_rng(0)
+t = np.arange(15 * fs) / fs
+primary = np.r_[np.zeros(20), rng.standard_normal(40) * np.exp(-np.arange(40) / 8)]
+secondary = np.r_[np.zeros(8), rng.standard_normal(24) * np.exp(-np.arange(24) / 6)]
+estimate = secondary[:24] * (1 + 0.2 * rng.standard_normal(24))
+
+engine = sum(np.sin(2 * np.pi * f * t) / k for k, f in enumerate((90, 180, 270), 1)) + 0.1 * rng.standard_normal(t.size)
+noise = sigrnn.lfilter(primary, [1.0], engine)
+
+# %%
+# The loop as it runs in a product: take a block of the reference, play what `control` gives, measure what is left at the
+# ear, `adapt`. The true path is known to the simulated world alone. A filter that knows of no path steps the wrong way.
+
+
+def run(path):
+    """Return what the ear hears, until the filter diverges."""
+    f = FxLMS(64, 0.0, path)
+    f.mu = 0.3 * f.suggest_mu(engine)
+    world, heard = sigrnn.Stream(secondary, [1.0]), []
+    for start in range(0, t.size, 40):
+        block = slice(start, start + 40)
+        heard.append(noise[block] - world(f.control(engine[block])))
+        try:
+            f.adapt(heard[-1])
+        except DivergenceError as error:
+            print(error)
+            break
+    return np.concatenate(heard)
+
+
+with_path, without = run(estimate), run([1.0])
+
+fig, (top, bottom) = plt.subplots(2, 1, figsize=(8, 6), layout="constrained")
+top.plot(t, noise, color="0.7", lw=0.5, label="engine alone")
+top.plot(t[: without.size], without, color="C3", lw=0.8, label="no path known: diverges")
+top.plot(t, with_path, color="C0", lw=0.5, label="FxLMS")
+top.set(xlabel="time in s", ylabel="sound at the ear", ylim=1.5 * abs(noise).max() * np.array([-1, 1]))
+top.legend(loc="lower right", ncols=3)
+for x, color in ((noise, "0.7"), (with_path, "C0")):
+    bottom.psd(x[-4 * fs :], NFFT=2048, Fs=fs, color=color)
+bottom.set(xlim=(0, 600), xlabel="frequency in Hz", ylabel="dB per Hz, last 4 s")
+plt.show()
+
+print(f"quieter by {10 * np.log10(np.var(noise[-fs:]) / np.var(with_path[-fs:])):.0f} dB")
+
+# %%
+# .. [1] S. J. Elliott, "Signal Processing for Active Control", Academic Press, 2001.
