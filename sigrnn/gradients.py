@@ -387,19 +387,25 @@ def _rule(function: Callable[..., Any]) -> Rule:
 
 
 @cache
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    return inspect.signature(function)
+def _parameters(function: Callable[..., Any]) -> tuple[inspect.Signature, list[str], int, Named]:
+    """The signature; the names in it, how many of them may be given by position, and defaults."""
+    signature = inspect.signature(function)
+    parameters = signature.parameters
+    places = sum(p.kind is not p.KEYWORD_ONLY for p in parameters.values())
+    defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+    return signature, list(parameters), places, defaults
 
 
 def bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Named) -> tuple[Named, list[str]]:
     """All arguments by name, and the names of those given by position."""
-    signature = _signature(function)
-    bound = signature.bind(*args, **kwargs)
-    bound.apply_defaults()
-    arguments = dict(bound.arguments)
+    signature, names, places, defaults = _parameters(function)
+    positional = names[: len(args)]
+    arguments = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
+    if len(args) > places or arguments.keys() != set(names) or not kwargs.keys().isdisjoint(positional):
+        signature.bind(*args, **kwargs)  # says what is wrong; to let it bind takes a quarter of a short call
     if arguments.pop("out", None) is not None:
         raise TypeError("out= is not for vjp and jvp: the value is a new array")
-    return arguments, list(signature.parameters)[: len(args)]
+    return arguments, positional
 
 
 def _arrays(rule: Rule, arguments: Named, positional: list[str], kwargs: Named) -> dict[str, Array]:

@@ -322,8 +322,9 @@ def normalised(b: Array, a: Array, dtype: np.dtype[Any], fir: bool = True) -> tu
     if not fir or a.shape[-1] > 1:
         length = max(b.shape[-1], a.shape[-1])
         b, a = padded(b, length), padded(a, length)
-    real = not (b.imag.any() or a.imag.any())
-    return (real_if_exact(b), real_if_exact(a)) if real else (b, a)
+    if b.dtype == F8 or b.imag.any() or a.imag.any():
+        return b, a
+    return np.ascontiguousarray(b.real), np.ascontiguousarray(a.real)
 
 
 def real_if_exact(c: Array) -> Array:

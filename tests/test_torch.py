@@ -220,7 +220,7 @@ def test_what_is_not_served_says_what_to_do(change, error, message):
 
 def test_another_device_says_what_to_do():
     class Elsewhere:
-        device = torch.device("cuda", 0)
+        is_cpu, device = False, torch.device("cuda", 0)
 
     from sigrnn.torch._bridge import check
 

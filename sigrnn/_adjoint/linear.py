@@ -85,7 +85,8 @@ class Rows:
         channels = self.shape[: self.axis] + self.shape[self.axis + 1 :]
         kept = np.empty((len(signals), *(self.shape if self.beside else (*channels, self.samples))), dtype)
         for copy, x in zip(kept, signals, strict=True):
-            copy[...] = x if self.beside else time_last(np.broadcast_to(x, self.shape), self.axis)
+            full = x if x.shape == self.shape else np.broadcast_to(x, self.shape)
+            copy[...] = full if self.beside else time_last(full, self.axis)
         if self.beside:
             return [copy.reshape(self.samples, self.channels).T for copy in kept]
         return [copy.reshape(self.channels, self.samples) for copy in kept]
