@@ -135,7 +135,7 @@ class FitResult:
         from scipy.signal import welch
 
         size = min(len(t), 1024)
-        for signal, label, color in ((t, "target", "0.55"), (y - t, "error", "C2")):
+        for signal, label, color in ((t, "target", "0.55"), (y - t, "error", "C1")):
             f, power = welch(signal, nperseg=size)
             axes.plot(f[1:], 10.0 * np.log10(np.maximum(power[1:], 1e-300)), color=color, label=label)
         axes.set(xlabel="frequency (cycles per sample)", ylabel="power density (dB)")

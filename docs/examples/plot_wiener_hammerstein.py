@@ -1,0 +1,71 @@
+"""
+A filter, a nonlinearity, a filter
+==================================
+
+Loudspeakers, amplifiers and nerves are modelled by a filter, a static nonlinearity and another filter. Only what goes in
+and what comes out is seen. A chain of three small models finds all of it.
+"""
+
+# %%
+# The system: two filters of order 2 with a saturation between them.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import sigrnn
+
+rng = np.random.default_rng(0)
+first = [0.8, 0.4, 0.1], [1.0, -1.1, 0.6]
+second = [1.0, -0.5, 0.3], [1.0, 0.4, 0.5]
+
+
+def system(x):
+    return sigrnn.lfilter(*second, np.tanh(sigrnn.lfilter(*first, x)))
+
+
+x, fresh = rng.standard_normal((2, 20_000))
+t = system(x)
+
+# %%
+# The error has more than one valley. Five starts of a few iterations each on a small part of the signal show which one to
+# go down; the last part of the signal decides.
+
+
+def shape():
+    return sigrnn.Chain(sigrnn.IIR(2, stable=True), sigrnn.NonlinearFIR(1, "tanh"), sigrnn.IIR(2, stable=True))
+
+
+trials = [
+    sigrnn.fit(shape(), x[:2000], t[:2000], solver="lm", max_iter=30, validation=0.25, rng=seed, progress=False)
+    for seed in range(5)
+]
+print("validation losses of the starts:", *(f"{trial.validation_loss:.1e}" for trial in trials))
+best = min(trials, key=lambda trial: trial.validation_loss)
+result = sigrnn.fit(best.model, x, t, solver="lm", progress=False)
+y = result.model(fresh)
+esr = np.sum((y - system(fresh)) ** 2) / np.sum(system(fresh) ** 2)
+print(f"{result}\nfresh data: error-to-signal ratio {esr:.1e}")
+
+# %%
+# How strong the signal is between the parts cannot be seen from outside, so the filters are compared by their responses,
+# each relative to its own at the lowest frequency.
+
+fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
+f, impulse = np.linspace(0, 0.5, 513), np.eye(1, 1024)[0]
+found = [(result.model.params[f"{part}.b"], result.model.params[f"{part}.a"]) for part in (0, 2)]
+styles = {"true": ("0.6", 3.0), "found": ("C0", 1.2)}
+for who, filters in (("true", (first, second)), ("found", found)):
+    for k, (b, a) in enumerate(filters):
+        response = abs(np.fft.rfft(sigrnn.lfilter(b, a, impulse)))
+        color, width = styles[who]
+        ax.plot(
+            f,
+            20 * np.log10(response / response[0]),
+            "-" if k else "--",
+            color=color,
+            lw=width,
+            label=f"filter {k + 1}, {who}",
+        )
+ax.set(xlabel="frequency (cycles per sample)", ylabel="dB")
+ax.legend(frameon=False)
+plt.show()

@@ -1,0 +1,108 @@
+"""What training takes beside PyTorch: epochs of Adam on the same net, data and start, in segments of time.
+
+The results compared are the loss of each epoch, and all weights after the last.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+import sigrnn
+
+from .peers import Call, Peer
+from .task import Task
+
+Array = npt.NDArray[Any]
+
+_GROUP = "Training, four epochs"
+SEGMENT, RATE, EPOCHS = 1024, 1e-3, 4
+
+NOTES = {
+    _GROUP: (
+        f"Four epochs of `fit` with 'adam', and the loss it reports after the last: a recording, or 16 side by side, a step after every {SEGMENT} samples, the state carried "
+        "on; a layer of so many units and a dense one, float32. PyTorch does the same with its own layers and Adam. The losses "
+        "of the epochs and all weights at the end are compared."
+    )
+}
+RATES: dict[str, int] = {}
+
+
+class Inputs(NamedTuple):
+    """Recordings (B, samples, 1), and a net at its start."""
+
+    x: Array
+    t: Array
+    model: Any
+
+
+def _make(kind: str, units: int, samples: int, channels: int, rng: np.random.Generator) -> Inputs:
+    x = rng.standard_normal((channels, samples, 1)).astype("float32")
+    t = np.tanh(sigrnn.lfilter([0.5, 0.3], [1.0, -0.6], x, axis=1)).astype("float32")
+    layer, dense = getattr(sigrnn, kind)(units, dtype="float32"), sigrnn.Dense(1, dtype="float32")
+    return Inputs(x, t, sigrnn.Chain(layer, dense).init(1, rng=0))
+
+
+def _ours(i: Inputs) -> Call:
+    model, start = i.model.copy(), i.model.to_vector()
+
+    def epochs() -> tuple[Array, Array]:
+        model.from_vector(start)
+        given: dict[str, Any] = {"solver": "adam", "learning_rate": RATE, "tbptt": SEGMENT, "max_iter": EPOCHS}
+        result = sigrnn.fit(model, i.x, i.t, progress=False, **given)
+        return np.array(result.history), model.to_vector()
+
+    return epochs
+
+
+def _torch(kind: str, units: int, i: Inputs) -> Call:
+    torch = importlib.import_module("torch")
+    layer, dense = getattr(torch.nn, kind)(1, units, batch_first=True), torch.nn.Linear(units, 1)
+    weights = [*layer.parameters(), *dense.parameters()]  # in the order of the model's
+    start = [torch.from_numpy(np.array(value, "float32")) for value in i.model.params.values()]
+    x, t = torch.from_numpy(i.x), torch.from_numpy(i.t)
+
+    def epochs() -> tuple[Array, Array]:
+        with torch.no_grad():
+            for weight, first in zip(weights, start, strict=True):
+                weight.copy_(first)
+        adam = torch.optim.Adam(weights, lr=RATE)
+        losses = [walked(adam) for _ in range(EPOCHS)]
+        return np.array(losses), np.concatenate([w.detach().numpy().ravel() for w in weights]).astype(float)
+
+    def walked(adam: Any) -> float:
+        state, losses = None, []
+        for first in range(0, x.shape[1], SEGMENT):
+            part = slice(first, first + SEGMENT)
+            h, state = layer(x[:, part], state)
+            state = tuple(s.detach() for s in state) if kind == "LSTM" else state.detach()
+            loss = torch.mean((dense(h) - t[:, part]) ** 2)
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            losses.append(float(loss.detach()))
+        return float(np.mean(losses))
+
+    return epochs
+
+
+def _task(kind: str, units: int, channels: int, samples: int, floor: float, aim: float) -> Task:
+    make: Callable[..., Inputs] = partial(_make, kind, units)
+    peers = {"torch": Peer("torch", partial(_torch, kind, units))}
+    sized: dict[str, Any] = {"samples": samples, "channels": channels, "shortest": SEGMENT}
+    judged: dict[str, Any] = {"dtype": "float32", "tolerance": 1e-3, "floor": floor, "aim": aim}
+    name = f"fit {kind} H{units}{f' B{channels}' * (channels > 1)}, four epochs"
+    return Task(name, _GROUP, make, _ours, peers, **sized, **judged)
+
+
+CASES = (
+    _task("LSTM", 16, 1, 8 * SEGMENT, 2, 5),
+    _task("LSTM", 16, 16, 4 * SEGMENT, 1, 5),
+    _task("GRU", 16, 1, 2 * SEGMENT, 40, 100),
+    _task("GRU", 16, 16, 2 * SEGMENT, 10, 100),
+)
