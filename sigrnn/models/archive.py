@@ -6,6 +6,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,9 @@ def read(path: Any, known: Mapping[str, type]) -> Any:
     """The model in a file."""
     shown = os.fspath(path) if isinstance(path, str | os.PathLike) else "the file"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # A file that is no archive would be left open by `np.load`.
+        opened = open(path, "rb") if isinstance(path, str | os.PathLike) else nullcontext(path)  # noqa: SIM115
+        with opened as raw, np.load(raw, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
     except (ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{shown} is no model of sigrnn, or is broken: {error}") from None

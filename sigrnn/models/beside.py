@@ -9,8 +9,9 @@ import numpy as np
 
 from sigrnn._arrays import Array
 from sigrnn.models.composition import Composition, numbered, split
+from sigrnn.models.hooks import Pull
 from sigrnn.models.parameters import subset
-from sigrnn.models.protocol import Model, Pull
+from sigrnn.models.protocol import Model
 from sigrnn.models.streams import Stream
 
 __all__ = ["Bidirectional", "Parallel", "Residual"]
@@ -102,8 +103,8 @@ class Parallel(Composition):
     def __init__(self, *parts: Model, combine: str = "sum") -> None:
         if combine not in ("sum", "concatenate"):
             raise ValueError(f"combine must be 'sum' or 'concatenate', got {combine!r}")
-        super().__init__(*parts)
         self.combine = combine
+        super().__init__(*parts)
 
     def config(self) -> dict[str, Any]:
         """

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array
+from sigrnn.models.hooks import Pull
 from sigrnn.models.parameters import subset
-from sigrnn.models.protocol import Model, Pull
+from sigrnn.models.protocol import Model
 from sigrnn.models.signals import count
 from sigrnn.models.streams import Joined, Stream
 
@@ -32,6 +33,8 @@ class Composition(Model):
                 f"{type(self).__name__}: the same model stands in two places; give one of them as a copy()"
             )
         self.parts = parts
+        if self._sized():
+            self._check_sizes()
 
     def config(self) -> dict[str, Any]:
         """

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sigrnn._adjoint.recurrent import kind_of
 from sigrnn._arrays import F8, Array
 from sigrnn.activations import Activation, known, respond, slope_of_output
 from sigrnn.gradients import jvp, vjp
-from sigrnn.models.protocol import Model, Pull
+from sigrnn.models.hooks import Pull
+from sigrnn.models.protocol import Model
 from sigrnn.models.signals import count, precision
+from sigrnn.models.streams import Stream
 from sigrnn.models.tangents import pushed
 from sigrnn.recurrent import dense, gru, lstm, rnn, weighed
 
@@ -315,6 +318,10 @@ class Dense(Model):
         moves = dx, tangents.get("v"), tangents.get("bias")
         return jvp(dense, (x, *self._arguments()), moves, activation=self.activation)
 
+    def _stream(self) -> Stream:
+        v, bias = self._arguments()
+        return Weighed(v.copy(), bias.copy(), self.activation)
+
     def _sloped(self, x: Array) -> tuple[Array, Array]:
         v, bias = self._arguments()
         y = dense(x, v, bias, activation=self.activation)
@@ -333,3 +340,32 @@ class Dense(Model):
     def _push(self, x: Array, rows: Array, state: Any) -> Array:
         v, _ = self._arguments()
         return (rows @ v.T) * self._sloped(x)[1]
+
+
+class Weighed:
+    """The stream of `Dense`, which has nothing to keep: `dense`, its checks done beforehand."""
+
+    def __init__(self, v: Array, bias: Array, activation: str | Activation) -> None:
+        self.v, self.bias, self.activation = v, bias, activation
+        self.turned = np.ascontiguousarray(v.T)
+        self.model = Dense(len(v), activation, dtype=v.dtype.name)
+        self.model.params = {"v": v, "bias": bias}
+
+    def __call__(self, x: ArrayLike) -> Array:
+        if type(x) is not np.ndarray or x.dtype is not self.v.dtype or x.ndim > 2:
+            return self.model(x)
+        inputs = self.v.shape[1]
+        if x.ndim == 1 and inputs == 1:
+            e = x[:, None] * self.turned + self.bias
+        elif x.ndim == 2 and x.shape[1] == inputs:
+            e = x @ self.turned + self.bias
+        else:
+            return self.model(x)
+        y = e if self.activation == "linear" else respond(self.activation, e).astype(e.dtype, copy=False)
+        return y[:, 0] if x.ndim == 1 and y.shape[1] == 1 else y
+
+    def reset(self) -> None:
+        """Nothing is kept."""
+
+    def copy(self) -> Self:
+        return type(self)(self.v, self.bias, self.activation)

@@ -24,8 +24,9 @@ from sigrnn.models.channels import (
     spread,
     unlined,
 )
+from sigrnn.models.hooks import Pull
 from sigrnn.models.parameters import ALL, Free, Trainable
-from sigrnn.models.protocol import Model, Pull
+from sigrnn.models.protocol import Model
 from sigrnn.models.signals import count, precision
 from sigrnn.models.stability import StableDenominator, StableSections, numbers
 from sigrnn.models.streams import Kept, OneFilter, Stream
@@ -85,6 +86,34 @@ class Linear(Model):
     def _push(self, x: Array, rows: Array, state: Any) -> Array:
         flat = rows.reshape(-1, *rows.shape[2:])
         return self._run(flat, None)[0].reshape(*rows.shape[:-1], 1)
+
+    def _filters(self) -> list[tuple[Array, Array]]:
+        """Numerators and denominators, of each input and section."""
+        b, a = self._arguments()
+        return [(row, a) for row in np.atleast_2d(b)]
+
+    def poles(self) -> Array:
+        """
+        Find the poles.
+
+        Returns
+        -------
+        poles : ndarray
+            The roots of denominators; those at 0, of delays, are left out.
+        """
+        denominators = {a.tobytes(): a for _, a in self._filters()}
+        return np.concatenate([np.roots(a) for a in denominators.values()])
+
+    def zeros(self) -> Array:
+        """
+        Find the zeros.
+
+        Returns
+        -------
+        zeros : ndarray
+            The roots of numerators, one after the other for several inputs.
+        """
+        return np.concatenate([np.roots(b) for b, _ in self._filters()])
 
     def _stream(self) -> Stream:
         if self.inputs != 1:
@@ -215,17 +244,6 @@ class IIR(Linear):
                 numbers(value)
         return value
 
-    def poles(self) -> Array:
-        """
-        Find the poles.
-
-        Returns
-        -------
-        poles : ndarray
-            The roots of `a`.
-        """
-        return np.roots(self.params["a"])
-
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
         inputs, order = x.shape[-1], self.order
         y, a = self._run(x, state)[0], self.params["a"]
@@ -341,6 +359,9 @@ class SOS(Linear):
             numbers(value[..., 3:])
         return value
 
+    def _filters(self) -> list[tuple[Array, Array]]:
+        return [(row[:3], row[3:]) for row in self.params["sos"].reshape(-1, 6)]
+
     def poles(self) -> Array:
         """
         Find the poles.
@@ -348,10 +369,9 @@ class SOS(Linear):
         Returns
         -------
         poles : ndarray
-            The roots of all denominators.
+            The roots of all denominators; those at 0, of delays, are left out.
         """
-        a = self.params["sos"][..., 3:].reshape(-1, 3)
-        return np.concatenate([np.roots(row) for row in a])
+        return np.concatenate([np.roots(a) for _, a in self._filters()])
 
     def _filtered(self) -> Any:
         return sigrnn.streams.Stream(sos=self.params["sos"])

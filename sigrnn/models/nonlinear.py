@@ -25,9 +25,10 @@ from sigrnn.models.channels import (
     spread,
     unlined,
 )
+from sigrnn.models.hooks import Pull
 from sigrnn.models.linear import after_first
 from sigrnn.models.parameters import ALL, Free, Trainable
-from sigrnn.models.protocol import Model, Pull
+from sigrnn.models.protocol import Model
 from sigrnn.models.signals import count, precision
 from sigrnn.models.streams import Kept, OneFilter, Stream
 from sigrnn.nonlinear import nlfilter

@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array
-from sigrnn.models import archive, printing
+from sigrnn.models import archive, plots, printing
 from sigrnn.models.exchanged import Exchanged
-from sigrnn.models.parameters import ALL, Params, Trainable, check_names
-from sigrnn.models.signals import alike, count, presented, sequences
+from sigrnn.models.hooks import Hooks
+from sigrnn.models.parameters import Params, check_names
+from sigrnn.models.signals import FLOATS, alike, count, presented, sequences
 from sigrnn.models.streams import Kept, Stream
 
 __all__ = ["Model", "load"]
 
-Pull = Callable[..., tuple[dict[str, Array], Array]]
 
-
-class Model(Exchanged):
+class Model(Exchanged, Hooks):
     """
     What all models have in common, and the base of your own.
 
@@ -89,69 +88,10 @@ class Model(Exchanged):
     dtype: np.dtype[Any] = F8
     parts: tuple[Model, ...] = ()
     _known: ClassVar[dict[str, type[Model]]] = {}
-    _values: dict[str, Array] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         Model._known[archive.name_of(cls)] = cls
-
-    # What a subclass says.
-
-    def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
-        raise NotImplementedError(f"{type(self).__name__} does not say how it is drawn: give it a method _draw")
-
-    def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
-        raise NotImplementedError(f"{type(self).__name__} does not say how it is run: give it a method _run")
-
-    def _vjp(self, x: Array, state: Any) -> tuple[tuple[Array, Any], Pull]:
-        raise TypeError(f"{type(self).__name__} has no gradients: give it a method _vjp")
-
-    def _vjp_by_blocks(self, x: Array, state: Any, size: int) -> tuple[tuple[Array, Any], Pull]:
-        return self._vjp(x, state)
-
-    def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
-        raise TypeError(
-            f"{type(self).__name__} has no forward mode (_jvp), which sensitivities and the solver 'lm' need; "
-            "'lbfgs', 'adam' and 'sgd' do without"
-        )
-
-    def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
-        """Y and its rows (R, B, N, O): one run in forward mode for each entry that is not fixed."""
-        rows = []
-        y = None
-        for name, value in self.params.items():
-            for index in np.argwhere(self._trainable(name).free(value)):
-                tangent = np.zeros(value.shape, value.dtype)
-                tangent[tuple(index)] = 1.0
-                y, dy = self._jvp(x, {name: tangent}, None, state)
-                rows.append(dy)
-        if y is None:
-            y = self._run(x, state)[0]
-        return y, np.stack(rows) if rows else np.empty((0, *y.shape))
-
-    def _push(self, x: Array, rows: Array, state: Any) -> Array:
-        """Tangents (R, B, N, O) of y for tangents (R, B, N, I) of x."""
-        found = [self.jvp(x, {}, row, state)[1] for row in rows]
-        return np.stack(found) if found else np.empty((0, *self.run(x, state)[0].shape))
-
-    def _trainable(self, name: str) -> Trainable:
-        """Which entries of an array a trainer moves, and how."""
-        return ALL
-
-    def _checked(self, name: str, value: Array) -> Array:
-        """A parameter as it is to be kept."""
-        return value
-
-    def _inputs_of(self, params: Mapping[str, Any]) -> int:
-        """The number of inputs that parameters, given all at once, speak of."""
-        raise ValueError(f"{type(self).__name__} has no sizes yet: call init(inputs) before parameters are assigned")
-
-    @property
-    def _kind(self) -> np.dtype[Any] | None:
-        """What signals are computed in, and parameters kept in; None: in what they are."""
-        return F8
-
-    # What users call.
 
     def init(self, inputs: int = 1, rng: int | np.random.Generator | None = None) -> Self:
         """
@@ -191,7 +131,7 @@ class Model(Exchanged):
         if not self._sized():
             self._size_by(params)
         check_names(params, self._named())
-        before = self._named()
+        before = dict(self._named())
         try:
             for name, value in params.items():
                 self._assign(name, value)
@@ -200,18 +140,12 @@ class Model(Exchanged):
                 self._assign(name, array)
             raise
 
-    def _sized(self) -> bool:
-        return self._values is not None
-
     def _size_by(self, params: Mapping[str, Any]) -> None:
         try:
             inputs = self._inputs_of(params)
         except (KeyError, IndexError):
             raise ValueError(f"params of {self!r} cannot be told from {', '.join(params) or 'nothing'}") from None
         self.init(inputs, rng=0)
-
-    def _named(self) -> dict[str, Array]:
-        return self._values or {}
 
     def _assign(self, name: str, value: Any) -> Array:
         if self._values is None:
@@ -285,6 +219,7 @@ class Model(Exchanged):
             ``pullback(dy)`` returns the gradients of an error, whose gradient by the outputs is dy: a dict like
             `params`, and dx. Entries that are not trained get 0.
         """
+        given = np.asarray(x).dtype
         x, ndim = self._signal(x)
         (y, state), pull = (
             self._vjp(x, state)
@@ -297,7 +232,7 @@ class Model(Exchanged):
         def pullback(dy: ArrayLike) -> tuple[dict[str, Array], Array]:
             slopes = alike("dy", dy, shown.shape, inner).reshape(full)
             found, dx = pull(slopes)
-            dx = np.asarray(dx)
+            dx = np.asarray(dx).astype(given if given in FLOATS else F8, copy=False)
             return found, dx[0, :, 0] if ndim == 1 else dx[0] if ndim == 2 else dx
 
         return (shown, state), pullback
@@ -397,98 +332,6 @@ class Model(Exchanged):
     def _stream(self) -> Stream:
         return Kept(self.copy())
 
-    def _need_sizes(self, what: str) -> None:
-        if not self._sized():
-            raise ValueError(f"{what}: {self!r} has no sizes yet: call init(inputs), or the model itself, first")
-
-    # The vector that a trainer moves.
-
-    @property
-    def n_parameters(self) -> int:
-        """How many numbers are trained; 0 before sizes are known."""
-        return sum(int(self._trainable(name).free(value).sum()) for name, value in self._named().items())
-
-    def to_vector(self) -> Array:
-        """
-        Put all that is trained into one vector, the way a trainer wants it.
-
-        Returns
-        -------
-        theta : ndarray, shape (n_parameters,)
-            For a filter that stays stable, any numbers stand for a stable one.
-        """
-        self._need_sizes("to_vector")
-        parts = [self._trainable(name).pack(value).reshape(-1) for name, value in self._named().items()]
-        return np.concatenate(parts) if parts else np.empty(0)
-
-    def from_vector(self, theta: ArrayLike) -> Self:
-        """
-        Take parameters from such a vector.
-
-        Parameters
-        ----------
-        theta : array_like, shape (n_parameters,)
-            As from `to_vector`.
-
-        Returns
-        -------
-        Model
-            The model itself.
-        """
-        self._need_sizes("from_vector")
-        theta = alike("theta", theta, (self.n_parameters,), F8)
-        assert self._values is not None
-        start = 0
-        for name, value in self._values.items():
-            trained = self._trainable(name)
-            stop = start + int(trained.free(value).sum())
-            self._values[name] = trained.unpack(theta[start:stop], value).reshape(value.shape).astype(value.dtype)
-            start = stop
-        return self
-
-    def vector_gradient(self, grads: Mapping[str, Any]) -> Array:
-        """
-        Turn gradients by parameters into that by the vector.
-
-        Parameters
-        ----------
-        grads : dict
-            As from the pull-back of `vjp`.
-
-        Returns
-        -------
-        gradient : ndarray, shape (n_parameters,)
-            The gradient by the vector.
-        """
-        named = self._named()
-        check_names(grads, named)
-        parts = [self._trainable(name).gradient(value, grads[name]).reshape(-1) for name, value in named.items()]
-        return np.concatenate(parts) if parts else np.empty(0)
-
-    def vector_sensitivities(self, J: Array) -> Array:
-        """
-        Turn sensitivities to parameters into those to the entries of the vector.
-
-        Parameters
-        ----------
-        J : ndarray, shape (n_parameters, ...)
-            As from `sensitivities`.
-
-        Returns
-        -------
-        J : ndarray, shape (n_parameters, ...)
-            The derivative by each entry of the vector.
-        """
-        found, start = [], 0
-        for name, value in self._named().items():
-            trained = self._trainable(name)
-            stop = start + int(trained.free(value).sum())
-            found.append(trained.rows(value, J[start:stop]))
-            start = stop
-        return found[0] if len(found) == 1 else np.concatenate(found) if found else J
-
-    # Copies and files.
-
     def config(self) -> dict[str, Any]:
         """
         Tell the arguments it was made with.
@@ -537,6 +380,20 @@ class Model(Exchanged):
             If an argument cannot be written, as an `Activation` of your own.
         """
         archive.write(self, path)
+
+    def plot(self) -> Any:
+        """
+        Draw what the model does.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            For linear filters the impulse response, the frequency response, poles and zeros; for filters and layers with
+            an activation also its curve and its slope; for all others responses to pulses of several sizes, and how loud
+            noise of some loudness comes out.
+        """
+        self._need_sizes("plot")
+        return plots.drawn(self)
 
     def __repr__(self) -> str:
         return printing.in_one_line(self)

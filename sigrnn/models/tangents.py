@@ -46,13 +46,13 @@ def pushed(kind: Any, arguments: dict[str, Any], names: tuple[str, ...], rows: A
     dh, dc = (np.zeros((count, batch, layer.units)) for _ in range(2))
     found = np.empty((count, batch, steps, layer.hidden), y.dtype)
     for t in range(steps):
-        da = dh @ turn.units  # (Q, R, B, units)
+        da = turn.weighed(dh, turn.units)
         if entries is not None:
             seen = s[t][:, entries.column].T
             da[entries.q, entries.row, :, entries.unit] += seen
         else:
             assert rows is not None
-            da += rows[:, :, t].astype(F8) @ turn.inputs
+            da += turn.weighed(rows[:, :, t].astype(F8), turn.inputs)
         dh, dc = turn.step(da, tape[t].transpose(1, 0, 2), s[t, :, layer.first :], dh, c[t], c[t + 1], dc)
         dh[..., layer.hidden :] = dc[..., layer.hidden :] = 0.0  # units that are not there
         found[:, :, t] = dh[..., : layer.hidden]
@@ -83,8 +83,8 @@ class Turn:
     def __init__(self, layer: Layer, sizes: dict[str, int], count: int) -> None:
         self.layer, self.count = layer, count
         whole = layer.whole.astype(F8)
-        self.units = whole[:, None, :, layer.first :].swapaxes(-1, -2)  # (Q, 1, units before, units)
-        self.inputs = whole[:, None, :, : layer.inputs].swapaxes(-1, -2)
+        self.units = np.ascontiguousarray(whole[:, :, layer.first :].swapaxes(1, 2))  # (Q, units before, units)
+        self.inputs = np.ascontiguousarray(whole[:, :, : layer.inputs].swapaxes(1, 2))
         self.peepholes = layer.peepholes.astype(F8)
         self.own_peepholes = np.zeros((3, count, 1, layer.units))
         starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]), strict=False))
@@ -95,6 +95,12 @@ class Turn:
         if layer.kind == "gru_before" and "w_hh" in sizes:
             size = layer.hidden**2
             self.last = starts["w_hh"] + 2 * size + np.arange(size).reshape(layer.hidden, layer.hidden)
+
+    @staticmethod
+    def weighed(rows: Array, weights: Array) -> Array:
+        """(R, B, K) by (Q, K, units): (Q, R, B, units). One product for each sum, as stacked ones are slow."""
+        flat = rows.reshape(-1, rows.shape[-1]) @ weights
+        return flat.reshape(len(weights), *rows.shape[:-1], weights.shape[-1])
 
     def step(
         self, da: Array, a: Array, h: Array, dh: Array, c: Array, c_after: Array, dc: Array
