@@ -12,12 +12,14 @@ from sigrnn._adjoint.recurrent import kind_of
 from sigrnn._arrays import F8, Array
 from sigrnn.activations import Activation, known, respond, slope_of_output
 from sigrnn.gradients import jvp, vjp
+from sigrnn.layer_streams import LayerStream
 from sigrnn.models.hooks import Pull
 from sigrnn.models.protocol import Model
 from sigrnn.models.signals import count, precision
 from sigrnn.models.streams import Stream
 from sigrnn.models.tangents import pushed
-from sigrnn.recurrent import dense, gru, lstm, rnn, weighed
+from sigrnn.recurrent import dense, gru, lstm, rnn
+from sigrnn.recurrent import weighed as excitation
 
 __all__ = ["GRU", "LSTM", "RNN", "Dense"]
 
@@ -79,6 +81,10 @@ class Recurrent(Model):
         moves = dx, *(tangents.get(name) for name in order)
         (y, _), (dy, _) = jvp(self.function, (x,), moves, **given)
         return y, dy
+
+    def _stream(self) -> Stream:
+        arguments: dict[str, Any] = {**self._named(), **self._options()}
+        return Blocks(LayerStream(self.function.__name__, **arguments), self.dtype)
 
     def _rows(self, x: Array, state: Any, names: tuple[str, ...], rows: Array | None) -> tuple[Array, Array]:
         given = {**self._arguments(state), "x": x}
@@ -325,7 +331,7 @@ class Dense(Model):
     def _sloped(self, x: Array) -> tuple[Array, Array]:
         v, bias = self._arguments()
         y = dense(x, v, bias, activation=self.activation)
-        by = y if slope_of_output(self.activation) else weighed(x, v, bias)
+        by = y if slope_of_output(self.activation) else excitation(x, v, bias)
         return y, respond(self.activation, np.array(by, F8), slope=True)
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
@@ -339,7 +345,33 @@ class Dense(Model):
 
     def _push(self, x: Array, rows: Array, state: Any) -> Array:
         v, _ = self._arguments()
-        return (rows @ v.T) * self._sloped(x)[1]
+        # A product of matrices with a single column took 5 ms more for 20 rows of 20 000 samples.
+        weighed = rows * v[:, 0] if v.shape[1] == 1 else rows @ v.T
+        return weighed * self._sloped(x)[1]
+
+
+class Blocks:
+    """The stream of a recurrent layer: a stream of the library's own, in the dtype of the model."""
+
+    def __init__(self, layer: LayerStream, dtype: np.dtype[Any]) -> None:
+        self.layer, self.dtype = layer, dtype
+
+    def __call__(self, x: ArrayLike) -> Array:
+        if type(x) is not np.ndarray or x.dtype is not self.dtype:
+            x = np.asarray(x)
+            if x.dtype.kind not in "biuf":
+                raise TypeError(f"x has dtype {x.dtype}: models are for real signals")
+            x = x.astype(self.dtype)
+        if x.ndim != 1:
+            return self.layer(x)
+        h = self.layer(x[:, None])
+        return h[:, 0] if h.shape[1] == 1 else h
+
+    def reset(self) -> None:
+        self.layer.reset()
+
+    def copy(self) -> Self:
+        return type(self)(self.layer.copy(), self.dtype)
 
 
 class Weighed:
