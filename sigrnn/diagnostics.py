@@ -106,14 +106,15 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
 
     the total derivative, by back-propagation through time, of an error that depends on one output, dE/dy[n] = 1, by
     the excitation k samples before [1]_. It is followed from up to 64 outputs of each channel. For layers it is the norm of
-    the gradient by all sums that enter the cells at a step, from 8 outputs and 4 random directions dE/dh[n] of length 1.
+    the gradient by all sums that enter the cells at a step, from 8 outputs and 4 random directions dE/dh[n] of length 1. For
+    models it is the norm of that by the inputs, dE/dx[n-k], which in the long run changes by the same factor.
 
     Parameters
     ----------
-    function : callable
-        `nlfilter`, `lfilter`, `sosfilt`, `rnn`, `gru` or `lstm`.
+    function : callable or Model
+        `nlfilter`, `lfilter`, `sosfilt`, `rnn`, `gru` or `lstm`; or a model, compositions included.
     *args : array_like
-        Its arguments. For the linear ones the signal does not matter but for its length.
+        Its arguments; of a model, the signal. For linear ones it does not matter but for its length.
     lags : int, optional
         How far back to go, less than there are samples. By default 1000, or half the signal if that is less.
     **kwargs : dict
@@ -154,11 +155,14 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
     >>> print(flow)
     vanishing: factor 0.9 per sample, time constant 9.491 samples
     """
-    if not any(function is f for f in PATHS):
+    if hasattr(function, "vjp") and hasattr(function, "params"):
+        samples, order, follow = path_of_model(function, *args, **kwargs)
+    elif any(function is f for f in PATHS):
+        arguments, _ = bound(function, args, kwargs)
+        samples, order, follow = PATHS[function](arguments)
+    else:
         names = ", ".join(f.__name__ for f in PATHS)
-        raise TypeError(f"gradient_flow is for {names}; got {getattr(function, '__name__', repr(function))}")
-    arguments, _ = bound(function, args, kwargs)
-    samples, order, follow = PATHS[function](arguments)
+        raise TypeError(f"gradient_flow is for {names} and models; got {getattr(function, '__name__', repr(function))}")
     if samples < 2:
         raise ValueError(f"x has {samples} samples along its axis of time: at least 2 are needed to follow a gradient")
     lags = min(LAGS, max(samples // 2, 1)) if lags is None else operator.index(lags)
@@ -221,6 +225,38 @@ def path_of_layer(arguments: dict[str, Any]) -> Path:
     call = prepared(kind_of(arguments), {**arguments, "lengths": None})
     _, run = call.run_whole()
     return Path(len(call.x), 1, lambda lags: followed_in_layer(call.layer, run, call.x.shape[1], lags))
+
+
+def path_of_model(model: Any, x: Any) -> Path:
+    """From outputs to inputs, through whatever is between them."""
+    x = np.asarray(x, None if np.asarray(x).dtype.kind == "f" else F8)
+    (y, _), pullback = model.vjp(x)
+    axis = 1 if x.ndim == 3 else 0
+    samples = x.shape[axis]
+
+    def follow(lags: int) -> Array:
+        rng, found = np.random.default_rng(0), []
+        for end in np.unique(np.linspace(lags, samples - 1, FEW_ENDS).astype(int)):
+            for _ in range(DIRECTIONS if model.outputs > 1 else 1):
+                dy = np.zeros(y.shape, y.dtype)
+                at = np.moveaxis(dy, axis, 0)[end]  # a view, of one number or (O,) or (B, O)
+                direction = rng.standard_normal(at.shape) if model.outputs > 1 else np.ones(at.shape)
+                np.moveaxis(dy, axis, 0)[end] = direction / np.linalg.norm(
+                    direction, axis=-1 if at.ndim else None, keepdims=True
+                )
+                dx = np.moveaxis(pullback(dy)[1], axis, 0)[end - lags : end + 1][::-1]
+                found.append(dx.reshape(lags + 1, -1, model.inputs))
+        each = np.stack(found, axis=1).astype(F8)  # lags, runs, sequences, inputs
+        return root_mean_square(each.reshape(lags + 1, -1, model.inputs), axis=2)
+
+    return Path(samples, order_of(model), follow)
+
+
+def order_of(model: Any) -> int:
+    """The highest order of the filters in a model."""
+    if model.parts:
+        return max(order_of(part) for part in model.parts)
+    return max(getattr(model, "order", 1), 2 * getattr(model, "n_sections", 0), 1)
 
 
 def real(c: Array, name: str) -> None:

@@ -348,6 +348,32 @@ def test_wiener_hammerstein_rows_are_those_of_forward_mode(rng):
     assert row == len(J) == model.n_parameters
 
 
+def test_gradient_flow(rng):
+    a = np.poly([0.95 * np.exp(0.3j), 0.95 * np.exp(-0.3j)]).real
+    model = IIR(2)
+    model.params = {"b": [1.0, 0.0, 0.0], "a": a}
+    flow = sigrnn.gradient_flow(model, np.zeros(800))
+    np.testing.assert_allclose(flow.growth_rate, 0.95, atol=1e-3)
+    h = sigrnn.lfilter([1.0], a, np.eye(1, 401)[0])
+    np.testing.assert_allclose(flow.norm, abs(h), atol=1e-12)
+    model = Chain(model, Dense(1, "tanh"), FIR(3)).init(1, 0)
+    model.params["0.a"] = a
+    x = rng.standard_normal((2, 800, 1))
+    flow = sigrnn.gradient_flow(model, x, lags=200)
+    assert len(flow.norm) == 201
+    np.testing.assert_allclose(flow.growth_rate, 0.95, atol=2e-3)
+    assert flow.verdict == "vanishing"
+    layer = RNN(4).init(2, 0)
+    x = rng.standard_normal((300, 2))
+    by_model, by_function = (
+        sigrnn.gradient_flow(layer, x, lags=40),
+        sigrnn.gradient_flow(sigrnn.rnn, x, *layer.params.values(), lags=40),
+    )
+    np.testing.assert_allclose(by_model.growth_rate, by_function.growth_rate, rtol=0.05)
+    with pytest.raises(TypeError, match="and models; got"):
+        sigrnn.gradient_flow(np.tanh, x)
+
+
 def test_matplotlib_is_not_imported_before_a_plot():
     run_in_fresh_process(
         "import sys, sigrnn; print(sigrnn.Chain(sigrnn.IIR(2), sigrnn.Dense(1)).init()); "
