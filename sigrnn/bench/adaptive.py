@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from sigrnn import adaptive
+from sigrnn import adaptive, lfilter
 
 from .peers import Array, Call, Peer
 from .task import Task
 
-_ADAPTIVE = "Adaptive filters"
+_ADAPTIVE, _LONG = "Adaptive filters", "Long adaptive filters, at 48 kHz"
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,56 @@ def _products(i: Any) -> Call:
 
     compute = products()
     return lambda: compute(2 * i.n_taps * i.x.size)
+
+
+def _blocks(n_taps: int, samples: int, channels: int, rng: Any) -> Pair:
+    """Whole blocks of n_taps samples, and a room that decays."""
+    x = rng.standard_normal(-(-samples // n_taps) * n_taps)
+    room = rng.standard_normal(n_taps) * np.exp(-5.0 * np.arange(n_taps) / n_taps)
+    return Pair(x, lfilter(room, [1.0], x), n_taps)
+
+
+def _fast_block(same: bool, **settings: Any) -> Peer:
+    """adafilt's, whose blocks are as long as the filter."""
+
+    def bind(i: Any) -> Call:
+        make = importlib.import_module("adafilt").FastBlockLMSFilter
+        return lambda: make(i.n_taps, i.n_taps, power_averaging=0.0, epsilon_power=1e-3, **settings)(i.x, i.d)[2]
+
+    return Peer("adafilt", bind, same=same)
+
+
+def _long_cases() -> list[Task]:
+    case = partial(Task, group=_LONG, tolerance=1e-6, samples=98_304)
+    mu = 1e-6
+    long = partial(
+        case,
+        make=partial(_blocks, 16_384),
+        made_by=_ours(lambda n: adaptive.BlockLMS(n, mu, 2048)),
+        peers={"adafilt": _fast_block(False, stepsize=mu, normalized=False)},
+        shortest=16_384,
+    )
+    settings: dict[str, Any] = {"mu": mu, "block": 2048, "normalised": False}
+    return [
+        case(
+            "FDAF, 1024 taps",
+            make=partial(_blocks, 1024),
+            ours=_ours(lambda n: adaptive.FDAF(n, 0.5, smoothing=0.0)),
+            peers={"adafilt": _fast_block(True, stepsize=0.5)},
+            shortest=1024,
+        ),
+        long("PBFDAF, 16384 taps", ours=_ours(lambda n: adaptive.PBFDAF(n, **settings))),
+        long(
+            "PBFDAF, 16384 taps, in float32",
+            ours=_ours(lambda n: adaptive.PBFDAF(n, dtype=np.float32, **settings)),
+            tolerance=1e-3,
+        ),
+        long(
+            "PBFDAF, 16384 taps, alternately constrained",
+            ours=_ours(lambda n: adaptive.PBFDAF(n, constraint="alternate", **settings)),
+            tolerance=1.0,
+        ),
+    ]
 
 
 def _cases() -> list[Task]:
@@ -122,13 +172,18 @@ def _cases() -> list[Task]:
     ]
 
 
-CASES: tuple[Task, ...] = tuple(_cases())
-RATES: dict[str, int] = {}
+CASES: tuple[Task, ...] = (*_cases(), *_long_cases())
+RATES = {_LONG: 48_000}
 NOTES = {
     _ADAPTIVE: (
         "One channel of white noise, and what a system makes of it; errors are compared with those of padasip, which is "
         "given the windows ready made. *FMA bound* is the time that the products and sums of NLMS, two for each tap and "
         "sample, take one core from registers, with nothing to load or store: 0.6 means that 60 % of what the processor "
         "can compute is reached."
+    ),
+    _LONG: (
+        "White noise and its echo in a room that decays. A step is a sample, so *real time* says how many channels one core "
+        "serves. Blocks of PBFDAF are of 2048 samples, those of adafilt as long as the filter, so only FDAF is compared with "
+        "it; PBFDAF with BlockLMS, which is the same in the time domain. With the alternate constraint it is another filter."
     ),
 }
