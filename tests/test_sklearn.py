@@ -14,7 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
-from sigrnn.sklearn import FilterTransformer
+import sigrnn
+from sigrnn.sklearn import AdaptiveFilterRegressor, FilterRegressor, FilterTransformer
+from sigrnn.sklearn.adaptive import KINDS, OPTIONS, arguments
 
 B, A = signal.butter(2, 0.3)
 SOS = signal.butter(3, 0.3, output="sos")
@@ -116,3 +118,146 @@ def test_transformer_refuses_what_makes_no_filter(rng):
         FilterTransformer(sos=SOS[:, :5]).fit(x)
     with pytest.raises(ValueError, match="padlen"):
         FilterTransformer(B, A, zero_phase=True).fit(x).transform(x[:5])
+
+
+# ----------------------------------------------------------------------------------------------------- FilterRegressor
+
+
+@pytest.mark.parametrize("model", [None, sigrnn.IIR(2)], ids=repr)
+def test_regressor_passes_the_checks_of_scikit_learn(model):
+    passes(FilterRegressor(model))
+
+
+@pytest.fixture
+def pair(rng):
+    """Two channels, and what a filter of each makes of them together."""
+    x = rng.standard_normal((600, 2))
+    return x, sigrnn.lfilter(B, A, x[:, 0]) + sigrnn.lfilter([0.5, 0.25], [1.0], x[:, 1])
+
+
+def test_regressor_is_fit(pair):
+    x, y = pair
+    given = sigrnn.FIR(6)
+    regressor = FilterRegressor(given, solver="lm", warmup=10).fit(x, y)
+    model = sigrnn.FIR(6)
+    result = sigrnn.fit(model, x, y[:, None], solver="lm", warmup=10, progress=False)
+    np.testing.assert_array_equal(regressor.model_.params["b"], model.params["b"])
+    np.testing.assert_array_equal(regressor.predict(x), model(x)[:, 0])
+    assert regressor.loss_ == result.loss
+    assert given.inputs is None  # the model that was given is left alone
+    assert regressor.n_features_in_ == 2
+
+
+def test_regressor_scores_after_the_warm_up(pair):
+    x, y = pair
+    y = y + np.where(np.arange(600) < 5, 1e3, 0.0)
+    regressor = FilterRegressor(sigrnn.FIR(8), warmup=5).fit(x, y)
+    expected = 1.0 - np.sum((regressor.predict(x) - y)[5:] ** 2) / np.sum((y[5:] - np.mean(y[5:])) ** 2)
+    assert regressor.score(x, y) == pytest.approx(expected, rel=1e-12)
+    assert regressor.score(x, y, np.ones(600)) == pytest.approx(expected, rel=1e-12)
+    assert expected > 0.9
+
+
+def test_regressor_has_several_outputs(pair):
+    x, y = pair
+    t = np.stack([y, x[:, 0]], axis=1)
+    regressor = FilterRegressor(sigrnn.Dense(2)).fit(x, t)
+    assert regressor.predict(x).shape == (600, 2)
+    np.testing.assert_allclose(regressor.predict(x)[:, 1], x[:, 0], atol=1e-5)
+    with pytest.raises(ValueError, match="output"):
+        FilterRegressor(sigrnn.FIR(2)).fit(x, t)
+
+
+def test_regressor_weights(pair):
+    x, y = pair
+    broken = y.copy()
+    broken[300:320] = 1e3
+    weights = np.ones(600)
+    weights[300:320] = 0.0
+    regressor = FilterRegressor(sigrnn.FIR(4)).fit(x, broken, weights=weights)
+    np.testing.assert_allclose(regressor.predict(x), FilterRegressor(sigrnn.FIR(4)).fit(x, y).predict(x), atol=0.1)
+
+
+def test_regressor_grid_reaches_into_the_model(pair):
+    x, y = pair
+    pipeline = make_pipeline(StandardScaler(), FilterRegressor(sigrnn.Chain(sigrnn.FIR(1), sigrnn.FIR(1))))
+    grid = {"filterregressor__model__0__n_taps": [1, 24], "filterregressor__solver": ["lm", "lbfgs"]}
+    search = GridSearchCV(pipeline, grid, cv=TimeSeriesSplit(2)).fit(x, y)
+    assert search.best_params_["filterregressor__model__0__n_taps"] == 24
+    best = search.best_estimator_[-1]
+    assert repr(best.model) == "Chain(FIR(24), FIR(1))"
+    assert best.model_.parts[0].params["b"].shape == (2, 24)
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(again.predict(x), search.predict(x))
+    assert repr(clone(best).model) == repr(best.model)
+    assert not hasattr(clone(best), "model_")
+
+
+def test_regressor_parameters_of_the_model():
+    regressor = FilterRegressor(sigrnn.Chain(sigrnn.GRU(4), sigrnn.Dense(1)))
+    assert regressor.get_params()["model__0__hidden"] == 4
+    assert "model__0__hidden" not in regressor.get_params(deep=False)
+    regressor.set_params(model__0__hidden=8, model__1=sigrnn.Dense(2), loss="esr")
+    assert (repr(regressor.model), regressor.loss) == ("Chain(GRU(8), Dense(2))", "esr")
+    assert repr(FilterRegressor().set_params(model__n_taps=7).model) == "FIR(7)"
+    with pytest.raises(ValueError, match="Invalid parameter 'order' for model"):
+        regressor.set_params(model__order=3)
+    with pytest.raises(ValueError, match="Invalid parameter 'speed'"):
+        regressor.set_params(speed=3)
+    with pytest.raises(TypeError, match="model must be a Model"):
+        FilterRegressor("lstm").fit(np.ones((5, 1)), np.ones(5))
+
+
+# --------------------------------------------------------------------------------------------- AdaptiveFilterRegressor
+
+
+@pytest.mark.parametrize("options", [{}, {"algorithm": "NLMS", "n_taps": 4, "mu": 0.5}])
+def test_adaptive_regressor_passes_the_checks_of_scikit_learn(options):
+    passes(AdaptiveFilterRegressor(**options))
+
+
+def test_adaptive_regressor_is_the_filter(pair):
+    x, y = pair
+    regressor = AdaptiveFilterRegressor("NLMS", n_taps=8, mu=0.7).fit(x, y)
+    filter = sigrnn.adaptive.NLMS(8, 0.7)
+    r = filter(x, y)
+    np.testing.assert_array_equal(regressor.error_, r.e)
+    np.testing.assert_array_equal(regressor.filter_.weights, r.w_final)
+    np.testing.assert_array_equal(regressor.predict(x), filter.predict(x))
+    np.testing.assert_array_equal(regressor.predict(x), filter.predict(x))  # nothing is learnt by it
+    parts = AdaptiveFilterRegressor(sigrnn.adaptive.NLMS, n_taps=8, mu=0.7)
+    for part in (slice(0, 1), slice(1, 250), slice(250, 600)):
+        parts.partial_fit(x[part], y[part])
+    np.testing.assert_array_equal(parts.filter_.weights, r.w_final)
+    np.testing.assert_array_equal(parts.fit(x, y).filter_.weights, r.w_final)  # anew
+
+
+def test_adaptive_regressor_in_a_grid(pair):
+    x, y = pair
+    pipeline = make_pipeline(StandardScaler(with_std=False), AdaptiveFilterRegressor("NLMS", mu=0.1))
+    grid = {"adaptivefilterregressor__mu": [1e-6, 0.5], "adaptivefilterregressor__n_taps": [1, 8]}
+    search = GridSearchCV(pipeline, grid, cv=TimeSeriesSplit(3)).fit(x, y)
+    assert search.best_params_ == {"adaptivefilterregressor__mu": 0.5, "adaptivefilterregressor__n_taps": 8}
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    again[-1].partial_fit(x, y)
+    search.best_estimator_[-1].partial_fit(x, y)
+    np.testing.assert_array_equal(again.predict(x), search.predict(x))
+    assert clone(search.best_estimator_[-1]).get_params() == search.best_estimator_[-1].get_params()
+
+
+def test_adaptive_regressor_knows_all_algorithms():
+    assert {"NLMS", "RLS", "AP"} <= {kind.__name__ for kind in KINDS}
+    assert all(set(arguments(kind)) <= {"n_taps", *OPTIONS} for kind in KINDS)
+    assert set(AdaptiveFilterRegressor().get_params()) == {"algorithm", "n_taps", *OPTIONS}
+
+
+def test_adaptive_regressor_refuses():
+    x, y = np.ones((5, 1)), np.ones(5)
+    with pytest.raises(ValueError, match=r"algorithm must be one of .*NLMS.*; got 'nlm'"):
+        AdaptiveFilterRegressor("nlm").fit(x, y)
+    with pytest.raises(ValueError, match="forgetting is no argument of NLMS, which has n_taps, mu, eps"):
+        AdaptiveFilterRegressor("NLMS", mu=0.5, forgetting=0.9).fit(x, y)
+    with pytest.raises(TypeError, match="no algorithm has an argument 'speed'"):
+        AdaptiveFilterRegressor("NLMS", speed=3)
+    with pytest.raises(ValueError, match="Invalid parameter 'speed'"):
+        AdaptiveFilterRegressor("NLMS").set_params(speed=3)
