@@ -1,4 +1,4 @@
-"""The command line: sigrnn filter, demo, info, warmup, bench.
+"""The command line: sigrnn filter, train, apply, demo, info, warmup, bench.
 
 What is slow to import (Numba, SciPy's designs, matplotlib) waits until a command needs it: --help answers at once.
 """
@@ -10,13 +10,14 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from sigrnn import audio
+from sigrnn import audio, effects, terminal
+from sigrnn.terminal import CommandError, complain, count, counted, progress, refuse_overwriting, report, writer
 
 if TYPE_CHECKING:
     from sigrnn.offline import Filter
@@ -32,10 +33,6 @@ examples:
 The output keeps the input's rate, channels, length and sample format. Integer formats round to nearest; samples that do
 not fit are clipped, counted and reported. Memory does not grow with the file: the result does not depend on --block.
 """
-
-
-class CommandError(Exception):
-    """A request that cannot be met, and why, in one line."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,14 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as request:  # argparse: --help, --version, usage
         return request.code if isinstance(request.code, int) else int(request.code is not None)
     except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+        return complain("interrupted", 130)
     except (CommandError, audio.AudioError, OSError) as error:
-        return _complain(" ".join(str(error).split()), 2)
-
-
-def _complain(message: str, code: int) -> int:
-    print(f"sigrnn: {message}", file=sys.stderr)
-    return code
+        return complain(" ".join(str(error).split()), 2)
 
 
 # -------------------------------------------------------------------------------------------------------------- parser
@@ -86,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sigrnn {_version('sigrnn')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_filter(commands)
+    effects.add(commands)
     demo = commands.add_parser("demo", help="filter real recordings, time it against SciPy, draw a picture")
     demo.add_argument("--out", metavar="PNG", default="sigrnn-demo.png", help="the picture (default: %(default)s)")
     demo.add_argument("--quick", action="store_true", help="small sizes, few rounds")
@@ -108,8 +101,8 @@ def _add_filter(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_designs(parser)
     run = parser.add_argument_group("running")
     run.add_argument("--zero-phase", action="store_true", help="forward and backward: no delay, twice the attenuation")
-    run.add_argument("--block", type=_count, default=2**16, metavar="N", help="samples at a time (%(default)s)")
-    run.add_argument("--workers", type=_count, default=1, metavar="N", help="threads (%(default)s)")
+    run.add_argument("--block", type=count, default=2**16, metavar="N", help="samples at a time (%(default)s)")
+    run.add_argument("--workers", type=count, default=1, metavar="N", help="threads (%(default)s)")
     run.add_argument("--subtype", help="sample format if not the input's: PCM_16, PCM_24, FLOAT, ...")
     parser.set_defaults(run=_filter)
 
@@ -132,15 +125,8 @@ def _add_designs(parser: argparse.ArgumentParser) -> None:
     band.add_argument("--attenuation", type=float, metavar="DB", help="of cheby2 and ellip (default: 60)")
 
 
-def _count(text: str) -> int:
-    with suppress(ValueError):
-        if int(text) > 0:
-            return int(text)
-    raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
-
-
 def _design(family: str) -> Callable[[str], tuple[str, int]]:
-    return lambda text: (family, _count(text))
+    return lambda text: (family, count(text))
 
 
 # -------------------------------------------------------------------------------------------------------------- filter
@@ -150,8 +136,7 @@ def _filter(args: argparse.Namespace) -> int:
     from sigrnn import offline
     from sigrnn.workers import set_workers
 
-    if os.path.exists(args.output) and os.path.exists(args.input) and os.path.samefile(args.input, args.output):
-        raise CommandError("IN and OUT are the same file")
+    refuse_overwriting(args.input, args.output)
     with audio.open_reader(args.input) as source:
         try:
             family, order = args.design
@@ -162,10 +147,10 @@ def _filter(args: argparse.Namespace) -> int:
         if args.zero_phase and source.frames <= filter.padding:
             raise CommandError(f"--zero-phase takes more than {filter.padding} samples here, IN has {source.frames}")
         if source.note:
-            _complain(f"warning: {source.note}", 0)
+            complain(f"warning: {source.note}", 0)
         with set_workers(args.workers):
             target = _run(args, source, filter)
-    _report(args.output, source, target)
+    report(args.output, source, target, source.channels)
     return 0
 
 
@@ -173,54 +158,16 @@ def _run(args: argparse.Namespace, source: audio.Reader, filter: Filter) -> audi
     """Send the source through the filter into the file wanted."""
     from sigrnn import offline
 
-    wanted = args.subtype or source.subtype
     passes = 2 if args.zero_phase else 1
-    with (
-        audio.Writer(args.output, source.samplerate, source.channels, wanted, source.frames) as target,
-        _progress(source.frames * passes) as advance,
-    ):
-        if args.subtype and target.subtype != args.subtype.upper():
-            raise CommandError(f"{args.output} cannot hold {args.subtype}; the nearest it can is {target.subtype}")
+    with writer(args, source, source.channels) as target, progress(source.frames * passes) as advance:
         if args.zero_phase:
-            blocks = _counted(source.blocks(max(args.block, filter.padding + 1)), advance)
+            blocks = counted(source.blocks(max(args.block, filter.padding + 1)), advance)
             results = offline.zero_phase(blocks, filter, Path(os.path.realpath(args.output)).parent)
         else:
             results = offline.forward(source.blocks(args.block), filter)
-        for block in _counted(results, advance):
+        for block in counted(results, advance):
             target.write(block)
     return target
-
-
-def _counted(blocks: Iterator[audio.Samples], advance: Callable[[int], object]) -> Iterator[audio.Samples]:
-    for block in blocks:
-        yield block
-        advance(len(block))
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], object]]:
-    """Give a function to call with the number of samples done."""
-    tqdm = _tqdm()
-    if tqdm is None:
-        yield lambda samples: None
-        return
-    with tqdm(total=total, unit=" samples", unit_scale=True, leave=False) as bar:
-        yield bar.update
-
-
-def _tqdm() -> Any:
-    """Return the progress bar where a person sees it and it is installed, else None."""
-    with suppress(ImportError):
-        return import_module("tqdm").tqdm if sys.stderr.isatty() else None
-    return None
-
-
-def _report(name: str, source: audio.Reader, target: audio.Writer) -> None:
-    channels = "1 channel" if source.channels == 1 else f"{source.channels} channels"
-    print(f"{name}: {source.frames} samples, {channels}, {source.samplerate} Hz, {target.subtype}")
-    if target.clipped:
-        total = source.frames * source.channels
-        _complain(f"warning: {target.clipped} of {total} samples clipped; --subtype FLOAT keeps them in a WAV file", 0)
 
 
 # ------------------------------------------------------------------------------------------------- the other commands
@@ -235,7 +182,7 @@ def _demo(args: argparse.Namespace) -> int:
 def _warmup(args: argparse.Namespace) -> int:
     from sigrnn.warmup import warmup
 
-    tqdm = _tqdm()
+    tqdm = terminal.tqdm()
     print("Compiling what the cache does not hold: up to a few minutes.", flush=True)
     steps = warmup(progress=None if tqdm is None else partial(tqdm, leave=False))
     print(f"{steps} steps done; the compiled code lies in {next(_caches())}")

@@ -42,9 +42,10 @@ def described(model: Any, where: str) -> dict[str, Any]:
     }
 
 
-def write(model: Any, path: Any) -> None:
-    """Write it whole or not at all: to a file beside, which then takes the place of an old one."""
-    text = json.dumps({"format": FORMAT, "version": VERSION, "model": described(model, "")})
+def write(model: Any, path: Any, notes: Mapping[str, Any] | None = None) -> None:
+    """Write it whole or not at all: to a file beside, which then takes the place of an old one. Notes are for programs."""
+    head = {"format": FORMAT, "version": VERSION, "model": described(model, "")}
+    text = json.dumps(head | ({"notes": dict(notes)} if notes else {}))
     arrays = {f"params/{name}": value for name, value in model.params.items()}
     arrays[DESCRIPTION] = np.frombuffer(text.encode(), np.uint8)
     if not isinstance(path, str | os.PathLike):
@@ -88,6 +89,13 @@ def read(path: Any, known: Mapping[str, type]) -> Any:
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"{shown} is broken: {error!r}") from error
     return model
+
+
+def notes(path: Any) -> dict[str, Any]:
+    """What was noted in a file that `read` has found good."""
+    with np.load(path, allow_pickle=False) as file:
+        found: dict[str, Any] = json.loads(file[DESCRIPTION].tobytes()).get("notes", {})
+    return found
 
 
 def made(text: Mapping[str, Any], known: Mapping[str, type], shown: str) -> Any:

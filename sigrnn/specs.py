@@ -1,0 +1,96 @@
+"""Models in a few characters: 'lstm:16', 'iir:2,tanh,iir:2'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sigrnn import models
+from sigrnn.activations import NAMES
+from sigrnn.models import Chain, Dense, Model, Residual
+
+__all__ = ["SPECS", "SpecError", "model_from"]
+
+
+class Kind(NamedTuple):
+    """A kind of part: its class, its numbers, and whether an activation may follow them."""
+
+    make: Callable[..., Model]
+    numbers: tuple[str, ...]
+    activation: bool = False
+
+
+KINDS = {
+    "fir": Kind(models.FIR, ("TAPS",)),
+    "iir": Kind(models.IIR, ("ORDER",)),
+    "sos": Kind(models.SOS, ("SECTIONS",)),
+    "nfir": Kind(models.NonlinearFIR, ("TAPS",), True),
+    "niir": Kind(models.NonlinearIIR, ("TAPS", "ORDER"), True),
+    "rnn": Kind(models.RNN, ("UNITS",), True),
+    "gru": Kind(models.GRU, ("UNITS",)),
+    "lstm": Kind(models.LSTM, ("UNITS",)),
+    "dense": Kind(models.Dense, ("OUTPUTS",), True),
+}
+SPECS = ", ".join(":".join((name, *kind.numbers)) for name, kind in KINDS.items())
+
+
+class SpecError(ValueError):
+    """A text that describes no model, and why, in one line."""
+
+
+def model_from(text: str, *, residual: bool = False, stable: bool = True) -> Model:
+    """
+    Make a model of one input and one output from a text.
+
+    Parameters
+    ----------
+    text : str
+        Parts in a row, with commas: a kind and its sizes, as `SPECS` has them, or the name of an activation, which is a
+        gain and a bias with that activation behind. Behind a layer of several units they are weighed to one output.
+    residual : bool, default False
+        Whether the input is added to the output.
+    stable : bool, default True
+        Whether 'iir' and 'sos' stay stable while they are trained.
+
+    Returns
+    -------
+    Model
+        A model without sizes.
+
+    Raises
+    ------
+    SpecError
+        If the text describes no model.
+    """
+    parts: list[Model] = []
+    width = 1
+    for word in text.split(","):
+        part, width = _part(word.strip().lower(), width, stable)
+        parts.append(part)
+    if width > 1:
+        parts.append(Dense(1))
+    model = parts[0] if len(parts) == 1 else Chain(*parts)
+    return Residual(model) if residual else model
+
+
+def _part(word: str, width: int, stable: bool) -> tuple[Model, int]:
+    """A part behind so many channels, and how many it gives."""
+    if word in NAMES:
+        return Dense(width, word), width
+    name, *given = word.split(":")
+    kind = KINDS.get(name)
+    if kind is None:
+        raise SpecError(f"no model is called '{name}': there are {', '.join(KINDS)}, and activations by name")
+    form = ":".join((name, *kind.numbers)) + "[:ACTIVATION]" * kind.activation
+    sizes, rest = given[: len(kind.numbers)], given[len(kind.numbers) :]
+    if len(sizes) < len(kind.numbers) or len(rest) > int(kind.activation):
+        raise SpecError(f"'{word}' should read {form}")
+    if not all(size.isdecimal() and int(size) > 0 for size in sizes):
+        raise SpecError(f"'{word}' should read {form}, with whole numbers above 0")
+    if rest and rest[0] not in NAMES:
+        raise SpecError(f"no activation is called '{rest[0]}': there are {', '.join(NAMES)}")
+    options: dict[str, Any] = {"activation": rest[0]} if rest else {}
+    if name in ("iir", "sos"):
+        options["stable"] = stable
+    numbers = [int(size) for size in sizes]
+    return kind.make(*numbers, **options), numbers[0] if name in ("rnn", "gru", "lstm", "dense") else 1
