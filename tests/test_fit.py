@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import sigrnn
+from sigrnn.bench import timing
+from sigrnn.bench import training as bench
 from sigrnn.training import watch
 
 SOLVERS = "lm", "lbfgs", "adam", "sgd"
@@ -143,6 +145,13 @@ def test_adam_takes_the_steps_of_torch(rng):
     assert np.allclose(model.params["1.v"], out.weight.detach().numpy(), rtol=1e-6, atol=1e-9)
     assert result.clipped == 3
     assert float(norm) > 0.05
+
+
+@pytest.mark.parametrize("case", bench.CASES, ids=lambda case: case.name)
+def test_epochs_are_those_of_torch(case):
+    pytest.importorskip("torch")
+    measured = timing.measure(case.limited(case.channels * bench.SEGMENT), budget=0)
+    assert measured.difference < 1e-5
 
 
 def test_float32_stays_float32(rng):
@@ -381,6 +390,28 @@ def test_inputs_are_left_alone(rng):
     for array in (x, t, weights):
         array.setflags(write=False)
     fit(recurrent(), x, t, weights=weights, warmup=3, solver="adam", batch=2, max_iter=2, validation=0.2)
+
+
+def test_descent_uses_as_many_threads_as_workers(rng):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    seen = []
+
+    def callback(now):
+        seen.extend(pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas")
+
+    fit(recurrent(), *resonance(rng, 50), solver="adam", max_iter=1, callback=callback)
+    assert set(seen) <= {sigrnn.get_workers()}
+
+
+def test_no_iterations_change_nothing(rng):
+    x, t = resonance(rng, 50)
+    for solver in SOLVERS:
+        model = recurrent().init(1, rng=0)
+        start = model.to_vector()
+        result = fit(model, x, t, solver=solver, max_iter=0)
+        assert np.array_equal(model.to_vector(), start)
+        assert (result.n_iter, result.stop_reason, len(result.history)) == (0, "max_iter", 0)
+        assert result.loss == pytest.approx(np.mean((model(x) - t) ** 2))
 
 
 # What it shows.

@@ -10,10 +10,12 @@ LSTM of 16 units hears a minute of what goes in and comes out, and then does the
 # The circuit, by the trapezoidal rule and Newton's method. It forgets within milliseconds, so a long signal is cut into
 # stretches that overlap a little and are solved side by side.
 
+import tempfile
 import time
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.io import wavfile
 
 import sigrnn
 
@@ -56,7 +58,10 @@ for start in range(0, seconds * fs, fs // 5):
     )
     u[start : start + fs] += rng.uniform(0.2, 3.0) * pluck
 u = u[: seconds * fs] + 0.02 * rng.standard_normal(seconds * fs)
-target = clipper(u)
+
+with tempfile.TemporaryDirectory() as folder:  # as a sound card would have it: both channels in a file, 32-bit floats
+    wavfile.write(f"{folder}/pedal.wav", fs, np.stack([u, clipper(u)], axis=1).astype("float32"))
+    u, target = wavfile.read(f"{folder}/pedal.wav")[1].T
 
 # %%
 # The last sixth is for the test, the one before for validation. The net trains on pieces of half a second; the first
@@ -70,7 +75,7 @@ result = sigrnn.fit(
     solver="adam", batch=16, tbptt=1024, warmup=48, max_iter=60 if FULL else 12, progress=False,
 )  # fmt: skip
 trained = time.perf_counter() - began
-stream, test = model.stream(), u[-len(u) // 6 :].astype("float32")
+stream, test = model.stream(), u[-len(u) // 6 :].copy()
 start = time.perf_counter()
 y = np.concatenate([stream(block) for block in np.split(test, range(64, len(test), 64))])
 factor = len(test) / fs / (time.perf_counter() - start)
