@@ -15,10 +15,11 @@ from typing import Any
 
 from numba import types
 
-from sigrnn._kernels.jit import device, kernel, once, packed, routine, strided
+from sigrnn._kernels.jit import device, kernel, once, packed, part, routine, strided
 from sigrnn._kernels.least_squares import bound, correct, gather, measure, project, solve
 from sigrnn._kernels.vec import lanes, spread, stack, total
 from sigrnn._kernels.windows import (
+    GROUP,
     NARROW,
     Along,
     BySigns,
@@ -26,36 +27,58 @@ from sigrnn._kernels.windows import (
     conjugate,
     csign,
     finite,
+    group_advance,
+    group_products,
+    group_step,
     output,
     real,
     slide,
     square,
 )
 
-# Entries of `counts`, as in `adaptive/base.py`: place in the line, phase of the sliding sums, samples seen since the weights
-# were set, whether a NaN was let in, steps still to leave out, why the loop stopped.
-AT, PHASE, SEEN, POISONED, HOLD, DELAY, STOP = range(7)
+# Entries of `counts`, as in `adaptive/samples.py`: place in the line, phase of the sliding sums, whether a NaN was let in, steps
+# still to leave out, samples by which x is late, why the loop stopped; in groups: which of its samples comes next, whether the
+# sums have seen it already.
+AT, PHASE, POISONED, HOLD, DELAY, STOP, MEMBER, SLID = range(8)
 DIVERGED, NOT_A_NUMBER = 1, 2
 RAISE, OMIT, UNGUARDED = 1, 2, 4  # bits of `policy`
 LIMIT = 1e16  # the square of how many times larger than any |d| so far an error may become
 
 
 @device
+def lms_gain(e, r, p):
+    """g = mu e."""
+    return p[0] * e
+
+
+@device
 def lms(w, line, at, e, keep, r, q, p, s, m):
-    """w <- w + mu e conj(u)."""
-    return advance(w, line, at, p[0] * e, keep, Along())
+    """w <- w + g conj(u)."""
+    return advance(w, line, at, lms_gain(e, r, p), keep, Along())
+
+
+@device
+def nlms_gain(e, r, p):
+    """g = mu e / (eps + |u|^2)."""
+    return p[0] / (p[1] + real(r[0, 0])) * e  # the division does not wait for e
 
 
 @device
 def nlms(w, line, at, e, keep, r, q, p, s, m):
-    """w <- w + mu e conj(u) / (eps + |u|^2)."""
-    return advance(w, line, at, p[0] / (p[1] + real(r[0, 0])) * e, keep, Along())  # the division does not wait for e
+    """w <- w + g conj(u)."""
+    return advance(w, line, at, nlms_gain(e, r, p), keep, Along())
+
+
+@device
+def sign_error_gain(e, r, p):
+    """g = mu sign(e)."""
+    return p[0] * csign(e)
 
 
 @device
 def sign_error(w, line, at, e, keep, r, q, p, s, m):
-    """w <- w + mu sign(e) conj(u)."""
-    return advance(w, line, at, p[0] * csign(e), keep, Along())
+    """w <- w + g conj(u)."""
+    return advance(w, line, at, sign_error_gain(e, r, p), keep, Along())
 
 
 @device
@@ -71,9 +94,15 @@ def sign_sign(w, line, at, e, keep, r, q, p, s, m):
 
 
 @device
+def lmf_gain(e, r, p):
+    """g = mu |e|^2 e."""
+    return p[0] * square(e) * e
+
+
+@device
 def lmf(w, line, at, e, keep, r, q, p, s, m):
-    """w <- w + mu |e|^2 e conj(u)."""
-    return advance(w, line, at, p[0] * square(e) * e, keep, Along())
+    """w <- w + g conj(u)."""
+    return advance(w, line, at, lmf_gain(e, r, p), keep, Along())
 
 
 @device
@@ -162,10 +191,13 @@ RULES = {
 }
 
 
+GAINS = {"lms": lms_gain, "nlms": nlms_gain, "sign_error": sign_error_gain, "lmf": lmf_gain}
+
+
 @routine
 def fill(line, counts, x, first, reach):
     """Append samples of x from `first` on to the line, as many as fit; gives their number."""
-    at, room = counts[AT], line.shape[1] - 1  # one number is read beyond the last sample
+    at, room = counts[AT], line.shape[1] - GROUP  # that many are read beyond the last sample
     if at + 1 >= room:  # back to the front, with the past that is still needed
         start = at + 1 - reach
         for c in range(line.shape[0]):
@@ -211,9 +243,9 @@ def scanner(update: Any, leaky: bool) -> Any:
     def scan(x, d, y, e, history, line, w, r, tails, q, p, s, m, counts, policy):
         # x (N, C)   d, y, e (N,)   history (N or 0, L, C), newest sample's weight first   tails (K, L + 2)
         # p[-1] share of the weights kept   s[0] square of the largest error allowed   gives where it stopped, N at the end
-        taps, size = w.shape[1], w.size
+        taps = w.shape[1]
         keep = p[p.size - 1] if leaky else ()
-        reach = taps + r.shape[0] + counts[DELAY]
+        reach = taps + r.shape[1] + counts[DELAY]
         n = 0
         while n < x.shape[0]:
             count = fill(line, counts, x, n, reach)
@@ -227,11 +259,7 @@ def scanner(update: Any, leaky: bool) -> Any:
                             history[n, k, c] = w[c, taps - 1 - k]
                 y[n], e[n] = out, error
                 e2 = square(error)
-                bound = LIMIT * square(d[n])
-                if counts[SEEN] < size and e2 > bound:
-                    bound = LIMIT * e2
-                if bound > s[0] and bound < math.inf:
-                    s[0] = bound
+                limit(d[n], s)
                 left_out = False
                 if not e2 <= s[0]:
                     counts[STOP], left_out = verdict(line, at, taps, d[n], e2, s, counts, policy)
@@ -252,7 +280,6 @@ def scanner(update: Any, leaky: bool) -> Any:
                         q[0] = error
                     out = update(w, line, at, error, keep, r, q, p, s, m)
                 counts[AT] += 1
-                counts[SEEN] += 1
                 counts[PHASE] = counts[PHASE] + 1 if counts[PHASE] + 1 < taps else 0
                 n += 1
         return n
@@ -260,14 +287,92 @@ def scanner(update: Any, leaky: bool) -> Any:
     return scan
 
 
+def grouper(gain: Any) -> Any:
+    """The loop for real signals and long weights: a pass over them for each GROUP of samples, not for each sample.
+
+    The weights wait until a group is complete. What the steps before would have done to an output is known from products of
+    windows: y[j] = w . u(j) + sum_{i<j} g[i] u(i) . u(j), with w from before the group. Groups are counted from the first
+    sample on, so the numbers do not depend on where blocks end.
+    """
+
+    def scan(x, d, y, e, history, line, w, r, tails, q, p, s, m, counts, policy):
+        # as in `scanner`, with r (1, GROUP)   m (2, GROUP): products a, steps g
+        taps = w.shape[1]
+        a, g = m[0], m[1]
+        reach = taps + r.shape[1] + counts[DELAY]
+        n = 0
+        while n < x.shape[0]:
+            count = fill(line, counts, x, n, reach)
+            group_products(w, line, counts[AT] + 1 - counts[DELAY] - counts[MEMBER], a)
+            for _ in range(count):
+                at = counts[AT] + 1 - counts[DELAY]
+                j = counts[MEMBER]
+                if counts[SLID]:
+                    counts[SLID] = 0
+                else:
+                    slide(line, at, counts[PHASE], taps, r, tails)
+                out = a[j]
+                for i in range(j):
+                    if g[i] != 0.0:  # a step left out, for a NaN that is in r
+                        out += g[i] * r[0, j - i]
+                error = d[n] - out
+                if history.shape[0]:
+                    remember(history[n], w, line, at, g, j)
+                y[n], e[n] = out, error
+                e2 = square(error)
+                limit(d[n], s)
+                left_out = False
+                if not e2 <= s[0]:
+                    counts[STOP], left_out = verdict(line, at, taps, d[n], e2, s, counts, policy)
+                    if counts[STOP]:
+                        counts[SLID] = 1
+                        return n
+                g[j] = 0.0 if left_out else gain(error, r, p)
+                counts[MEMBER] = j + 1
+                if j + 1 == GROUP:
+                    counts[MEMBER] = 0
+                    if g[0] * g[1] * g[2] * g[3] != 0.0:
+                        group_advance(w, line, at - j, g, a)
+                    else:
+                        group_step(w, line, at - j, g)
+                        group_products(w, line, at + 1, a)
+                counts[AT] += 1
+                counts[PHASE] = counts[PHASE] + 1 if counts[PHASE] + 1 < taps else 0
+                n += 1
+        return n
+
+    return scan
+
+
+@part
+def limit(d, s):
+    """Keep the square of the largest error allowed, by the largest |d|."""
+    bound = LIMIT * square(d)
+    if bound > s[0] and bound < math.inf:
+        s[0] = bound
+
+
+@routine
+def remember(row, w, line, at, g, j):
+    """The weights as they would be after j steps of the group, into a row of the history."""
+    for k in range(w.shape[1]):
+        for c in range(w.shape[0]):
+            value = w[c, w.shape[1] - 1 - k]
+            for i in range(j):
+                if g[i] != 0.0:
+                    value += g[i] * line[c, at - j + i - k]
+            row[k, c] = value
+
+
 @once
-def adapt(name: str, dtype: str, leaky: bool) -> Any:
+def adapt(name: str, dtype: str, leaky: bool, grouped: bool = False) -> Any:
     """The loop with the rule of this name, for numbers of this type, 'd' or 'D'."""
     number, numbers = packed(dtype, 1), packed(dtype, 2)
     signals = strided(dtype, 2, read=True), strided(dtype, 1, read=True), number, number, packed(dtype, 3)
     memory = numbers, numbers, numbers, numbers, number, packed("d", 1), packed("d", 1), numbers, packed("i8", 1)
-    unique = f"adapt_{name}_{dtype}{'_leaky' if leaky else ''}"
-    return kernel(scanner(RULES[name], leaky), unique, *signals, *memory, types.intp)
+    scan = grouper(GAINS[name]) if grouped else scanner(RULES[name], leaky)
+    unique = f"adapt_{name}_{dtype}{'_leaky' if leaky else ''}{'_grouped' if grouped else ''}"
+    return kernel(scan, unique, *signals, *memory, types.intp)
 
 
 @once

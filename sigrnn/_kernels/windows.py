@@ -16,9 +16,10 @@ from numba import types
 from numba.extending import overload
 
 from sigrnn._kernels.jit import part
-from sigrnn._kernels.vec import choose, lanes, load, pointer, spread, store, total
+from sigrnn._kernels.vec import choose, lanes, load, offset, pointer, spread, stack, store, total
 
 INLINED = {"forceinline": True}  # of overloads whose loops Numba's own inlining does not get right
+GROUP = 4  # samples that share a pass over long weights
 WIDE, NARROW = 16, 4  # lanes: 16 are four sums of an AVX register under way at once; 4 take what is left over
 
 
@@ -198,17 +199,93 @@ def advance(w, line, at, g, keep, way):
 
 
 @part
+def group_products(w, line, at, a):
+    """a[i] = the weights' product with the window of sample at + i, for the GROUP samples of a group."""
+    like = lanes(NARROW, True)
+    sums = stack(GROUP, like)
+    taps = w.shape[1]
+    wide = taps // NARROW * NARROW
+    for i in range(GROUP):
+        a[i] = 0.0
+    for c in range(w.shape[0]):
+        weights, x = pointer(w[c]), offset(pointer(line[c]), at - taps + 1)
+        for i in range(GROUP):
+            sums[i] = like
+        for k in range(0, wide, NARROW):
+            new = load(weights, k, like)
+            for i in range(GROUP):
+                sums[i] = sums[i] + new * load(x, k + i, like)
+        for i in range(GROUP):
+            a[i] += total(sums[i])
+        for k in range(wide, taps):
+            for i in range(GROUP):
+                a[i] += weights[k] * x[k + i]
+
+
+@part
+def group_step(w, line, at, g):
+    """w <- w + sum_i g[i] u(at + i); what is not finite in a window whose g is 0 does not count."""
+    like = lanes(NARROW, True)
+    taps = w.shape[1]
+    wide = taps // NARROW * NARROW
+    for c in range(w.shape[0]):
+        weights, x = pointer(w[c]), offset(pointer(line[c]), at - taps + 1)
+        for i in range(GROUP):
+            if g[i] != 0.0:
+                step = spread(g[i], like)
+                for k in range(0, wide, NARROW):
+                    store(weights, k, load(weights, k, like) + step * load(x, k + i, like))
+                for k in range(wide, taps):
+                    store(weights, k, weights[k] + g[i] * x[k + i])
+
+
+@part
+def group_advance(w, line, at, g, a):
+    """Both in one pass, the same numbers: the steps along the windows of a group, the products with those of the next.
+
+    2 GROUP fused products for a load and a store of a weight; each window is loaded once for each.
+    """
+    like = lanes(NARROW, True)
+    sums, steps = stack(GROUP, like), stack(GROUP, like)
+    taps = w.shape[1]
+    wide = taps // NARROW * NARROW
+    for i in range(GROUP):
+        a[i] = 0.0
+        steps[i] = spread(g[i], like)
+    for c in range(w.shape[0]):
+        weights, x = pointer(w[c]), offset(pointer(line[c]), at - taps + 1)
+        for i in range(GROUP):
+            sums[i] = like
+        for k in range(0, wide, NARROW):
+            new = load(weights, k, like)
+            for i in range(GROUP):
+                new = new + steps[i] * load(x, k + i, like)
+            store(weights, k, new)
+            for i in range(GROUP):
+                sums[i] = sums[i] + new * load(x, k + GROUP + i, like)
+        for i in range(GROUP):
+            a[i] += total(sums[i])
+        for k in range(wide, taps):
+            one = weights[k]
+            for i in range(GROUP):
+                one += g[i] * x[k + i]
+            store(weights, k, one)
+            for i in range(GROUP):
+                a[i] += one * x[k + GROUP + i]
+
+
+@part
 def slide(line, at, phase, taps, r, tails):
     """Make r[i, j] = u(n - i) . conj u(n - j - i), sums of products over windows, for sample n at `at`.
 
-    r (K, K): for each lag j a row of its past.  tails (K, taps + 2): sums from each sample of a stretch of `taps` to its end;
+    r (K, K), or (1, K): for each lag j a column of its past.  tails (K, taps + 2): sums from each sample of a stretch of `taps` to its end;
     the last entry sums the new stretch so far. A window is the end of one stretch and the beginning of the next, so what
     leaves it is never subtracted: no cancellation after loud passages, and what is not finite leaves with its sample.
     """
     for i in range(r.shape[0] - 1, 0, -1):
-        for j in range(r.shape[0]):
+        for j in range(r.shape[1]):
             r[i, j] = r[i - 1, j]
-    for j in range(r.shape[0]):
+    for j in range(r.shape[1]):
         if phase == 0:
             tails[j, taps] = 0.0
             for k in range(taps - 1, -1, -1):

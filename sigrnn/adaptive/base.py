@@ -143,6 +143,13 @@ class AdaptiveFilter:
     def _changed(self) -> None:
         """Called when a parameter was set."""
 
+    def _current(self) -> Array:
+        """The inner weights now, if the algorithm lets some steps wait."""
+        return self._state["w"]
+
+    def _settle(self) -> None:
+        """Take the steps that wait."""
+
     def _to_front(self, w: Array) -> Array:
         """Weights as a user sees them, from the inner order."""
         w = np.ascontiguousarray(w[:, ::-1].T)
@@ -259,6 +266,7 @@ class AdaptiveFilter:
             self._channels, self._columns = channels, bool(channels)
             self._state = self._fresh(dtype)
         elif dtype.kind == "c" and self._state["w"].dtype.kind != "c":
+            self._settle()
             wide = self._arrays((*channels, 1)[0], dtype)
             self._state = self._widened(wide)
         self._ready()
@@ -278,7 +286,7 @@ class AdaptiveFilter:
     def weights(self) -> Array:
         if self._channels is None:
             return np.zeros(self._length) if self._w0 is None else self._w0.copy()
-        return self._to_front(self._state["w"])
+        return self._to_front(self._current())
 
     @weights.setter
     def weights(self, w: ArrayLike) -> None:

@@ -8,22 +8,24 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import F8, Array
 from sigrnn.adaptive.base import AdaptiveFilter, count_of
 
-COUNTS = 7  # entries of `counts` as in `_kernels/adaptation.py`
-AT, PHASE, SEEN, POISONED, HOLD, DELAY, STOP = range(COUNTS)
+COUNTS = 8  # entries of `counts` as in `_kernels/adaptation.py`
+AT, PHASE, POISONED, HOLD, DELAY, STOP, MEMBER, SLID = range(COUNTS)
+GROUP = 4  # samples that share a pass over long weights, as in `_kernels/windows.py`
+GROUPED, LONG = frozenset({"lms", "nlms", "sign_error", "lmf"}), 128  # by which rules, from how many weights on
 LINE = 64  # bytes
 ROOM = 2048  # samples that a line takes before its end is brought back to the front
 
 
 @cache
-def compiled(rule: str, dtype: str, leaky: bool) -> Any:
+def compiled(rule: str, dtype: str, leaky: bool, grouped: bool) -> Any:
     """The loop with this rule."""
     from sigrnn._kernels.adaptation import adapt
     from sigrnn._kernels.jit import entry_point
 
-    return entry_point(adapt(rule, dtype, leaky))
+    return entry_point(adapt(rule, dtype, leaky, grouped))
 
 
 def aligned(a: Array) -> Array:
@@ -70,15 +72,17 @@ class SampleFilter(AdaptiveFilter):
         return matrix[np.ix_(order, order)]
 
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
-        taps, lags = self.n_taps, self._lags
+        taps, lags, past = self.n_taps, self._lags, self._lags
         scalars, matrix = self._memory(taps * channels)
+        if self._rule in GROUPED and not self._leaky and dtype == F8 and taps * channels >= LONG:
+            lags, past, matrix = GROUP, 1, np.zeros((2, GROUP))
         reach = taps + lags + self._delay
         counts = np.zeros(COUNTS, np.int64)
         counts[AT], counts[DELAY] = reach - 1, self._delay
         return {
-            "line": np.zeros((channels, reach + max(ROOM, 2 * taps) + 1), dtype),
+            "line": np.zeros((channels, reach + max(ROOM, 2 * taps) + GROUP), dtype),
             "w": np.zeros((channels, taps), dtype),
-            "r": np.zeros((lags, lags), dtype),
+            "r": np.zeros((past, lags), dtype),
             "tails": np.zeros((lags, taps + 2), dtype),
             "q": np.zeros(self._errors, dtype),
             "s": np.concatenate([[0.0], scalars]),
@@ -92,16 +96,31 @@ class SampleFilter(AdaptiveFilter):
         self._reassigned()
 
     def _reassigned(self) -> None:
-        self._state["counts"][[SEEN, POISONED, HOLD]] = 0
+        self._state["counts"][[POISONED, HOLD, MEMBER]] = 0
         self._state["s"][0] = 0.0
 
     def _ready(self) -> None:
         self._state = {name: aligned(a) for name, a in self._state.items()}
         super()._ready()
         s = self._state
-        self._run_loop = compiled(self._rule, s["w"].dtype.char, self._leaky)
+        grouped = self._rule in GROUPED and len(s["m"]) > 0 and s["w"].dtype == F8
+        self._run_loop = compiled(self._rule, s["w"].dtype.char, self._leaky, grouped)
         line, w, r, tails, q, small, m, counts = (s[k] for k in ("line", "w", "r", "tails", "q", "s", "m", "counts"))
         self._run_state = line, w, r, tails, q, self._p, small, m, counts, self._policy
+
+    def _current(self) -> Array:
+        w, waiting = self._state["w"], int(self._state["counts"][MEMBER])
+        if not waiting:
+            return w
+        w, end = w.copy(), int(self._state["counts"][AT]) - self._delay - waiting + 2
+        for i, g in enumerate(self._state["m"][1, :waiting]):
+            if g != 0.0:
+                w += g * self._state["line"][:, end + i - self.n_taps : end + i]
+        return w
+
+    def _settle(self) -> None:
+        self._state["w"][...] = self._current()
+        self._state["counts"][MEMBER] = 0
 
     def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
         n = self._run_loop(x, d, y, e, history, *self._run_state)
