@@ -47,7 +47,7 @@ def _ours(i: Inputs) -> Call:
     return lambda: stream(i.x)
 
 
-def _torch(i: Inputs) -> Call:
+def _torch(i: Any) -> Call:
     torch = importlib.import_module("torch")
     layer = getattr(torch.nn, i.kind)(1, i.weights[1].shape[1])
     for parameter, weights in zip(layer.parameters(), i.weights, strict=True):
