@@ -7,8 +7,7 @@ passes through a secondary path before it meets the noise. `FxLMS` filters the r
 """
 
 # %%
-# The paths from engine and loudspeaker to the ear, at 4 kHz; the estimate of the latter was measured roughly: it is
-# shorter, and wrong by some 20 %.
+# The paths from engine and loudspeaker to the ear, at 4 kHz. The estimate of the latter is too short, and 20 % off.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,27 +27,24 @@ noise = sigrnn.lfilter(primary, [1.0], engine)
 
 # %%
 # The loop as it runs in a product: take a block of the reference, play what `control` gives, measure what is left at the
-# ear, `adapt`. The true path is known to the simulated world alone. A filter that knows of no path steps the wrong way.
+# ear, `adapt`. The true path is known to the simulated world alone. A filter that knows of none steps the wrong way.
 
 
 def run(path):
-    """Return what the ear hears, until the filter diverges."""
+    """Return what is heard until the filter diverges."""
     f = FxLMS(64, 0.0, path)
     f.mu = 0.3 * f.suggest_mu(engine)
     world, heard = sigrnn.Stream(secondary, [1.0]), []
     for start in range(0, t.size, 40):
-        block = slice(start, start + 40)
-        heard.append(noise[block] - world(f.control(engine[block])))
+        heard.append(noise[start : start + 40] - world(f.control(engine[start : start + 40])))
         try:
             f.adapt(heard[-1])
-        except DivergenceError as error:
-            print(error)
+        except DivergenceError:
             break
     return np.concatenate(heard)
 
 
 with_path, without = run(estimate), run([1.0])
-
 fig, (top, bottom) = plt.subplots(2, 1, figsize=(8, 6), layout="constrained")
 top.plot(t, noise, color="0.7", lw=0.5, label="engine alone")
 top.plot(t[: without.size], without, color="C3", lw=0.8, label="no path known: diverges")
@@ -59,8 +55,6 @@ for x, color in ((noise, "0.7"), (with_path, "C0")):
     bottom.psd(x[-4 * fs :], NFFT=2048, Fs=fs, color=color)
 bottom.set(xlim=(0, 600), xlabel="frequency in Hz", ylabel="dB per Hz, last 4 s")
 plt.show()
-
-print(f"quieter by {10 * np.log10(np.var(noise[-fs:]) / np.var(with_path[-fs:])):.0f} dB")
 
 # %%
 # .. [1] S. J. Elliott, "Signal Processing for Active Control", Academic Press, 2001.
