@@ -1,4 +1,4 @@
-"""The demo: real recordings cleaned, each step compared with SciPy and timed against it, and one picture of it all.
+"""The demo: real recordings cleaned, each step compared with SciPy and timed against it; one learnt; a picture of it all.
 
 The recordings come with packages that many have anyway: an ECG (PyWavelets), a pulse (heartpy), the sunspots
 (statsmodels) and a laser (reservoirpy, which needs little: NumPy, SciPy and joblib).
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sigrnn import demo_learning
 from sigrnn.linear import sosfilt
 from sigrnn.streams import Stream
 from sigrnn.zerophase import filtfilt, sosfiltfilt
@@ -89,7 +90,12 @@ def run(out: str | Path = "sigrnn-demo.png", *, quick: bool = False) -> int:
         _print_table(steps)
         rate = heart_rate(steps[1].result, recordings.pulse_rate)
         print(f"Heart rate, from the peaks of the filtered pulse: {rate:.0f} beats a minute.")
-        _save(picture(recordings, steps), out)
+        learnt = demo_learning.learn(recordings.laser, quick)
+        print(
+            f"Laser, told one step ahead by a model of {learnt.parameters} parameters, trained in {learnt.seconds:.1f} s: "
+            f"error {learnt.error:.1%} of the variance; a linear filter leaves {learnt.linear:.0%}."
+        )
+        _save(picture(recordings, steps, learnt), out)
     except DemoError as error:
         print(f"sigrnn demo: {error}", file=sys.stderr)
         return 1
@@ -290,8 +296,8 @@ STYLE: Any = {
 }
 
 
-def picture(recordings: Recordings, steps: list[Step]) -> Any:
-    """Draw the recordings before and after, and the times.
+def picture(recordings: Recordings, steps: list[Step], learnt: demo_learning.Learnt) -> Any:
+    """Draw the recordings before and after, what was learnt, and the times.
 
     Parameters
     ----------
@@ -299,26 +305,29 @@ def picture(recordings: Recordings, steps: list[Step]) -> Any:
         What was filtered.
     steps : list of Step
         What became of it, in the order of `JOBS`.
+    learnt : Learnt
+        What was learnt.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Three rows of two panels, 1200 pixels wide.
+        Rows of two panels, and one of a single panel, 1200 pixels wide.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(12, 12), dpi=100)
-        figure.suptitle("Real recordings, filtered by sigrnn as by SciPy", fontsize=16, weight="bold", y=0.98)
-        sides = {"left": 0.065, "right": 0.985, "top": 0.925, "bottom": 0.05}
-        panels = figure.add_gridspec(3, 2, **sides, wspace=0.15, hspace=0.32, height_ratios=(1.0, 1.0, 1.35))
+        figure = Figure(figsize=(12, 15.5), dpi=100)
+        figure.suptitle("Real recordings, filtered by sigrnn as by SciPy", fontsize=16, weight="bold", y=0.985)
+        sides = {"left": 0.065, "right": 0.985, "top": 0.94, "bottom": 0.04}
+        panels = figure.add_gridspec(4, 2, **sides, wspace=0.15, hspace=0.32, height_ratios=(1.0, 1.0, 1.0, 1.35))
         _draw_ecg(figure.add_subplot(panels[0, 0]), steps[0])
         _draw_pulse(figure.add_subplot(panels[0, 1]), steps[1], recordings.pulse_rate)
         _draw_sunspots(figure.add_subplot(panels[1, 0]), steps[2], recordings.years)
         _draw_laser(figure.add_subplot(panels[1, 1]), steps[4], recordings.laser)
-        _draw_channels(panels[2, 0], steps[3], recordings.pulse_rate)
-        _draw_times(figure.add_subplot(panels[2, 1]), steps)
+        demo_learning.draw(figure.add_subplot(panels[2, :]), learnt, (RAW, CLEAN, MARK))
+        _draw_channels(panels[3, 0], steps[3], recordings.pulse_rate)
+        _draw_times(figure.add_subplot(panels[3, 1]), steps)
     return figure
 
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from sigrnn import cli, demo
+from sigrnn import cli, demo, demo_learning
 
 
 def need_recordings():
@@ -26,7 +26,17 @@ def test_the_whole_demo(tmp_path, capsys):
     assert cli.main(["demo", "--quick", "--out", str(picture)]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    for words in ("ECG", "pulse", "sunspots", "8 channels", "laser", "SciPy", "sigrnn", f"Picture: {picture}"):
+    for words in (
+        "ECG",
+        "pulse",
+        "sunspots",
+        "8 channels",
+        "laser",
+        "told one step ahead",
+        "SciPy",
+        "sigrnn",
+        f"Picture: {picture}",
+    ):
         assert words in out
     header = picture.read_bytes()[:24]
     assert header[:8] == b"\x89PNG\r\n\x1a\n"
@@ -84,6 +94,15 @@ def test_results_are_compared_and_timed(recordings, job):
     assert 0.0 <= step.difference <= demo.TOLERANCE
     assert step.scipy > 0
     assert step.sigrnn > 0
+
+
+def test_the_laser_is_learnt(recordings):
+    learnt = demo_learning.learn(recordings.laser, quick=True)
+    target = recordings.laser[1001:2001]
+    np.testing.assert_allclose(learnt.target, target, rtol=1e-12)
+    assert learnt.error == pytest.approx(np.mean((learnt.told - target) ** 2) / np.var(target), rel=1e-9)
+    assert learnt.error < 0.1
+    assert learnt.linear > 1.5 * learnt.error
 
 
 def test_a_wrong_result_stops_the_demo(recordings, monkeypatch, capsys, tmp_path):
