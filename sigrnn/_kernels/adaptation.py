@@ -327,15 +327,18 @@ def grouper(gain: Any) -> Any:
                     if counts[STOP]:
                         counts[SLID] = 1
                         return n
+                if left_out:
+                    counts[HOLD] = 1
                 g[j] = 0.0 if left_out else gain(error, r, p)
                 counts[MEMBER] = j + 1
                 if j + 1 == GROUP:
                     counts[MEMBER] = 0
-                    if g[0] * g[1] * g[2] * g[3] != 0.0:
-                        group_advance(w, line, at - j, g, a)
-                    else:
+                    if counts[HOLD]:  # a window with NaN in it, and a step of 0
+                        counts[HOLD] = 0
                         group_step(w, line, at - j, g)
                         group_products(w, line, at + 1, a)
+                    else:
+                        group_advance(w, line, at - j, g, a)
                 counts[AT] += 1
                 counts[PHASE] = counts[PHASE] + 1 if counts[PHASE] + 1 < taps else 0
                 n += 1

@@ -14,7 +14,7 @@ from sigrnn.adaptive.base import AdaptiveFilter, count_of
 COUNTS = 8  # entries of `counts` as in `_kernels/adaptation.py`
 AT, PHASE, POISONED, HOLD, DELAY, STOP, MEMBER, SLID = range(COUNTS)
 GROUP = 4  # samples that share a pass over long weights, as in `_kernels/windows.py`
-GROUPED, LONG = frozenset({"lms", "nlms", "sign_error", "lmf"}), 128  # by which rules, from how many weights on
+GROUPED, LONG = frozenset({"lms", "nlms", "sign_error", "lmf"}), 384  # by which rules, from how many weights on
 LINE = 64  # bytes
 ROOM = 2048  # samples that a line takes before its end is brought back to the front
 
