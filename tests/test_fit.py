@@ -392,14 +392,15 @@ def test_inputs_are_left_alone(rng):
     fit(recurrent(), x, t, weights=weights, warmup=3, solver="adam", batch=2, max_iter=2, validation=0.2)
 
 
-def test_descent_uses_as_many_threads_as_workers(rng):
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_products_use_as_many_threads_as_workers(solver, rng):
     threadpoolctl = pytest.importorskip("threadpoolctl")
     seen = []
 
     def callback(now):
         seen.extend(pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas")
 
-    fit(recurrent(), *resonance(rng, 50), solver="adam", max_iter=1, callback=callback)
+    fit(recurrent(), *resonance(rng, 50), solver=solver, max_iter=1, callback=callback)
     assert set(seen) <= {sigrnn.get_workers()}
 
 
