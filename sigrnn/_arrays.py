@@ -15,6 +15,25 @@ F8, C16 = np.dtype(np.float64), np.dtype(np.complex128)
 NATIVE = "fdFD"  # what the kernels serve: float32, float64, complex64, complex128
 
 
+def whole(name: str, given: Any, least: int | None = None) -> int:
+    """A whole number, as an argument."""
+    try:
+        number = operator.index(given)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {given!r}") from None
+    if least is not None and number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
+
+
+def number_of(name: str, given: Any) -> float:
+    """A number, as an argument."""
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {given!r}") from None
+
+
 def signal(x: Any, name: str = "x") -> Array:
     """An array with at least one axis."""
     x = np.asarray(x)
@@ -25,7 +44,7 @@ def signal(x: Any, name: str = "x") -> Array:
 
 def time_axis(axis: Any, x: Array, name: str = "x") -> int:
     """The axis as a non-negative number."""
-    axis = operator.index(axis)
+    axis = whole("axis", axis)
     if not -x.ndim <= axis < x.ndim:
         raise np.exceptions.AxisError(f"axis {axis} is out of bounds for {name} with shape {x.shape}")
     return axis % x.ndim

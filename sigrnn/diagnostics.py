@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
@@ -15,7 +14,7 @@ from sigrnn._adjoint.linear import Rows
 from sigrnn._adjoint.nonlinear import excitation, feed_back
 from sigrnn._adjoint.recurrent import kind_of
 from sigrnn._apply import matched
-from sigrnn._arrays import F8, Array, signal, time_axis
+from sigrnn._arrays import F8, Array, signal, time_axis, whole
 from sigrnn._layers import Layer, Run
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.gradients import bound
@@ -156,7 +155,11 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
     vanishing: factor 0.9 per sample, time constant 9.491 samples
     """
     if hasattr(function, "vjp") and hasattr(function, "params"):
-        samples, order, follow = path_of_model(function, *args, **kwargs)
+        if len(args) != 1 or kwargs:
+            raise TypeError(
+                f"gradient_flow takes a model and one signal x, got {len(args) + len(kwargs)} arguments after it"
+            )
+        samples, order, follow = path_of_model(function, *args)
     elif any(function is f for f in PATHS):
         arguments, _ = bound(function, args, kwargs)
         samples, order, follow = PATHS[function](arguments)
@@ -165,7 +168,7 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
         raise TypeError(f"gradient_flow is for {names} and models; got {getattr(function, '__name__', repr(function))}")
     if samples < 2:
         raise ValueError(f"x has {samples} samples along its axis of time: at least 2 are needed to follow a gradient")
-    lags = min(LAGS, max(samples // 2, 1)) if lags is None else operator.index(lags)
+    lags = min(LAGS, max(samples // 2, 1)) if lags is None else whole("lags", lags)
     if not 1 <= lags < samples:
         raise ValueError(f"lags must be at least 1 and less than the number of samples {samples}, got {lags}")
     norm = follow(lags)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import operator
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._adjoint import linear, nonlinear, recurrent, sections, zerophase
-from sigrnn._arrays import NATIVE, Array, time_axis
+from sigrnn._arrays import NATIVE, Array, time_axis, whole
 from sigrnn._layers import EXCITATION
 from sigrnn.linear import lfilter, lfilter_tv, sosfilt
 from sigrnn.nonlinear import nlfilter
@@ -166,9 +165,7 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     arguments, positional = bound(function, args, kwargs)
     arrays = _arrays(rule, arguments, positional, kwargs)
     if checkpoint is not None:
-        size = operator.index(checkpoint)
-        if size < 1:
-            raise ValueError(f"checkpoint must be at least 1, got {size}")
+        size = whole("checkpoint", checkpoint, 1)
         if rule.by_blocks is None and not rule.stateful:
             raise ValueError(f"checkpoint is for functions with a state: {function.__name__} has none")
         if rule.by_blocks is not None:
@@ -382,7 +379,12 @@ def _rule(function: Callable[..., Any]) -> Rule:
         return RULES[function]
     except (KeyError, TypeError):
         known = ", ".join(f.__name__ for f in RULES)
-        name = getattr(function, "__name__", repr(function))
+        name = getattr(function, "__name__", repr(function) if isinstance(function, str) else None)
+        if name is None:
+            kind = type(function).__name__
+            raise TypeError(
+                f"function must be one of sigrnn, followed by its arguments, as in vjp(lfilter, b, a, x); got {kind}"
+            ) from None
         raise TypeError(f"{name} has no gradient here; those of sigrnn with one are {known}") from None
 
 
@@ -402,7 +404,10 @@ def bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Named) ->
     positional = names[: len(args)]
     arguments = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
     if len(args) > places or arguments.keys() != set(names) or not kwargs.keys().isdisjoint(positional):
-        signature.bind(*args, **kwargs)  # says what is wrong; to let it bind takes a quarter of a short call
+        try:
+            signature.bind(*args, **kwargs)  # says what is wrong; to let it bind takes a quarter of a short call
+        except TypeError as error:
+            raise TypeError(f"{function.__name__}: {error}") from None
     if arguments.pop("out", None) is not None:
         raise TypeError("out= is not for vjp and jvp: the value is a new array")
     return arguments, positional

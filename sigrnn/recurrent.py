@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, whole
 from sigrnn._layers import Layer, Run, Runs
 from sigrnn.activations import Activation, known, respond
 
@@ -327,7 +326,7 @@ def common(arrays: dict[str, Any]) -> np.dtype[Any]:
     if dtype.kind in "biu":
         return F8
     if dtype.char not in "fd":
-        raise NotImplementedError(f"layers serve float32 and float64, not {dtype}")
+        raise NotImplementedError(f"layers serve float32 and float64; x and the weights make it {dtype}")
     return dtype
 
 
@@ -382,7 +381,12 @@ def prepared(kind: Any, arguments: dict[str, Any]) -> Call:
     hidden, inputs, alone = w_hh.shape[1], x.shape[-1], x.ndim == 2
     x = x[None] if alone else x
     rows = gates * hidden
-    w_ih = shaped("w_ih", given["w_ih"], (rows, inputs), dtype)
+    if np.shape(given["w_ih"]) != (rows, inputs):
+        shape = np.shape(given["w_ih"])
+        raise ValueError(
+            f"w_ih has shape {shape}, expected {(rows, inputs)}: x has {inputs} inputs, w_hh {hidden} units"
+        )
+    w_ih = np.asarray(given["w_ih"], dtype)
     biases = [None if given[b] is None else shaped(b, given[b], (rows,), dtype) for b in ("b_ih", "b_hh")]
     peephole = None if given["peephole"] is None else shaped("peephole", given["peephole"], (3, hidden), dtype)
     states = []
@@ -423,7 +427,7 @@ def counts(lengths: ArrayLike, x: Array, alone: bool) -> Array:
     if alone or given.shape != (len(x),):
         expected = "none for a single sequence" if alone else f"{(len(x),)}"
         raise ValueError(f"lengths has shape {given.shape}, expected {expected}")
-    found = np.array([operator.index(length) for length in given.tolist()], int)
+    found = np.array([whole("each of lengths", length) for length in given.tolist()], int)
     if ((found < 0) | (found > x.shape[1])).any():
         raise ValueError(f"lengths must be between 0 and the number of steps {x.shape[1]}, got {found.tolist()}")
     return found

@@ -79,7 +79,10 @@ def constant_state(b: Array, a: Array) -> Array:
     system = np.zeros((*channels, order, order), kind)
     system[..., :, :] = np.eye(order) - np.eye(order, k=1)
     system[..., :, 0] += a[..., 1:]
-    return np.linalg.solve(system, (b[..., 1:] - a[..., 1:] * b[..., :1])[..., None])[..., 0]
+    try:
+        return np.linalg.solve(system, (b[..., 1:] - a[..., 1:] * b[..., :1])[..., None])[..., 0]
+    except np.linalg.LinAlgError:
+        raise np.linalg.LinAlgError("the filter has a pole at z = 1: it answers a constant with a ramp") from None
 
 
 def _widened(c: Array, channels: tuple[int, ...], length: int, kind: np.dtype[Any]) -> Array:

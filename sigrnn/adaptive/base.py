@@ -8,15 +8,15 @@ algorithm.
 from __future__ import annotations
 
 import json
-import operator
 from collections.abc import Callable
 from os import PathLike
 from typing import Any, ClassVar, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import C16, F8, Array
+from sigrnn._arrays import C16, F8, Array, number_of, whole
 from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
 from sigrnn.linear import lfilter
 
@@ -39,7 +39,7 @@ class Parameter:
         return self if instance is None else float(instance._p[self.place])
 
     def __set__(self, instance: AdaptiveFilter, value: float) -> None:
-        number = float(value)
+        number = number_of(self.name, value)
         if not self.check(number):
             raise ValueError(f"{self.name} must be {self.wanted}, got {value}")
         instance._p[self.place] = number
@@ -49,10 +49,7 @@ class Parameter:
 
 def count_of(value: Any, name: str, least: int = 1) -> int:
     """A whole number, checked."""
-    number = operator.index(value)
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return number
+    return whole(name, value, least)
 
 
 class AdaptiveFilter:
@@ -69,7 +66,7 @@ class AdaptiveFilter:
         What becomes of NaN and inf in the signals: they go where the equation takes them, are an error, or the update is
         left out at every sample that sees one.
     on_divergence : {'raise', 'reset', 'ignore'}
-        What to do when the error is not finite, or :math:`10^8` times the largest |d| so far: raise `DivergenceError`, start
+        What to do when the error is not finite, or :math:`10^8` times the largest ``|d|`` so far: raise `DivergenceError`, start
         again from `w0` at that sample, or go on.
 
     Attributes
@@ -438,7 +435,11 @@ def load(path: str | PathLike[str]) -> AdaptiveFilter:
     >>> bool((g.weights == f.weights).all())
     True
     """
-    with np.load(path, allow_pickle=False) as file:
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, BadZipFile):
+        raise ValueError(f"{path} holds no adaptive filter: it is no .npz archive") from None
+    with archive as file:
         if "sigrnn_adaptive" not in file:
             raise ValueError(f"{path} holds no adaptive filter")
         head = json.loads(str(file["sigrnn_adaptive"]))

@@ -261,7 +261,7 @@ class FxLMS(SteppedFilter):
         ValueError
             If there are more errors than samples that wait for them, or one is not finite and ``nan_policy='raise'``.
         DivergenceError
-            If an error is more than :math:`10^8` times the largest |x|, and the errors of the first `n_taps` samples, and
+            If an error is more than :math:`10^8` times the largest ``|x|``, and the errors of the first `n_taps` samples, and
             ``on_divergence='raise'``.
         """
         e = np.asarray(e)

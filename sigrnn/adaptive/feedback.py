@@ -363,8 +363,8 @@ class RTRL(FeedbackFilter):
 
     See Also
     --------
-    nlfilter : The filter that is adapted.
-    vjp : Its total derivative backward in time, for a whole signal.
+    sigrnn.nlfilter : The filter that is adapted.
+    sigrnn.vjp : Its total derivative backward in time, for a whole signal.
 
     Notes
     -----

@@ -71,7 +71,8 @@ def read(path: Any, known: Mapping[str, type]) -> Any:
         with opened as raw, np.load(raw, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
     except (ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{shown} is no model of sigrnn, or is broken: {error}") from None
+        why = "it is no .npz archive" if "pickle" in str(error) else error
+        raise ValueError(f"{shown} is no model of sigrnn, or is broken: {why}") from None
     try:
         head = json.loads(found.pop(DESCRIPTION).tobytes())
         kind, version, text = head["format"], head["version"], head["model"]

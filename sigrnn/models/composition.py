@@ -24,7 +24,9 @@ class Composition(Model):
     def __init__(self, *parts: Model) -> None:
         for part in parts:
             if not isinstance(part, Model):
-                raise TypeError(f"{type(self).__name__} is made of models, got {part!r}")
+                hint = ": give them one by one" if isinstance(part, list | tuple) else ""
+                hint = ": make one of it by a call" if isinstance(part, type) and issubclass(part, Model) else hint
+                raise TypeError(f"{type(self).__name__} is made of models, got {part!r}{hint}")
         if not parts:
             raise TypeError(f"{type(self).__name__} needs at least one model")
         leaves = [id(leaf) for part in parts for leaf in leaves_of(part)]
@@ -108,6 +110,7 @@ class Composition(Model):
 
     @property
     def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
+        """The common one of the parts."""
         return np.result_type(*(part.dtype for part in self.parts))
 
     def _named(self) -> dict[str, Array]:
@@ -228,6 +231,7 @@ class Chain(Composition):
 
     @property
     def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
+        """That of the last part."""
         return self.parts[-1].dtype
 
     def _inputs_after(self, i: int, inputs: int) -> int:

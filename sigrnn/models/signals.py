@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, whole
 
 FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 
@@ -49,13 +48,7 @@ def alike(name: str, given: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[A
 
 def count(name: str, given: Any, least: int = 1) -> int:
     """A whole number, as an argument of a model."""
-    try:
-        number = operator.index(given)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, got {given!r}") from None
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {number}")
-    return number
+    return whole(name, given, least)
 
 
 def precision(dtype: Any) -> np.dtype[Any]:

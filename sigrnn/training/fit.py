@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from numbers import Real
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8
+from sigrnn._arrays import F8, number_of, whole
 from sigrnn.workers import get_workers
 
 from . import descent, lbfgs, least_squares
@@ -162,6 +161,7 @@ def fit(
     >>> result.model.params["b"].round(6), result.model.params["a"].round(6)
     (array([1. , 0.5]), array([ 1. , -0.9]))
     """
+    check_kinds(model, callback)
     rng = np.random.default_rng(0 if rng is None else rng)
     steps = Steps(batch, tbptt, clip, learning_rate)
     check_numbers(solver, max_iter, warmup, regularization, steps)
@@ -202,19 +202,28 @@ class Steps(NamedTuple):
         return [name for name, value in self._asdict().items() if value is not None]
 
 
+def check_kinds(model: Any, callback: Any) -> None:
+    """Raise for what is no model, and no function."""
+    if isinstance(model, type) or not hasattr(model, "params"):
+        got = f"the class {model.__name__}: call it" if isinstance(model, type) else type(model).__name__
+        raise TypeError(f"model must be a model, as sigrnn.IIR(2) is one, got {got}")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be a function of one argument, got {callback!r}")
+
+
 def check_numbers(solver: Any, max_iter: Any, warmup: Any, regularization: Any, steps: Steps) -> None:
     """Raise for what does not depend on the data."""
     if solver not in SOLVERS:
         raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
     least = {"max_iter": (max_iter, 0), "warmup": (warmup, 0), "batch": (steps.batch, 1), "tbptt": (steps.tbptt, 1)}
     for name, (value, low) in least.items():
-        if value is not None and operator.index(value) < low:
-            raise ValueError(f"{name} must be at least {low}, got {value}")
+        if value is not None:
+            whole(name, value, low)
     positive = {"clip": steps.clip, "learning_rate": None if callable(steps.learning_rate) else steps.learning_rate}
     for name, number in positive.items():
-        if number is not None and not 0.0 < float(number) < np.inf:
+        if number is not None and not 0.0 < number_of(name, number) < np.inf:
             raise ValueError(f"{name} must be positive and finite, got {number}")
-    if not 0.0 <= float(regularization) < np.inf:
+    if not 0.0 <= number_of("regularization", regularization) < np.inf:
         raise ValueError(f"regularization must be finite and not negative, got {regularization}")
     if solver in ("lm", "lbfgs") and steps.given():
         raise ValueError(f"{', '.join(steps.given())}: not for solver {solver!r}, which sees all data at once")

@@ -1,0 +1,63 @@
+"""What a user gets wrong in the first minutes: the message names the argument, what was expected, and what came."""
+
+import numpy as np
+import pytest
+
+import sigrnn
+from sigrnn import adaptive
+
+X = np.random.default_rng(0).standard_normal(50)
+B, A = [0.5, 0.2], [1.0, -0.8]
+
+MISTAKES = {
+    "axis by name": (lambda: sigrnn.lfilter(B, A, X, axis="time"), TypeError, "axis must be a whole number, got 'time'"),
+    "no steady state": (lambda: sigrnn.lfilter_zi([1.0], [1.0, -1.0]), np.linalg.LinAlgError, "pole at z = 1"),
+    "text for numbers": (lambda: sigrnn.nlfilter(B, A, X, bias="x"), NotImplementedError, "b, a, x, zi and bias make it"),
+    "complex layers": (lambda: sigrnn.rnn(X[:, None] + 1j, [[1.0]], [[0.5]]), NotImplementedError, "x and the weights"),
+    "time and channels swapped": (
+        lambda: sigrnn.rnn(np.zeros((2, 50)), np.ones((4, 2)), np.ones((4, 4))),
+        ValueError,
+        r"w_ih has shape \(4, 2\), expected \(4, 50\): x has 50 inputs, w_hh 4 units",
+    ),
+    "lengths": (
+        lambda: sigrnn.rnn(np.zeros((1, 5, 1)), [[1.0]], [[0.5]], lengths=[1.5]),
+        TypeError,
+        "each of lengths must be a whole number, got 1.5",
+    ),
+    "a result in place of a function": (lambda: sigrnn.vjp(sigrnn.lfilter(B, A, X)), TypeError, "got ndarray"),
+    "an argument forgotten": (lambda: sigrnn.vjp(sigrnn.lfilter, B, A), TypeError, "lfilter: missing .*'x'"),
+    "checkpoint": (lambda: sigrnn.vjp(sigrnn.lfilter, B, A, X, checkpoint="a"), TypeError, "checkpoint must be a whole"),
+    "no signal": (lambda: sigrnn.gradient_flow(sigrnn.RNN(3)), TypeError, "a model and one signal x"),
+    "a list of models": (lambda: sigrnn.Chain([sigrnn.FIR(2)]), TypeError, "give them one by one"),
+    "a class": (lambda: sigrnn.Chain(sigrnn.FIR), TypeError, "make one of it by a call"),
+    "arguments turned round": (lambda: sigrnn.fit(X, X, sigrnn.IIR(1)), TypeError, "model must be a model.* got ndarray"),
+    "fit a class": (lambda: sigrnn.fit(sigrnn.IIR, X, X), TypeError, "the class IIR: call it"),
+    "callback": (lambda: sigrnn.fit(sigrnn.IIR(1), X, X, callback=3), TypeError, "callback must be a function"),
+    "max_iter": (lambda: sigrnn.fit(sigrnn.IIR(1), X, X, max_iter="a"), TypeError, "max_iter must be a whole number"),
+    "a penalty by name": (
+        lambda: sigrnn.fit(sigrnn.IIR(1), X, X, regularization="l2"),
+        TypeError,
+        "regularization must be a number, got 'l2'",
+    ),
+    "taps": (lambda: adaptive.NLMS(2.5, 0.5), TypeError, "n_taps must be a whole number, got 2.5"),
+    "step size": (lambda: adaptive.LMS(4, "a"), TypeError, "mu must be a number, got 'a'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_message_helps(mistake):
+    call, kind, message = MISTAKES[mistake]
+    with pytest.raises(kind, match=message):
+        call()
+
+
+@pytest.mark.parametrize("load", [sigrnn.load, adaptive.load])
+def test_message_of_a_file_of_another_kind(load, tmp_path):
+    (tmp_path / "notes.npz").write_text("not an archive")
+    with pytest.raises(ValueError, match=r"notes\.npz .*no \.npz archive"):
+        load(tmp_path / "notes.npz")
+
+
+def test_stream_of_a_layer_says_what_does_not_fit():
+    with pytest.raises(ValueError, match="x has 1 inputs"):
+        sigrnn.GRU(3).init(2).stream()(X)
