@@ -381,12 +381,10 @@ def prepared(kind: Any, arguments: dict[str, Any]) -> Call:
     hidden, inputs, alone = w_hh.shape[1], x.shape[-1], x.ndim == 2
     x = x[None] if alone else x
     rows = gates * hidden
-    if np.shape(given["w_ih"]) != (rows, inputs):
-        shape = np.shape(given["w_ih"])
-        raise ValueError(
-            f"w_ih has shape {shape}, expected {(rows, inputs)}: x has {inputs} inputs, w_hh {hidden} units"
-        )
     w_ih = np.asarray(given["w_ih"], dtype)
+    if w_ih.shape != (rows, inputs):
+        told = f"x has {inputs} inputs, w_hh {hidden} units"
+        raise ValueError(f"w_ih has shape {w_ih.shape}, expected {(rows, inputs)}: {told}")
     biases = [None if given[b] is None else shaped(b, given[b], (rows,), dtype) for b in ("b_ih", "b_hh")]
     peephole = None if given["peephole"] is None else shaped("peephole", given["peephole"], (3, hidden), dtype)
     states = []
