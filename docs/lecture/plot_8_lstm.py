@@ -45,7 +45,7 @@ def task(rng, sequences=32, steps=100):
 
 
 net = sigrnn.Chain(sigrnn.LSTM(8), sigrnn.Dense(1))
-result = sigrnn.fit(net, *task(np.random.default_rng(0)), solver="lbfgs", max_iter=200, rng=0, progress=False)
+result = sigrnn.fit(net, *task(np.random.default_rng(0)), solver="lbfgs", max_iter=500, rng=0, progress=False)
 marks, wanted = task(np.random.default_rng(1))  # sequences it has not seen
 learnt = result.model(marks)
 assert np.mean((learnt - wanted) ** 2) < 0.1 * np.var(wanted)
@@ -54,7 +54,7 @@ fig, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
 axes[0].plot(c, label="c[n], by hand")
 axes[0].vlines(np.flatnonzero(count), -0.05, 0.0, "C2", label="count")
 axes[0].vlines(100, -0.05, 0.6, "C3", ls=":", label="reset")
-axes[1].semilogy(result.loss)
+axes[1].semilogy(result.history["loss"])
 axes[1].set(title="training 8 units", xlabel="step", ylabel="mean square error")
 axes[2].plot(wanted[0, :, 0], "0.6", lw=3, label="wanted")
 axes[2].plot(learnt[0, :, 0], "C0", label="learnt")
