@@ -1,6 +1,8 @@
 """`vjp` and `jvp` of the linear filters: central differences, the adjoint identity, blocks, checkpoints, errors."""
 
+import gc
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -578,3 +580,43 @@ def test_errors_of_tangents(rng):
 def test_rules_name_arguments_of_the_function(function):
     names = [name for name in inspect.signature(function).parameters if name in RULES[function].names]
     assert tuple(names) == RULES[function].names
+
+
+class TestMemoryIsUsedAgain:
+    """Large arrays come from memory that earlier pull-backs have given back, and only from that."""
+
+    N = 200_000
+
+    def gradients(self, seed):
+        x = np.random.default_rng(seed).standard_normal(self.N)
+        y, pullback = vjp(lfilter, [1.0, 0.5], [1.0, -0.9], x)
+        return y, pullback, pullback(y)
+
+    def test_results_stay_while_others_are_made(self):
+        y, pullback, (db, da, dx) = self.gradients(0)
+        held = dx.copy()
+        part = dx[100:200]
+        del dx
+        for seed in range(1, 4):
+            self.gradients(seed)
+        np.testing.assert_array_equal(part, held[100:200])
+        again = pullback(y)
+        for ours, before in zip(again, (db, da, held), strict=True):
+            np.testing.assert_array_equal(ours, before)
+
+    def test_it_is_given_back_and_bounded(self):
+        from sigrnn._adjoint.memory import MOST, pool
+
+        for seed in range(3):
+            self.gradients(seed)
+        gc.collect()
+        assert 0 < pool.waiting <= MOST
+        assert pool.waiting == sum(size * len(free) for size, free in pool.free.items())
+
+    def test_threads_do_not_share_it(self):
+        expected = [self.gradients(seed)[2] for seed in range(8)]
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(lambda seed: self.gradients(seed)[2], range(8)))
+        for ours, theirs in zip(found, expected, strict=True):
+            for one, other in zip(ours, theirs, strict=True):
+                np.testing.assert_array_equal(one, other)

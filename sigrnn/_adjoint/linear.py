@@ -17,7 +17,6 @@ A rule `*_vjp(arguments)` gives the value and a function from gradients of the v
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from sigrnn import _cascade
+from sigrnn._adjoint.memory import PIECE, pool, room
 from sigrnn._apply import inner, matched, state_given, state_layout, state_rows
 from sigrnn._arrays import F8, Array, signal, time_axis, time_back, time_last
 from sigrnn._cascade import MANY, Cascade
@@ -39,27 +39,7 @@ from sigrnn.linear import (
 Named = dict[str, Any]
 Pull = Callable[..., Named]
 
-PIECE = 65_536  # samples of all channels taken at a time: what is between two passes stays in the second-level cache
 LEAST = 128  # samples of a channel, however many channels there are
-
-
-class Scratch(threading.local):
-    """Memory for a piece of signal that is used again and again: fresh pages cost more than filtering into them."""
-
-    def __init__(self) -> None:
-        self.kept: dict[int, Array] = {}
-
-    def __call__(self, slot: int, count: int) -> Array:
-        """At least `count` float64 numbers; two callers with different slots do not share them."""
-        memory = self.kept.get(slot)
-        if memory is None or memory.size < count:
-            memory = np.empty(count)
-            if count <= 4 * PIECE:
-                self.kept[slot] = memory
-        return memory[:count]
-
-
-room = Scratch()
 
 
 class Rows:
@@ -81,9 +61,9 @@ class Rows:
         return np.ascontiguousarray(time_last(x, self.axis)).reshape(self.channels, self.samples)
 
     def copies(self, signals: Sequence[Array], dtype: np.dtype[Any]) -> list[Array]:
-        """Signals as rows of their own, in one piece of memory: `malloc` reuses it, which for two it did not."""
+        """Signals as rows of their own, in one piece of memory."""
         channels = self.shape[: self.axis] + self.shape[self.axis + 1 :]
-        kept = np.empty((len(signals), *(self.shape if self.beside else (*channels, self.samples))), dtype)
+        kept = pool.borrow((len(signals), *(self.shape if self.beside else (*channels, self.samples))), dtype)
         for copy, x in zip(kept, signals, strict=True):
             full = x if x.shape == self.shape else np.broadcast_to(x, self.shape)
             copy[...] = full if self.beside else time_last(full, self.axis)
@@ -92,7 +72,11 @@ class Rows:
         return [copy.reshape(self.channels, self.samples) for copy in kept]
 
     def empty(self, samples: int, dtype: np.dtype[Any]) -> Array:
-        return np.empty((samples, self.channels), dtype).T if self.beside else np.empty((self.channels, samples), dtype)
+        return (
+            pool.borrow((samples, self.channels), dtype).T
+            if self.beside
+            else pool.borrow((self.channels, samples), dtype)
+        )
 
     def scratch(self, slot: int, samples: int, dtype: np.dtype[Any]) -> Array:
         """Rows in memory that the next caller with this slot overwrites."""

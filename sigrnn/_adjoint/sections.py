@@ -15,10 +15,10 @@ from sigrnn._adjoint.linear import (
     denormalised,
     lfilter_jvp,
     of_state,
-    room,
     summed,
     tail_of,
 )
+from sigrnn._adjoint.memory import room
 from sigrnn._apply import inner, matched, state_given, state_layout, state_rows
 from sigrnn._arrays import F8, Array, signal, time_axis
 from sigrnn._cascade import Cascade
