@@ -13,6 +13,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from sigrnn._arrays import Array, time_axis
 from sigrnn.dask.chain import signal
+from sigrnn.workers import set_workers
 
 
 def map_adaptive(filter: Any, x: Any, d: Any, axis: int = -1) -> tuple[Any, Any]:
@@ -105,8 +106,9 @@ def adapt(filters: Any, x: Array, d: Array, dtype: np.dtype[Any]) -> tuple[Array
     e = np.empty(x.shape, dtype)
     channels = [*np.ndindex(x.shape[:-1])]
     after = [f.copy() for f in (filters if isinstance(filters, list) else [filters] * len(channels))]
-    for f, channel in zip(after, channels, strict=True):
-        e[channel] = f(x[channel], d[channel]).e
+    with set_workers(1):  # as in `plan.fill`
+        for f, channel in zip(after, channels, strict=True):
+            e[channel] = f(x[channel], d[channel]).e
     return e, after
 
 
