@@ -1,5 +1,7 @@
 """The benchmarks themselves: all promised cases are there, nothing wrong is timed, and reports say what was found."""
 
+import base64
+import html
 import json
 import re
 from dataclasses import replace
@@ -462,6 +464,31 @@ def test_bench_draws_from_an_earlier_run(tmp_path):
         assert f"(_static/bench-{name}.svg)" in page
         assert (tmp_path / "docs" / "_static" / f"bench-{name}.svg").stat().st_size > 5000
     assert "times faster" in (tmp_path / "README.md").read_text("utf-8")
+
+
+def test_bench_writes_one_page_for_a_browser(tmp_path):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("markdown_it")
+    given = replace(full_report(), failed={"FIR 8 taps": "1 < 2 & <script>"})
+    (tmp_path / "bench.json").write_text(json.dumps(given.to_dict()), "utf-8")
+    assert report.main(["--load", str(tmp_path / "bench.json"), "--html", str(tmp_path / "deep" / "bench.html")]) == 1
+    page = (tmp_path / "deep" / "bench.html").read_text("utf-8")
+    pictures = re.findall(r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="([^"]+)"', page)
+    assert [words for _, words in pictures] == [*map(html.escape, pages.PICTURES.values())]
+    assert all(b"</svg>" in base64.b64decode(code) for code, _ in pictures)
+    assert len(re.findall("src=|href=", page)) == len(pictures)  # nothing is fetched
+    assert "<td>lfilter order 1</td>" in page
+    assert "<script>" not in page
+    assert "<!--" not in page
+
+
+@pytest.mark.parametrize("option", ["--html", "--plots"])
+def test_bench_says_what_a_page_needs(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(report, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as stop:
+        report.main(["--load", str(tmp_path / "bench.json"), option, str(tmp_path / "bench")])
+    assert stop.value.code == 2
+    assert f"{option} needs matplotlib" in capsys.readouterr().err
 
 
 def test_bench_goes_on_after_a_wrong_result_and_says_so(as_ours, capsys):

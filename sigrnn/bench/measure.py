@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 
-from . import adaptive, bridges, filters, layer_streams, training
+from . import adaptive, bridges, filters, layer_streams, scale_out, training
 from .filters import Case
 from .task import Task
 
 Measured = Case | Task
 
-ROOMS = (filters, layer_streams, training, adaptive, bridges)
+ROOMS = (filters, layer_streams, training, adaptive, bridges, scale_out)
 CASES: tuple[Measured, ...] = tuple(case for room in ROOMS for case in room.CASES)
 
 # What a reader must know of a group of cases; and groups whose steps are samples that come at such a rate, in Hz: the

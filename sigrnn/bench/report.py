@@ -1,4 +1,4 @@
-"""`sigrnn bench`: run the cases, print them as they come, and write JSON, Markdown and plots."""
+"""`sigrnn bench`: run the cases, print them as they come, and write JSON, Markdown, HTML and plots."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--load", metavar="FILE", type=Path, help="measure nothing: write pages from an earlier --json")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all times")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the page")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write the page, plots inside, for a browser")
     parser.add_argument("--plots", metavar="DIR", type=Path, help="draw bench-*.svg there (needs matplotlib)")
     parser.add_argument("--readme", metavar="FILE", type=Path, help="fill the table between its marks")
     return parser
@@ -63,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     args = parser.parse_args(argv)
-    if args.plots and find_spec("matplotlib") is None:
-        parser.error("--plots needs matplotlib")
+    for option, wanted in (("plots", ("matplotlib",)), ("html", ("matplotlib", "markdown_it"))):
+        if getattr(args, option) and (missing := [name for name in wanted if find_spec(name) is None]):
+            parser.error(f'--{option} needs {" and ".join(missing)}: pip install "sigrnn[bench]"')
     if args.load:
         report = pages.Report.from_dict(json.loads(args.load.read_text(encoding="utf-8")))
     elif cases := select(args.case or "*"):
@@ -169,7 +171,7 @@ def write(report: pages.Report, args: argparse.Namespace) -> None:
     report : Report
         What was found.
     args : Namespace
-        With the paths `json`, `markdown`, `plots` and `readme`, or None.
+        With the paths `json`, `markdown`, `html`, `plots` and `readme`, or None.
     """
     if args.json:
         _store(args.json, json.dumps(report.to_dict(), indent=1) + "\n")
@@ -180,6 +182,10 @@ def write(report: pages.Report, args: argparse.Namespace) -> None:
             print(f"wrote {path}", file=sys.stderr)
     if args.markdown:
         _store(args.markdown, pages.page(report, _seen_from(args.markdown, args.plots)))
+    if args.html:
+        from . import web
+
+        _store(args.html, web.web_page(report))
     if args.readme:
         _store(args.readme, pages.fill_readme(args.readme.read_text(encoding="utf-8"), report))
 
