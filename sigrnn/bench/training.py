@@ -76,7 +76,7 @@ def _torch(kind: str, units: int, i: Inputs) -> Call:
         return np.array(losses), np.concatenate([w.detach().numpy().ravel() for w in weights]).astype(float)
 
     def walked(adam: Any) -> float:
-        state, losses = None, []
+        state, total = None, 0.0
         for first in range(0, x.shape[1], SEGMENT):
             part = slice(first, first + SEGMENT)
             h, state = layer(x[:, part], state)
@@ -85,8 +85,8 @@ def _torch(kind: str, units: int, i: Inputs) -> Call:
             adam.zero_grad()
             loss.backward()
             adam.step()
-            losses.append(float(loss.detach()))
-        return float(np.mean(losses))
+            total += float(loss.detach()) * (min(first + SEGMENT, x.shape[1]) - first)  # the last may be shorter
+        return total / x.shape[1]
 
     return epochs
 
