@@ -76,7 +76,7 @@ class Varying:
         from sigrnn._kernels.fir import varying
 
         kind, run = inner(y.dtype), varying(y.dtype.char)
-        all_b, all_a = self.b.astype(kind, copy=False), self.a.astype(kind, copy=False)
+        all_b, all_a = (np.ascontiguousarray(c, kind) for c in (self.b, self.a))
         for c in range(len(x)):
             b, a = (all_b, all_a) if all_b.ndim == 2 else (all_b[c], all_a[c])
             state = np.zeros(b.shape[-1], kind)

@@ -19,8 +19,8 @@ def whole(name: str, given: Any, least: int | None = None) -> int:
     """A whole number, as an argument."""
     try:
         number = operator.index(given)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, got {given!r}") from None
+    except TypeError as error:
+        raise TypeError(f"{name} must be a whole number, got {given!r}: {error}") from None
     if least is not None and number < least:
         raise ValueError(f"{name} must be at least {least}, got {number}")
     return number

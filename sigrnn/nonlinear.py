@@ -103,7 +103,7 @@ def nlfilter(
         b, a, x = (c.astype(dtype, copy=False) for c in (b, a, x))
         return lfilter(b, a, x, axis, zi)
     if dtype.char not in "fd":
-        raise NotImplementedError(f"nlfilter serves float32 and float64; b, a, x, zi and bias make it {dtype}")
+        raise NotImplementedError(f"nlfilter serves float32 and float64, not {dtype}, which b, a, x, zi and bias make")
     axis = time_axis(axis, x)
     runner, x = excited(b, a, beta, x, axis, dtype, activation)
     return apply(runner, x, axis, zi, None, dtype)

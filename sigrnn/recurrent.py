@@ -326,7 +326,7 @@ def common(arrays: dict[str, Any]) -> np.dtype[Any]:
     if dtype.kind in "biu":
         return F8
     if dtype.char not in "fd":
-        raise NotImplementedError(f"layers serve float32 and float64; x and the weights make it {dtype}")
+        raise NotImplementedError(f"layers serve float32 and float64, not {dtype}, which x and the weights make")
     return dtype
 
 

@@ -12,7 +12,7 @@ B, A = [0.5, 0.2], [1.0, -0.8]
 MISTAKES = {
     "axis by name": (lambda: sigrnn.lfilter(B, A, X, axis="time"), TypeError, "axis must be a whole number, got 'time'"),
     "no steady state": (lambda: sigrnn.lfilter_zi([1.0], [1.0, -1.0]), np.linalg.LinAlgError, "pole at z = 1"),
-    "text for numbers": (lambda: sigrnn.nlfilter(B, A, X, bias="x"), NotImplementedError, "b, a, x, zi and bias make it"),
+    "text for numbers": (lambda: sigrnn.nlfilter(B, A, X, bias="x"), NotImplementedError, "which b, a, x, zi and bias make"),
     "complex layers": (lambda: sigrnn.rnn(X[:, None] + 1j, [[1.0]], [[0.5]]), NotImplementedError, "x and the weights"),
     "time and channels swapped": (
         lambda: sigrnn.rnn(np.zeros((2, 50)), np.ones((4, 2)), np.ones((4, 4))),
@@ -24,7 +24,7 @@ MISTAKES = {
         TypeError,
         "each of lengths must be a whole number, got 1.5",
     ),
-    "a result in place of a function": (lambda: sigrnn.vjp(sigrnn.lfilter(B, A, X)), TypeError, "got ndarray"),
+    "a result in place of a function": (lambda: sigrnn.vjp(sigrnn.lfilter(B, A, X)), TypeError, "ndarray has no gradient here: give a function"),
     "an argument forgotten": (lambda: sigrnn.vjp(sigrnn.lfilter, B, A), TypeError, "lfilter: missing .*'x'"),
     "checkpoint": (lambda: sigrnn.vjp(sigrnn.lfilter, B, A, X, checkpoint="a"), TypeError, "checkpoint must be a whole"),
     "no signal": (lambda: sigrnn.gradient_flow(sigrnn.RNN(3)), TypeError, "a model and one signal x"),

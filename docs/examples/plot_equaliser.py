@@ -1,6 +1,6 @@
 """
 Which three filters make a loudspeaker sound even?
-================================================
+==================================================
 
 A loudspeaker was measured: its answer to an impulse is known. Three second-order sections in front of it shall undo its
 peaks and dips, and stay stable while they are sought.

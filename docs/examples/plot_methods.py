@@ -29,21 +29,22 @@ ways = {
 }
 widths = dict(zip(ways, [6, 1.5, 4, 1.5], strict=True))  # where curves coincide, both are seen
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for name, way in ways.items():
     way(b, a, x[:1000])  # compile
     best = []
     for n in lengths:
         runs = max(1, 100_000 // n)
         best.append(min(timeit.repeat(partial(way, b, a, x[:n]), number=runs, repeat=5)) / runs)
-    left.loglog(lengths, 1e9 * np.array(best) / lengths, "o-", ms=3, lw=widths[name], label=name)
-left.set(xlabel="samples", ylabel="ns per sample", title="time")
-left.legend()
+    ax.loglog(lengths, 1e9 * np.array(best) / lengths, "o-", ms=3, lw=widths[name], label=name)
+ax.set(xlabel="samples", ylabel="ns per sample", title="time")
+ax.legend()
 
 # %%
 # Then the error against a computation with more digits, for low-pass filters of longer and shorter memory. Blocks are
 # long enough that rounding errors do not grow from one to the next, so blocking costs no accuracy.
 
+fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 cutoffs = np.geomspace(0.002, 0.5, 12)
 x = x[:50_000]
 for name, way in ways.items():
@@ -52,6 +53,7 @@ for name, way in ways.items():
         b, a = signal.butter(2, cutoff)
         exact = signal.lfilter(*(np.longdouble(v) for v in (b, a, x)))
         errors.append(abs(way(b, a, x) - exact).max() / abs(exact).max())
-    right.loglog(cutoffs, np.float64(errors), "o-", ms=3, lw=widths[name], label=name)
-right.set(xlabel="cut-off, 1 = half the sampling rate", ylabel="largest error / largest output", title="accuracy")
+    ax.loglog(cutoffs, np.float64(errors), "o-", ms=3, lw=widths[name], label=name)
+ax.set(xlabel="cut-off, 1 = half the sampling rate", ylabel="largest error / largest output", title="accuracy")
+ax.legend()
 plt.show()
