@@ -83,8 +83,8 @@ TASKS = (
         "pedal",
         "Diode clipper, 60 s at 48 kHz, LSTM of 16 units: error-to-signal ratio on the last 10 s",
         "0.01, in 10 minutes on one core",
-        lambda v: f"{v['esr']:.1e}, in {v['trained'] / 60:.1f} minutes",
-        lambda v: v["esr"] < 0.01 and v["trained"] < 600.0,
+        lambda v: f"{v['esr']:.1e}, in {v['result'].history['time'][-1] / 60:.1f} minutes",
+        lambda v: v["esr"] < 0.01 and v["result"].history["time"][-1] < 600.0,
     ),
     Task(
         "pedal",

@@ -3,9 +3,8 @@ How does hum leave a heartbeat alone?
 =====================================
 
 A notch takes the mains hum out of an electrocardiogram, and whatever else lies at 50 Hz. If the hum itself can be measured,
-say at the socket, an adaptive filter finds how it comes into the recording and subtracts just that [1]_.
-
-The electrocardiogram is a real one of three seconds; it comes with PyWavelets.
+say at the socket, an adaptive filter finds how it comes into the recording and subtracts just that [1]_. The
+electrocardiogram is a real one of three seconds; it comes with PyWavelets.
 """
 
 # %%

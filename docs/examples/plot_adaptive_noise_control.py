@@ -15,8 +15,7 @@ import numpy as np
 import sigrnn
 from sigrnn.adaptive import DivergenceError, FxLMS
 
-fs = 4000
-rng = np.random.default_rng(0)
+fs, rng = 4000, np.random.default_rng(0)
 t = np.arange(15 * fs) / fs
 primary = np.r_[np.zeros(20), rng.standard_normal(40) * np.exp(-np.arange(40) / 8)]
 secondary = np.r_[np.zeros(8), rng.standard_normal(24) * np.exp(-np.arange(24) / 6)]

@@ -9,26 +9,18 @@ values a net learns to tell the next one from the ten before. The recording come
 # %%
 # Training sees the first 1000 values. Of these, the last 200 choose how strongly the weights are held back.
 
-import warnings
-
 import matplotlib.pyplot as plt
 import numpy as np
+from reservoirpy.datasets import santafe_laser
 
 import sigrnn
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", ResourceWarning)  # the package leaves its file open
-    from reservoirpy.datasets import santafe_laser
-
-    laser = np.asarray(santafe_laser(), float)[:5000, 0]
+laser = np.asarray(santafe_laser(), float)[:5000, 0]
 z = (laser - laser[:1000].mean()) / laser[:1000].std()
 
 
-def past(lags):
-    return np.stack([z[25 - k : 5000 - k] for k in range(1, lags + 1)], axis=1)
-
-
-x, t, n = past(10), z[25:], np.arange(25, 5000)
+past = np.stack([z[25 - k : 5000 - k] for k in range(1, 26)], axis=1)
+x, t, n = past[:, :10], z[25:], np.arange(25, 5000)
 known, early, test = n < 1000, n < 800, n >= 1000
 
 
@@ -52,7 +44,7 @@ print("validation:", {r: round(float(error), 5) for r, error in judged.items()},
 # The mean of some nets, beside the best linear predictor from 25 values.
 
 y = np.mean([train(best, known, seed) for seed in range(3 if FULL else 1)], axis=0)
-rows = np.c_[past(25), np.ones(len(t))]
+rows = np.c_[past, np.ones(len(t))]
 linear = rows @ np.linalg.lstsq(rows[known], t[known], rcond=None)[0]
 print(f"values 1000 to 5000, NMSE: linear AR(25) {nmse(linear):.4f}, net {nmse(y):.4f}")
 

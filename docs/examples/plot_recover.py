@@ -34,10 +34,8 @@ print(f"{result}\nlargest error of a parameter {error:.1e}, in {seconds:.2f} s")
 # bound of Cramer and Rao, the inverse of Fisher's information. That follows from the sensitivities at the true filter.
 
 poles = np.array([0.9 * np.exp(0.7j), 0.8 * np.exp(2.0j)])
-b, a = np.array([1.0, 0.5, -0.3, 0.2, 0.1]), np.poly([*poles, *poles.conj()]).real
-x = rng.standard_normal(2000)
-truth = sigrnn.IIR(4).init()
-truth.params = {"b": b, "a": a}
+x, truth = rng.standard_normal(2000), sigrnn.IIR(4).init()
+truth.params = {"b": np.array([1.0, 0.5, -0.3, 0.2, 0.1]), "a": np.poly([*poles, *poles.conj()]).real}
 clean, rows = truth.sensitivities(x)
 noise = np.std(clean) / 10
 bound = np.linalg.inv(rows @ rows.T / noise**2)

@@ -30,15 +30,11 @@ t = system(x)
 # The error has more than one valley. Five starts of a few iterations each on a small part of the signal show which one to
 # go down; the last part of the signal decides.
 
-
-def shape():
-    return sigrnn.Chain(sigrnn.IIR(2, stable=True), sigrnn.NonlinearFIR(1, "tanh"), sigrnn.IIR(2, stable=True))
-
-
-trials = [
-    sigrnn.fit(shape(), x[:2000], t[:2000], solver="lm", max_iter=30, validation=0.25, rng=seed, progress=False)
-    for seed in range(5)
-]
+trials = []
+for seed in range(5):
+    chain = sigrnn.Chain(sigrnn.IIR(2, stable=True), sigrnn.NonlinearFIR(1, "tanh"), sigrnn.IIR(2, stable=True))
+    trial = sigrnn.fit(chain, x[:2000], t[:2000], solver="lm", max_iter=30, validation=0.25, rng=seed, progress=False)
+    trials.append(trial)
 print("validation losses of the starts:", *(f"{trial.validation_loss:.1e}" for trial in trials))
 best = min(trials, key=lambda trial: trial.validation_loss)
 result = sigrnn.fit(best.model, x, t, solver="lm", progress=False)
@@ -53,19 +49,11 @@ print(f"{result}\nfresh data: error-to-signal ratio {esr:.1e}")
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
 f, impulse = np.linspace(0, 0.5, 513), np.eye(1, 1024)[0]
 found = [(result.model.params[f"{part}.b"], result.model.params[f"{part}.a"]) for part in (0, 2)]
-styles = {"true": ("0.6", 3.0), "found": ("C0", 1.2)}
-for who, filters in (("true", (first, second)), ("found", found)):
-    for k, (b, a) in enumerate(filters):
+for who, filters, color, width in (("true", (first, second), "0.6", 3.0), ("found", found, "C0", 1.2)):
+    for k, ((b, a), line) in enumerate(zip(filters, ("--", "-"), strict=True), start=1):
         response = abs(np.fft.rfft(sigrnn.lfilter(b, a, impulse)))
-        color, width = styles[who]
-        ax.plot(
-            f,
-            20 * np.log10(response / response[0]),
-            "-" if k else "--",
-            color=color,
-            lw=width,
-            label=f"filter {k + 1}, {who}",
-        )
+        gain = 20 * np.log10(response / response[0])
+        ax.plot(f, gain, line, color=color, lw=width, label=f"filter {k}, {who}")
 ax.set(xlabel="frequency (cycles per sample)", ylabel="dB")
 ax.legend(frameon=False)
 plt.show()
