@@ -32,3 +32,16 @@ def test_page_runs(page, tmp_path, monkeypatch):
 def test_pages_are_found():
     names = {path.relative_to(ROOT).as_posix() for path in PAGES}
     assert {"README.md", "docs/tutorial.md"} <= names
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "docs" / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_gallery_scripts_are_short(script):
+    text = script.read_text("utf-8")
+    lines = text.count("\n")
+    assert lines < 60, f"{script.name} has {lines} lines: more is not one question"
+    assert script.name.startswith("plot_"), "the gallery runs only scripts whose name begins with plot_"
+    assert "plt.show()" in text, "the script ends without a picture"
+
+
+def test_gallery_is_found():
+    assert len(list((ROOT / "docs" / "examples").glob("plot_*.py"))) >= 12

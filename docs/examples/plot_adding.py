@@ -15,7 +15,7 @@ import numpy as np
 import sigrnn
 
 rng = np.random.default_rng(0)
-steps, units = 200, 32
+steps, units = 200, 16
 
 
 def draw(count):
@@ -41,8 +41,8 @@ for kind, function in ((sigrnn.GRU, sigrnn.gru), (sigrnn.RNN, sigrnn.rnn)):
     layer = [model.params[f"0.{w}"] for w in ("w_ih", "w_hh", "b_ih", "b_hh")]
     flow = sigrnn.gradient_flow(function, x[:8].astype("float32"), *layer, lags=steps - 1)
     result = sigrnn.fit(
-        model, x, t, weights=last, validation=(*judged, last), solver="adam", batch=50, clip=1.0, learning_rate=0.005,
-        max_iter=12, rng=0, progress=False, callback=lambda now: now.validation_loss < 2e-3,
+        model, x, t, weights=last, validation=(*judged, last), solver="adam", batch=50, clip=1.0, learning_rate=0.01,
+        max_iter=10, rng=0, progress=False, callback=lambda now: now.validation_loss < 2e-3,
     )  # fmt: skip
     reached[name] = np.mean((model(test[0]) - test[1])[:, -1] ** 2)
     print(f"{name}: new sequences {reached[name]:.4f}; gradient before training: {flow}")
