@@ -10,6 +10,7 @@ import pytest
 from sigrnn import adaptive
 from sigrnn.adaptive import (
     AP,
+    FDAF,
     GNGD,
     LMF,
     LMS,
@@ -272,6 +273,42 @@ def test_a_real_filter_can_go_on_with_complex_samples():
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value"),
+    [
+        (lambda: LMS(3, 0.1, leakage=2.0), "mu", 0.6),
+        (lambda: VSSLMS(3, 0.1, leakage=2.0), "mu", 0.6),
+        (lambda: FDAF(4, 0.1, leakage=2.0), "mu", 0.6),
+        (lambda: NLMS(3, 0.1), "eps", 0.0),
+        (lambda: NLMS(3, 0.1), "mu", np.nan),
+        (lambda: RLS(3, 0.99), "forgetting", 1.5),
+    ],
+)
+def test_a_bad_value_changes_nothing(make, name, value, tmp_path):
+    x, d = signals()
+    f, untouched = make(), make()
+    f(x, d)
+    untouched(x, d)
+    before = getattr(f, name), repr(f)
+    with pytest.raises(ValueError, match=name):
+        setattr(f, name, value)
+    assert (getattr(f, name), repr(f)) == before
+    f.save(tmp_path / "f.npz")
+    for same in (f, adaptive.load(tmp_path / "f.npz")):
+        assert np.array_equal(same(x, d).y, untouched.copy()(x, d).y)
+
+
+def test_only_mu_sets_the_step_that_varies():
+    x, d = signals()
+    f = VSSLMS(4, 0.02, 1e-3)
+    f(x, d)
+    step = f.step
+    f.rho, f.mu_max = 1e-4, 0.5
+    assert f.step == step != 0.02
+    f.mu = 0.03
+    assert f.step == 0.03
 
 
 def test_channels_must_stay():

@@ -1,9 +1,10 @@
 """Adaptive filters: weights that follow what they see, sample by sample, in one call or block by block."""
 
-from sigrnn.adaptive.base import AdaptiveFilter, load
+from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.adaptive.blocks import BlockLMS
 from sigrnn.adaptive.control import ControlResult, FxLMS
 from sigrnn.adaptive.feedback import IIRLMS, RTRL, EquationErrorLMS
+from sigrnn.adaptive.files import load
 from sigrnn.adaptive.frequency import FDAF, PBFDAF
 from sigrnn.adaptive.gradient import LMS, NLMS, LeakyLMS
 from sigrnn.adaptive.least_squares import AP, RLS, KalmanFilter

@@ -8,48 +8,21 @@ algorithm.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from os import PathLike
 from typing import Any, ClassVar, Self
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import C16, F8, Array, number_of, whole
+from sigrnn._arrays import C16, F8, Array
+from sigrnn.adaptive.parameters import count_of, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
 from sigrnn.linear import lfilter
 
 NAN_POLICIES = {"propagate": 0, "raise": 1, "omit": 2}  # values as in `_kernels/adaptation.py`
 ON_DIVERGENCE = {"raise": 0, "reset": 0, "ignore": 4}
 DIVERGED, NOT_A_NUMBER = 1, 2
-KINDS: dict[str, type[AdaptiveFilter]] = {}  # algorithms by name, for `load`
-
-
-class Parameter:
-    """A number of an algorithm that may be changed between blocks; `check` tells what it may be, in words, if not that."""
-
-    def __init__(self, place: int, wanted: str, check: Callable[[float], bool]) -> None:
-        self.place, self.wanted, self.check = place, wanted, check
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, instance: AdaptiveFilter | None, owner: type) -> Any:
-        return self if instance is None else float(instance._p[self.place])
-
-    def __set__(self, instance: AdaptiveFilter, value: float) -> None:
-        number = number_of(self.name, value)
-        if not self.check(number):
-            raise ValueError(f"{self.name} must be {self.wanted}, got {value}")
-        instance._p[self.place] = number
-        instance._given[self.name] = number
-        instance._changed()
-
-
-def count_of(value: Any, name: str, least: int = 1) -> int:
-    """A whole number, checked."""
-    return whole(name, value, least)
+KINDS: dict[str, type[AdaptiveFilter]] = {}  # algorithms by name, for `files.load`
 
 
 class AdaptiveFilter:
@@ -137,8 +110,8 @@ class AdaptiveFilter:
         """The state, in numbers of the dtypes of `wide`: complex ones from now on."""
         return {name: a.astype(wide[name].dtype) for name, a in self._state.items()}
 
-    def _changed(self) -> None:
-        """Called when a parameter was set."""
+    def _changed(self, name: str) -> None:
+        """Called when a parameter was set; a ValueError takes it back, if nothing else was changed before."""
 
     def _current(self) -> Array:
         """The inner weights now, if the algorithm lets some steps wait."""
@@ -385,72 +358,3 @@ class AdaptiveFilter:
 
 POLICIES = {"nan_policy", "on_divergence"}
 NO_HISTORY = np.empty((0, 0, 0))
-
-
-def result_dtype(*arrays: Array) -> np.dtype[Any]:
-    """What a result comes in: float32 and complex64 stay, whole numbers become float64."""
-    dtype = np.result_type(*arrays)
-    if dtype.kind in "biu" or dtype == np.float16:
-        dtype = F8
-    if dtype.char not in "fdFD":
-        raise NotImplementedError(f"adaptive filters serve float32, float64, complex64 and complex128, not {dtype}")
-    return dtype
-
-
-def load(path: str | PathLike[str]) -> AdaptiveFilter:
-    """
-    Read an adaptive filter that `AdaptiveFilter.save` wrote.
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-
-    Returns
-    -------
-    AdaptiveFilter
-        Of the algorithm that was saved; its next block goes on where the other stopped.
-
-    Raises
-    ------
-    ValueError
-        If the file holds no adaptive filter.
-
-    See Also
-    --------
-    AdaptiveFilter.save : Its counterpart.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> from sigrnn.adaptive import NLMS, load
-    >>> f = NLMS(n_taps=2, mu=0.5)
-    >>> r = f([1.0, 2.0, 3.0], [1.0, 1.0, 1.0])
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "filter.npz")
-    ...     f.save(path)
-    ...     g = load(path)
-    >>> g
-    NLMS(n_taps=2, mu=0.5, eps=0.001)
-    >>> bool((g.weights == f.weights).all())
-    True
-    """
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, BadZipFile):
-        raise ValueError(f"{path} holds no adaptive filter: it is no .npz archive") from None
-    with archive as file:
-        if "sigrnn_adaptive" not in file:
-            raise ValueError(f"{path} holds no adaptive filter")
-        head = json.loads(str(file["sigrnn_adaptive"]))
-        arrays = {name: file[name] for name in file.files}
-    if head["algorithm"] not in KINDS:
-        raise ValueError(f"{path} holds an adaptive filter of unknown kind {head['algorithm']!r}")
-    given = {name.removeprefix("given_"): a for name, a in arrays.items() if name.startswith("given_")}
-    f = KINDS[head["algorithm"]](**head["given"], **given)
-    if head["channels"] is not None:
-        f._channels = tuple(head["channels"])
-        f._columns = bool(f._channels)
-        f._state = {name.removeprefix("state_"): a for name, a in arrays.items() if name.startswith("state_")}
-        f._ready()
-    return f

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array
-from sigrnn.adaptive.base import count_of
 from sigrnn.adaptive.gradient import input_power
+from sigrnn.adaptive.parameters import count_of
 from sigrnn.adaptive.steps import AT, TAKEN, SteppedFilter, counters
 
 ROOM = 2048  # samples that a line takes before its end is brought back to the front

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, Array
-from sigrnn.adaptive.base import Parameter, result_dtype
 from sigrnn.adaptive.gradient import input_power
+from sigrnn.adaptive.parameters import Parameter, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
 from sigrnn.adaptive.steps import AT, HELD, STOP, SteppedFilter, counters
 from sigrnn.linear import lfilter

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array
 from sigrnn.activations import Activation, known
-from sigrnn.adaptive.base import Parameter, count_of
 from sigrnn.adaptive.gradient import input_power
+from sigrnn.adaptive.parameters import Parameter, count_of
 from sigrnn.adaptive.steps import HELD, SteppedFilter, counters
 from sigrnn.linear import lfilter
 from sigrnn.nonlinear import nlfilter

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
-from sigrnn.adaptive.base import count_of
+from sigrnn.adaptive.parameters import count_of
 from sigrnn.adaptive.spectral import SpectralFilter
 
 SMALLEST, LARGEST = 64, 2048  # samples of a block that PBFDAF chooses

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn.adaptive.base import Parameter
+from sigrnn.adaptive.parameters import Parameter
 from sigrnn.adaptive.samples import SampleFilter, rows_of
 
 _POSITIVE = "finite and positive"
@@ -42,7 +42,7 @@ class GradientFilter(SampleFilter):
         if self._leaky:
             self._given["leakage"] = self._leakage
 
-    def _changed(self) -> None:
+    def _changed(self, name: str) -> None:
         if not 0.0 <= self._leakage * self.mu <= 1.0:
             raise ValueError(f"mu times leakage must be between 0 and 1, got {self.mu} and {self._leakage}")
         self._p[-1] = 1.0 - self.mu * self._leakage

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array
-from sigrnn.adaptive.base import Parameter, count_of
 from sigrnn.adaptive.gradient import GradientFilter, positive
+from sigrnn.adaptive.parameters import Parameter, count_of
 from sigrnn.adaptive.samples import SampleFilter
 
 LANES = 4  # rows of matrices are filled up to whole vectors, NARROW in `_kernels/windows.py`

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array
-from sigrnn.adaptive.base import AdaptiveFilter, count_of
+from sigrnn.adaptive.base import AdaptiveFilter
+from sigrnn.adaptive.parameters import count_of
 
 COUNTS = 8  # entries of `counts` as in `_kernels/adaptation.py`
 AT, PHASE, POISONED, HOLD, DELAY, STOP, MEMBER, SLID = range(COUNTS)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from sigrnn._arrays import F8, Array
-from sigrnn.adaptive.base import Parameter, count_of
 from sigrnn.adaptive.gradient import input_power, positive
+from sigrnn.adaptive.parameters import Parameter, count_of
 from sigrnn.adaptive.steps import HELD, STOP, TAKEN, SteppedFilter, counters
 from sigrnn.workers import get_workers
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import Array
-from sigrnn.adaptive.base import AdaptiveFilter, Parameter
+from sigrnn.adaptive.base import AdaptiveFilter
+from sigrnn.adaptive.parameters import Parameter
 
 AT, TAKEN, SEEN, POISONED, CLEAN, STOP, HELD = range(7)  # entries of `counts`, as in `_kernels/guards.py`
 ALWAYS = 1 << 62  # samples since the last that was not finite, at the beginning
@@ -43,7 +44,7 @@ class SteppedFilter(AdaptiveFilter):
         if self._leakage:
             self._given["leakage"] = self._leakage
 
-    def _changed(self) -> None:
+    def _changed(self, name: str) -> None:
         if not 0.0 <= self._leakage * self.mu < 1.0:
             raise ValueError(f"mu times leakage must be at least 0 and below 1, got {self.mu} and {self._leakage}")
         self._p[-1] = 1.0 - self.mu * self._leakage

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array
-from sigrnn.adaptive.base import Parameter
 from sigrnn.adaptive.gradient import LMS, GradientFilter, input_power, positive
+from sigrnn.adaptive.parameters import Parameter
 from sigrnn.adaptive.samples import rows_of
 
 NOT_NEGATIVE = "not negative"
@@ -335,9 +335,9 @@ class VSSLMS(GradientFilter):
     def _memory(self, size: int) -> tuple[Array, Array]:
         return np.array([self.mu]), np.zeros((0, 0))
 
-    def _changed(self) -> None:
-        super()._changed()
-        if self._state:
+    def _changed(self, name: str) -> None:
+        super()._changed(name)
+        if self._state and name == "mu":
             self._state["s"][1] = self.mu
 
     @property

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array
-from sigrnn.adaptive.base import AdaptiveFilter, Parameter, count_of
+from sigrnn.adaptive.base import AdaptiveFilter
+from sigrnn.adaptive.parameters import Parameter, count_of
 from sigrnn.adaptive.steps import POISONED, SEEN, STOP, counters
 
 MOST = 5  # orders whose steps have a place among the parameters
