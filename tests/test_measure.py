@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from sigrnn.bench import filters, measure, pages, peers, report, scaling, timing
+from sigrnn.bench import bindings, filters, measure, pages, peers, report, scaling, timing
 from sigrnn.bench.timing import COPY, OURS, REFERENCE, Measurement, NoReference, ResultMismatch
 
 WHOLE = "value and all gradients (SciPy: value alone)"
@@ -106,10 +106,10 @@ def as_ours(monkeypatch):
 
     def put(change):
         def binding(inputs):
-            call = peers.PEERS["lfilter"][REFERENCE].bind(inputs)
+            call = bindings.PEERS["lfilter"][REFERENCE].bind(inputs)
             return lambda: change(call())
 
-        monkeypatch.setitem(peers.OURS, "lfilter", binding)
+        monkeypatch.setitem(bindings.OURS, "lfilter", binding)
 
     return put
 
@@ -201,8 +201,8 @@ def test_difference_is_relative_to_the_largest_value():
 
 def test_second_block_of_a_stream_is_checked_too(monkeypatch):
     case = measure.select("Stream, blocks of 64, order 4")[0]
-    forgetful = peers.PEERS["lfilter"][REFERENCE].bind
-    monkeypatch.setitem(peers.OURS, "stream", forgetful)
+    forgetful = bindings.PEERS["lfilter"][REFERENCE].bind
+    monkeypatch.setitem(bindings.OURS, "stream", forgetful)
     with pytest.raises(ResultMismatch):
         timing.measure(case)
     assert timing.measure(replace(case, steps=1), budget=0).ratio > 0
@@ -211,7 +211,7 @@ def test_second_block_of_a_stream_is_checked_too(monkeypatch):
 def test_other_library_that_fails_is_left_out(as_ours, monkeypatch):
     as_ours(lambda y: y)
     wrong = peers.Peer("numpy", lambda i: lambda: np.zeros_like(i.x))
-    monkeypatch.setitem(peers.PEERS, "lfilter", {REFERENCE: peers.PEERS["lfilter"][REFERENCE], "wrong": wrong})
+    monkeypatch.setitem(bindings.PEERS, "lfilter", {REFERENCE: bindings.PEERS["lfilter"][REFERENCE], "wrong": wrong})
     m = timing.measure(LFILTER, budget=0)
     assert set(m.seconds) == {OURS, REFERENCE, COPY}
     assert "away from what is expected" in m.left_out["wrong"]
@@ -268,7 +268,7 @@ def test_wrong_gradient_is_not_timed(monkeypatch, part):
         return lambda: tuple(result * (1 + 1e-6 * (k == part)) for k, result in enumerate(call()))
 
     assert timing.measure(case, budget=0).difference < 1e-12
-    monkeypatch.setitem(peers.OURS, "lfilter vjp", binding)
+    monkeypatch.setitem(bindings.OURS, "lfilter vjp", binding)
     with pytest.raises(ResultMismatch):
         timing.measure(case)
 
@@ -296,7 +296,7 @@ def test_layers_are_compared_with_those_of_torch(monkeypatch, kind):
         return binding
 
     for part in range(1, 6):  # x, w_ih, w_hh, b_ih, b_hh; the first is the value
-        monkeypatch.setitem(peers.OURS, case.function, off_by(part))
+        monkeypatch.setitem(bindings.OURS, case.function, off_by(part))
         with pytest.raises(ResultMismatch):
             timing.measure(case)
 
@@ -315,7 +315,7 @@ def test_yardstick_is_timed_whatever_it_returns():
     ],
 )
 def test_case_without_its_reference_is_left_out(monkeypatch, tmp_path, capsys, peer, why):
-    monkeypatch.setitem(peers.PEERS, "torchaudio vjp", {"torchaudio": peer})
+    monkeypatch.setitem(bindings.PEERS, "torchaudio vjp", {"torchaudio": peer})
     case = measure.select("*beside torchaudio")[0].limited(2000)
     with pytest.raises(NoReference, match=why):
         timing.measure(case)

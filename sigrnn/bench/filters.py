@@ -1,7 +1,7 @@
 """Filters, gradients and layers over a signal: each benchmark is a case, one entry of a table.
 
 The floors and aims are ratios to SciPy, or to another reference, that the project promises and hopes for. How each
-library is asked is in `peers`, how the clock is read in `timing`.
+library is asked is in `bindings`, how the clock is read in `timing`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from math import sqrt
 import numpy as np
 import scipy.signal
 
-from .peers import EXPECTED, HOLD, OURS, PEERS, Array, Binding, Inputs, Peer
+from .bindings import EXPECTED, OURS, PEERS
+from .peers import HOLD, Array, Binding, Inputs, Peer
 
 MILLION = 1_000_000
 Design = Callable[["Case"], Mapping[str, Array]]
@@ -29,7 +30,7 @@ class Case:
     name, group : str
         What it is called, and under which heading it stands.
     function : str
-        Whom to ask, and for what: a key of `peers.OURS` and `peers.PEERS`.
+        Whom to ask, and for what: a key of `bindings.OURS` and `bindings.PEERS`.
     design : callable
         Makes the coefficients or weights, as the fields of `Inputs`, from the case.
     samples, channels : int

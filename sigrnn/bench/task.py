@@ -1,6 +1,6 @@
 """A case of its own kind: what is measured when it is not one of our functions over a signal.
 
-`filters.Case` finds its bindings in the tables of `peers`; a task brings its own, with whatever inputs they need.
+`filters.Case` finds its bindings in the tables of `bindings`; a task brings its own, with whatever inputs they need.
 """
 
 from __future__ import annotations
