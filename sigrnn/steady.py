@@ -16,9 +16,9 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
     r"""
     Find the state in which `lfilter` answers a constant 1 with a constant.
 
-    .. math:: z = A z + B
+    .. math:: z_p = \sum_{m > p} (b_m - g a_m), \qquad g = \sum_m b_m \Big/ \sum_m a_m
 
-    with the state matrix A and the input vector B of the transposed direct form II.
+    for a[0] = 1, with the gain g at frequency 0: the state of the transposed direct form II.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
     ------
     ValueError
         If `b` or `a` is not 1-D, all of `a` is 0, or there is only one coefficient in each.
+    TypeError
+        If `b` and `a` together are of half or extended precision, or of objects.
     numpy.linalg.LinAlgError
         If the filter has a pole at z = 1: it answers a constant with a ramp.
 
@@ -46,7 +48,8 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
 
     Notes
     -----
-    Cost: one linear system of max(M, P) equations.
+    Cost: O(max(M, P)). SciPy solves a linear system, whose rounding errors are larger where poles are near z = 1: five
+    digits are left of a Butterworth filter of order 4 at a thousandth of the Nyquist frequency, and 15 here.
 
     Examples
     --------
@@ -68,21 +71,24 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
 
 def constant_state(b: Array, a: Array) -> Array:
     """`lfilter_zi` for coefficients (..., M + 1) and (..., P + 1)."""
+    length = max(b.shape[-1], a.shape[-1])
+    if length == 1:
+        raise ValueError("b and a have one coefficient each: a filter without memory has no state")
     if (a[..., 0] != 1.0).any():
         b, a = b / a[..., :1], a / a[..., :1]
-    order = max(b.shape[-1], a.shape[-1]) - 1
-    if not order:
-        raise ValueError("b and a have one coefficient each: a filter without memory has no state")
     kind = np.result_type(a, b)
+    kind = np.dtype(np.float64) if kind.kind in "iub" else kind
+    if kind.char not in "fdFD":
+        raise TypeError(f"b and a: no steady state in {kind}; float32, float64, complex64 and complex128 have one")
     channels = np.broadcast_shapes(b.shape[:-1], a.shape[:-1])
-    b, a = (_widened(c, channels, order + 1, kind) for c in (b, a))
-    system = np.zeros((*channels, order, order), kind)
-    system[..., :, :] = np.eye(order) - np.eye(order, k=1)
-    system[..., :, 0] += a[..., 1:]
-    try:
-        return np.linalg.solve(system, (b[..., 1:] - a[..., 1:] * b[..., :1])[..., None])[..., 0]
-    except np.linalg.LinAlgError:
-        raise np.linalg.LinAlgError("the filter has a pole at z = 1: it answers a constant with a ramp") from None
+    # In double precision also for single: the sums cancel, as all poles near z = 1 make them do.
+    b, a = (_widened(c, channels, length, np.result_type(kind, np.float64)) for c in (b, a))
+    whole = a.sum(axis=-1, keepdims=True)
+    if not whole.all():
+        raise np.linalg.LinAlgError("the filter has a pole at z = 1: it answers a constant with a ramp")
+    with np.errstate(invalid="ignore", over="ignore"):  # inf and NaN travel as they do through a linear system
+        gain = b.sum(axis=-1, keepdims=True) / whole
+        return np.cumsum((b - gain * a)[..., :0:-1], axis=-1)[..., ::-1].astype(kind)
 
 
 def _widened(c: Array, channels: tuple[int, ...], length: int, kind: np.dtype[Any]) -> Array:

@@ -1,5 +1,7 @@
 """`lfilter_zi`, `sosfilt_zi` and `lfiltic` against SciPy, and against what they promise: a filter that goes on."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import scipy.signal
@@ -40,6 +42,35 @@ def test_lfilter_zi_dtypes(b_kind, a_kind):
             assert isinstance(ours, type(theirs)), (ours, theirs)
         else:
             assert_close(ours, theirs, 100)
+
+
+@pytest.mark.parametrize("kind", "fd")
+@pytest.mark.parametrize(("order", "cut"), [(2, 1e-3), (4, 1e-3), (4, 1e-2), (6, 0.05)])
+def test_lfilter_zi_of_poles_near_1(order, cut, kind):
+    # In exact fractions. SciPy's linear system leaves five digits of order 4 at 1e-3: its matrix is nearly singular.
+    b, a = (c.astype(kind) for c in scipy.signal.butter(order, cut))
+    exact_b, exact_a = ([Fraction(float(v)) for v in c] for c in (b, a))
+    gain = sum(exact_b) / sum(exact_a)
+    exact = [float(sum(exact_b[p:]) - gain * sum(exact_a[p:])) for p in range(1, order + 1)]
+    np.testing.assert_allclose(lfilter_zi(b, a), exact, rtol=1e-7 if kind == "f" else 2e-13)
+
+
+def test_lfilter_zi_of_many_taps():
+    # A system of 20 000 equations would take 3 GB.
+    zi = lfilter_zi(np.full(20_001, 0.5), [1.0])
+    np.testing.assert_allclose(zi, 0.5 * np.arange(20_000, 0, -1))
+
+
+@pytest.mark.parametrize(
+    ("b", "a"), [([np.nan, 1.0], [1.0, 0.5]), ([np.inf, 1.0], [1.0, 0.5]), ([1.0, 1.0], [1.0, np.inf])]
+)
+def test_lfilter_zi_of_what_is_not_finite(b, a):
+    np.testing.assert_array_equal(lfilter_zi(b, a), scipy.signal.lfilter_zi(b, a))
+
+
+def test_lfilter_zi_of_unsigned_integers():
+    # SciPy's answer is 127.5: it subtracts in uint8.
+    np.testing.assert_array_equal(lfilter_zi(np.array([1], "B"), np.array([1, 1], "B")), [-0.5])
 
 
 def test_lfilter_zi_keeps_a_constant(rng):
