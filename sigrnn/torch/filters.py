@@ -9,6 +9,7 @@ from torch import nn
 
 from sigrnn.activations import Activation
 from sigrnn.torch import functions
+from sigrnn.torch._coefficients import counted, described, monic, shape_of, stable_denominator, unconstrained, uniform
 
 __all__ = ["FIR", "IIR", "SOS", "NonlinearIIR"]
 
@@ -23,13 +24,23 @@ class FIR(nn.Module):
         Number of coefficients.
     channels : int, optional
         Number of filters, one for each entry of the last axis but one of `x`; one for all by default.
-    device, dtype
-        Of the parameters, as usual.
+    device : torch.device, optional
+        Where the parameters are; the CPU.
+    dtype : torch.dtype, optional
+        Of the parameters.
 
     See Also
     --------
     IIR : With feedback.
     lfilter : What it computes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> net = sigrnn.torch.FIR(n_taps=3)
+    >>> net(torch.ones(2, 100)).shape, net.b.shape
+    (torch.Size([2, 100]), torch.Size([3]))
     """
 
     def __init__(self, n_taps: int, channels: int | None = None, *, device: Any = None, dtype: Any = None) -> None:
@@ -61,6 +72,13 @@ class FIR(nn.Module):
         return functions.lfilter(self.b, [1.0], x, zi=zi)
 
     def extra_repr(self) -> str:
+        """Return what stands between the parentheses when it is printed.
+
+        Returns
+        -------
+        str
+            Sizes and settings.
+        """
         return described(self.b, n_taps=self.b.shape[-1])
 
 
@@ -81,8 +99,10 @@ class IIR(nn.Module):
     stable : bool, default False
         Whether all that training can reach are stable filters: then the parameters are reflection coefficients before
         a tanh.
-    device, dtype
-        Of the parameters, as usual.
+    device : torch.device, optional
+        Where the parameters are; the CPU.
+    dtype : torch.dtype, optional
+        Of the parameters.
 
     Attributes
     ----------
@@ -181,6 +201,13 @@ class IIR(nn.Module):
         return functions.lfilter(self.b, self.a, x, zi=zi)
 
     def extra_repr(self) -> str:
+        """Return what stands between the parentheses when it is printed.
+
+        Returns
+        -------
+        str
+            Sizes and settings.
+        """
         return described(self.b, n_taps=self.b.shape[-1], order=self.feedback.shape[-1], stable=self.stable)
 
 
@@ -196,8 +223,10 @@ class SOS(nn.Module):
         Number of filters, one for each entry of the last axis but one of `x`; one for all by default.
     stable : bool, default False
         Whether all that training can reach are stable filters.
-    device, dtype
-        Of the parameters, as usual.
+    device : torch.device, optional
+        Where the parameters are; the CPU.
+    dtype : torch.dtype, optional
+        Of the parameters.
 
     Attributes
     ----------
@@ -208,6 +237,15 @@ class SOS(nn.Module):
     --------
     IIR : A filter in one piece.
     sosfilt : What it computes.
+
+    Examples
+    --------
+    >>> import scipy.signal
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> net = sigrnn.torch.SOS.from_sections(scipy.signal.butter(4, 0.3, output="sos"), stable=True)
+    >>> round(net(torch.ones(80))[-1].item(), 4)
+    1.0
     """
 
     def __init__(
@@ -283,6 +321,13 @@ class SOS(nn.Module):
         return functions.sosfilt(self.sos, x, zi=zi)
 
     def extra_repr(self) -> str:
+        """Return what stands between the parentheses when it is printed.
+
+        Returns
+        -------
+        str
+            Sizes and settings.
+        """
         return described(self.numerator[..., 0], n_sections=self.numerator.shape[-2], stable=self.stable)
 
 
@@ -302,13 +347,23 @@ class NonlinearIIR(nn.Module):
         As in `nlfilter`.
     channels : int, optional
         Number of filters, one for each entry of the last axis but one of `x`; one for all by default.
-    device, dtype
-        Of the parameters, as usual.
+    device : torch.device, optional
+        Where the parameters are; the CPU.
+    dtype : torch.dtype, optional
+        Of the parameters.
 
     See Also
     --------
     nlfilter : What it computes.
     RNN : Several units, that see one step back.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> net = sigrnn.torch.NonlinearIIR(n_taps=2, order=1)
+    >>> net(torch.ones(2, 100)).abs().max().item() < 1.0
+    True
     """
 
     def __init__(
@@ -359,52 +414,12 @@ class NonlinearIIR(nn.Module):
         return functions.nlfilter(self.b, self.a, x, zi=zi, activation=self.activation, bias=self.bias)
 
     def extra_repr(self) -> str:
+        """Return what stands between the parentheses when it is printed.
+
+        Returns
+        -------
+        str
+            Sizes and settings.
+        """
         sizes = described(self.b, n_taps=self.b.shape[-1], order=self.feedback.shape[-1])
         return f"{sizes}, activation={self.activation!r}"
-
-
-def counted(name: str, number: Any, least: int) -> int:
-    if not isinstance(number, int) or number < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {number!r}")
-    return number
-
-
-def shape_of(channels: int | None, size: int) -> tuple[int, ...]:
-    return (size,) if channels is None else (counted("channels", channels, 1), size)
-
-
-def described(row: torch.Tensor, **sizes: Any) -> str:
-    if row.dim() > 1:
-        sizes["channels"] = row.shape[0]
-    return ", ".join(f"{name}={value}" for name, value in sizes.items())
-
-
-def uniform(parameter: torch.Tensor, bound: float) -> None:
-    nn.init.uniform_(parameter, -bound, bound)
-
-
-def monic(feedback: torch.Tensor) -> torch.Tensor:
-    return torch.cat([feedback.new_ones((*feedback.shape[:-1], 1)), feedback], -1)
-
-
-def stable_denominator(free: torch.Tensor) -> torch.Tensor:
-    """Denominators with all roots within the unit circle: those of reflection coefficients below 1, by Levinson's recursion."""
-    a = free.new_ones((*free.shape[:-1], 1))
-    for k in torch.tanh(free).unbind(-1):
-        longer = nn.functional.pad(a, (0, 1))
-        a = longer + k[..., None] * longer.flip(-1)
-    return a
-
-
-def unconstrained(a: torch.Tensor) -> torch.Tensor:
-    """Undo it: the recursion from its end."""
-    found = []
-    while a.shape[-1] > 1:
-        k = a[..., -1:]
-        if not (k.abs() < 1).all():
-            raise ValueError(
-                f"stable=True starts from a stable filter, got one with a reflection coefficient of {k.tolist()}"
-            )
-        found.append(k[..., 0])
-        a = ((a - k * a.flip(-1)) / (1 - k * k))[..., :-1]
-    return torch.atanh(torch.stack(found[::-1], -1)) if found else a[..., 1:]

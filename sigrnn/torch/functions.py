@@ -26,11 +26,13 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None, *, method: s
 
     Parameters
     ----------
-    b, a, x, zi : Tensor
-        Coefficients, signal and initial state, any of them with ``requires_grad``. Arrays, lists and numbers are
+    b, a, x : Tensor
+        Coefficients and signal, any of them with ``requires_grad``. Arrays, lists and numbers are
         constants.
     axis : int, default -1
         The axis of time.
+    zi : Tensor, optional
+        Initial state; then the final state is returned, too.
     method : str, default 'auto'
         As in `sigrnn.lfilter`.
 
@@ -79,10 +81,12 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None, *, method: str = "
 
     Parameters
     ----------
-    sos, x, zi : Tensor
-        Sections, signal and initial state, as for `lfilter`.
+    sos, x : Tensor
+        Sections and signal, as for `lfilter`.
     axis : int, default -1
         The axis of time.
+    zi : Tensor, optional
+        Initial state; then the final state is returned, too.
     method : str, default 'auto'
         As in `sigrnn.sosfilt`.
 
@@ -96,6 +100,14 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None, *, method: str = "
     See Also
     --------
     sigrnn.sosfilt : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> sos = torch.tensor([[1.0, 0.0, 0.0, 1.0, -0.5, 0.0]])
+    >>> sigrnn.torch.sosfilt(sos, torch.tensor([8.0, 0.0, 0.0]))
+    tensor([8., 4., 2.])
     """
     return run(sigrnn.sosfilt, {"sos": sos, "x": x, "zi": zi}, axis=axis, method=method)
 
@@ -123,6 +135,14 @@ def filtfilt(b: Any, a: Any, x: Any, axis: int = -1, padtype: str | None = "odd"
     See Also
     --------
     sigrnn.filtfilt : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> x = torch.tensor([0.0, 4.0, 0.0, 0.0])
+    >>> sigrnn.torch.filtfilt([0.5, 0.5], [1.0], x, padtype=None)
+    tensor([1., 2., 1., 0.])
     """
     return run(sigrnn.filtfilt, {"b": b, "a": a, "x": x}, axis=axis, padtype=padtype, padlen=padlen)
 
@@ -150,6 +170,14 @@ def sosfiltfilt(sos: Any, x: Any, axis: int = -1, padtype: str | None = "odd", p
     See Also
     --------
     sigrnn.sosfiltfilt : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> x = torch.tensor([0.0, 4.0, 0.0, 0.0])
+    >>> sigrnn.torch.sosfiltfilt([[0.5, 0.5, 0.0, 1.0, 0.0, 0.0]], x, padtype=None)
+    tensor([1., 2., 1., 0.])
     """
     return run(sigrnn.sosfiltfilt, {"sos": sos, "x": x}, axis=axis, padtype=padtype, padlen=padlen)
 
@@ -162,10 +190,12 @@ def nlfilter(
 
     Parameters
     ----------
-    b, a, x, zi : Tensor
-        Coefficients, signal and initial state, as for `lfilter`.
+    b, a, x : Tensor
+        Coefficients and signal, as for `lfilter`.
     axis : int, default -1
         The axis of time.
+    zi : Tensor, optional
+        Initial state; then the final state is returned, too.
     activation : str or Activation, default 'tanh'
         As in `sigrnn.nlfilter`.
     bias : Tensor, default 0.0
@@ -181,6 +211,14 @@ def nlfilter(
     See Also
     --------
     sigrnn.nlfilter : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> x = torch.tensor([8.0, 0.0, -8.0])
+    >>> sigrnn.torch.nlfilter([1.0], [1.0, -0.5], x, activation="relu")
+    tensor([8., 4., 0.])
     """
     given = {"b": b, "a": a, "x": x, "zi": zi, "bias": bias}
     return run(sigrnn.nlfilter, given, axis=axis, activation=activation)
@@ -224,6 +262,17 @@ def rnn(
     --------
     RNN : The same as a module.
     sigrnn.rnn : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> x, w_ih, w_hh = torch.tensor([[8.0], [0.0], [0.0]]), torch.tensor([[1.0]]), torch.tensor([[0.5]])
+    >>> h, h_N = sigrnn.torch.rnn(x, w_ih, w_hh, activation="relu")
+    >>> h[:, 0]
+    tensor([8., 4., 2.])
+    >>> h_N
+    tensor([2.])
     """
     given = {"x": x, "w_ih": w_ih, "w_hh": w_hh, "b_ih": b_ih, "b_hh": b_hh, "h0": h0}
     return run(sigrnn.rnn, given, activation=activation, lengths=lengths)
@@ -267,6 +316,15 @@ def gru(
     --------
     GRU : The same as a module.
     sigrnn.gru : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> x, w_ih, w_hh = torch.ones(4, 100, 1), torch.ones(6, 1), torch.ones(6, 2)
+    >>> h, h_N = sigrnn.torch.gru(x, w_ih, w_hh)
+    >>> h.shape, h_N.shape
+    (torch.Size([4, 100, 2]), torch.Size([4, 2]))
     """
     given = {"x": x, "w_ih": w_ih, "w_hh": w_hh, "b_ih": b_ih, "b_hh": b_hh, "h0": h0}
     return run(sigrnn.gru, given, reset_after=reset_after, lengths=lengths)
@@ -311,6 +369,15 @@ def lstm(
     --------
     LSTM : The same as a module.
     sigrnn.lstm : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> x, w_ih, w_hh = torch.ones(4, 100, 1), torch.ones(8, 1), torch.ones(8, 2)
+    >>> h, (h_N, c_N) = sigrnn.torch.lstm(x, w_ih, w_hh)
+    >>> h.shape, c_N.shape
+    (torch.Size([4, 100, 2]), torch.Size([4, 2]))
     """
     given = {"x": x, "w_ih": w_ih, "w_hh": w_hh, "b_ih": b_ih, "b_hh": b_hh, "h0": h0, "c0": c0, "peephole": peephole}
     return run(sigrnn.lstm, given, lengths=lengths)
@@ -339,5 +406,12 @@ def dense(x: Any, v: Any, bias: Any = None, *, activation: str | Activation = "l
     See Also
     --------
     sigrnn.dense : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> sigrnn.torch.dense(torch.tensor([1.0, 2.0]), torch.tensor([[3.0, 4.0]]))
+    tensor([11.])
     """
     return run(sigrnn.dense, {"x": x, "v": v, "bias": bias}, activation=activation)

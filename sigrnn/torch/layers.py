@@ -118,6 +118,17 @@ class RNN(_Layers, nn.RNN):
     --------
     GRU, LSTM : Layers that remember longer.
     sigrnn.rnn : What one layer computes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> theirs, ours = torch.nn.RNN(3, 5), sigrnn.torch.RNN(3, 5)
+    >>> ours.load_state_dict(theirs.state_dict())
+    <All keys matched successfully>
+    >>> x = torch.randn(20, 4, 3)
+    >>> torch.allclose(ours(x)[0], theirs(x)[0], atol=1e-6)
+    True
     """
 
     def _layer(self, *arguments: Any) -> Any:
@@ -182,6 +193,17 @@ class LSTM(_Layers, nn.LSTM):
     --------
     GRU, RNN : Other layers.
     sigrnn.lstm : What one layer computes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> theirs, ours = torch.nn.LSTM(3, 5), sigrnn.torch.LSTM(3, 5)
+    >>> ours.load_state_dict(theirs.state_dict())
+    <All keys matched successfully>
+    >>> x = torch.randn(20, 4, 3)
+    >>> torch.allclose(ours(x)[0], theirs(x)[0], atol=1e-6)
+    True
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

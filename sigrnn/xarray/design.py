@@ -147,17 +147,38 @@ def cheby1(
         Its order.
     ripple : float
         In the pass band, dB.
-    cutoff, data, btype, dim
-        As in `butter`.
+    cutoff : float or pair of floats
+        Edge or edges, as in `butter`.
+    data : xarray.DataArray or xarray.Dataset
+        What is to be filtered; its coordinate along `dim` tells the sampling rate.
+    btype : {'lowpass', 'highpass', 'bandpass', 'bandstop'}, default 'lowpass'
+        What passes.
+    dim : str, default 'time'
+        The dimension of time.
 
     Returns
     -------
     sos : ndarray, shape (S, 6)
         Second-order sections.
 
+    Raises
+    ------
+    ValueError
+        If the coordinate is not uniform, as `sampling_rate` says, or there is no such filter.
+
     See Also
     --------
-    butter : The arguments, and what is raised.
+    butter : Without ripple.
+    scipy.signal.cheby1 : What designs it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray
+    >>> import sigrnn.xarray
+    >>> x = xarray.DataArray(np.zeros(100), dims="time", coords={"time": np.arange(100) / 50})
+    >>> sigrnn.xarray.cheby1(5, 1.0, [2.0, 8.0], x, "bandpass").shape
+    (5, 6)
     """
     return _design("cheby1", order, (ripple,), cutoff, data, btype, dim)
 
@@ -174,17 +195,38 @@ def cheby2(
         Its order.
     attenuation : float
         In the stop band, dB.
-    cutoff, data, btype, dim
-        As in `butter`.
+    cutoff : float or pair of floats
+        Edge or edges, as in `butter`.
+    data : xarray.DataArray or xarray.Dataset
+        What is to be filtered; its coordinate along `dim` tells the sampling rate.
+    btype : {'lowpass', 'highpass', 'bandpass', 'bandstop'}, default 'lowpass'
+        What passes.
+    dim : str, default 'time'
+        The dimension of time.
 
     Returns
     -------
     sos : ndarray, shape (S, 6)
         Second-order sections.
 
+    Raises
+    ------
+    ValueError
+        If the coordinate is not uniform, as `sampling_rate` says, or there is no such filter.
+
     See Also
     --------
-    butter : The arguments, and what is raised.
+    butter : Without ripple.
+    scipy.signal.cheby2 : What designs it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray
+    >>> import sigrnn.xarray
+    >>> x = xarray.DataArray(np.zeros(100), dims="time", coords={"time": np.arange(100) / 50})
+    >>> sigrnn.xarray.cheby2(4, 40.0, 5.0, x, "highpass").shape
+    (2, 6)
     """
     return _design("cheby2", order, (attenuation,), cutoff, data, btype, dim)
 
@@ -207,17 +249,38 @@ def ellip(
         Its order.
     ripple, attenuation : float
         In the pass band and in the stop band, dB.
-    cutoff, data, btype, dim
-        As in `butter`.
+    cutoff : float or pair of floats
+        Edge or edges, as in `butter`.
+    data : xarray.DataArray or xarray.Dataset
+        What is to be filtered; its coordinate along `dim` tells the sampling rate.
+    btype : {'lowpass', 'highpass', 'bandpass', 'bandstop'}, default 'lowpass'
+        What passes.
+    dim : str, default 'time'
+        The dimension of time.
 
     Returns
     -------
     sos : ndarray, shape (S, 6)
         Second-order sections.
 
+    Raises
+    ------
+    ValueError
+        If the coordinate is not uniform, as `sampling_rate` says, or there is no such filter.
+
     See Also
     --------
-    butter : The arguments, and what is raised.
+    butter : Without ripple.
+    scipy.signal.ellip : What designs it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray
+    >>> import sigrnn.xarray
+    >>> x = xarray.DataArray(np.zeros(100), dims="time", coords={"time": np.arange(100) / 50})
+    >>> sigrnn.xarray.ellip(6, 1.0, 60.0, 5.0, x).shape
+    (3, 6)
     """
     return _design("ellip", order, (ripple, attenuation), cutoff, data, btype, dim)
 
@@ -230,17 +293,38 @@ def bessel(order: int, cutoff: float | ArrayLike, data: Any, btype: str = "lowpa
     ----------
     order : int
         Its order.
-    cutoff, data, btype, dim
-        As in `butter`.
+    cutoff : float or pair of floats
+        Edge or edges, as in `butter`.
+    data : xarray.DataArray or xarray.Dataset
+        What is to be filtered; its coordinate along `dim` tells the sampling rate.
+    btype : {'lowpass', 'highpass', 'bandpass', 'bandstop'}, default 'lowpass'
+        What passes.
+    dim : str, default 'time'
+        The dimension of time.
 
     Returns
     -------
     sos : ndarray, shape (S, 6)
         Second-order sections.
 
+    Raises
+    ------
+    ValueError
+        If the coordinate is not uniform, as `sampling_rate` says, or there is no such filter.
+
     See Also
     --------
-    butter : The arguments, and what is raised.
+    butter : A sharper edge.
+    scipy.signal.bessel : What designs it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray
+    >>> import sigrnn.xarray
+    >>> x = xarray.DataArray(np.zeros(100), dims="time", coords={"time": np.arange(100) / 50})
+    >>> sigrnn.xarray.bessel(4, 5.0, x).shape
+    (2, 6)
     """
     return _design("bessel", order, (), cutoff, data, btype, dim)
 

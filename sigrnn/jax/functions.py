@@ -1,32 +1,14 @@
-"""sigrnn on JAX's arrays: the functions with gradients, under `jit`, `vmap` and `grad`.
-
-A call leaves the compiled program for the host (`jax.pure_callback`), so it works on CPUs. Nothing but arrays can be kept
-for the way back, which therefore runs the function again.
-"""
+"""The functions of sigrnn on JAX's arrays. What they compute, and all arguments, are documented there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
-
-try:
-    import jax
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("sigrnn.jax needs JAX: pip install 'sigrnn[jax]'") from error
-import jax.numpy as jnp
-import numpy as np
+from typing import Any
 
 import sigrnn
-from sigrnn._arrays import Array
-from sigrnn._shapes import Like, results
 from sigrnn.activations import Activation
-from sigrnn.gradients import vjp
+from sigrnn.jax._bridge import run
 
 __all__ = ["dense", "filtfilt", "gru", "lfilter", "lstm", "nlfilter", "rnn", "sosfilt", "sosfiltfilt"]
-
-ARRAYS = jax.Array, np.ndarray, np.generic
-SERVED = "float32", "float64", "complex64", "complex128"
 
 
 def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None, *, method: str = "auto") -> Any:
@@ -35,10 +17,12 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None, *, method: s
 
     Parameters
     ----------
-    b, a, x, zi : array_like
-        Coefficients, signal and initial state; all can be differentiated. Lists take the dtype of the arrays.
+    b, a, x : array_like
+        Coefficients and signal; all can be differentiated. Lists take the dtype of the arrays.
     axis : int, default -1
         The axis of time.
+    zi : array_like, optional
+        Initial state; then the final state is returned, too.
     method : str, default 'auto'
         As in `sigrnn.lfilter`.
 
@@ -83,10 +67,12 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None, *, method: str = "
 
     Parameters
     ----------
-    sos, x, zi : array_like
-        Sections, signal and initial state, as for `lfilter`.
+    sos, x : array_like
+        Sections and signal, as for `lfilter`.
     axis : int, default -1
         The axis of time.
+    zi : array_like, optional
+        Initial state; then the final state is returned, too.
     method : str, default 'auto'
         As in `sigrnn.sosfilt`.
 
@@ -100,6 +86,14 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None, *, method: str = "
     See Also
     --------
     sigrnn.sosfilt : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import sigrnn.jax
+    >>> sos = jnp.array([[1.0, 0.0, 0.0, 1.0, -0.5, 0.0]])
+    >>> sigrnn.jax.sosfilt(sos, jnp.array([8.0, 0.0, 0.0]))
+    Array([8., 4., 2.], dtype=float32)
     """
     return run(sigrnn.sosfilt, {"sos": sos, "x": x, "zi": zi}, axis=axis, method=method)
 
@@ -127,6 +121,14 @@ def filtfilt(b: Any, a: Any, x: Any, axis: int = -1, padtype: str | None = "odd"
     See Also
     --------
     sigrnn.filtfilt : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import sigrnn.jax
+    >>> x = jnp.array([0.0, 4.0, 0.0, 0.0])
+    >>> sigrnn.jax.filtfilt([0.5, 0.5], [1.0], x, padtype=None)
+    Array([1., 2., 1., 0.], dtype=float32)
     """
     return run(sigrnn.filtfilt, {"b": b, "a": a, "x": x}, axis=axis, padtype=padtype, padlen=padlen)
 
@@ -154,6 +156,14 @@ def sosfiltfilt(sos: Any, x: Any, axis: int = -1, padtype: str | None = "odd", p
     See Also
     --------
     sigrnn.sosfiltfilt : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import sigrnn.jax
+    >>> x = jnp.array([0.0, 4.0, 0.0, 0.0])
+    >>> sigrnn.jax.sosfiltfilt([[0.5, 0.5, 0.0, 1.0, 0.0, 0.0]], x, padtype=None)
+    Array([1., 2., 1., 0.], dtype=float32)
     """
     return run(sigrnn.sosfiltfilt, {"sos": sos, "x": x}, axis=axis, padtype=padtype, padlen=padlen)
 
@@ -166,10 +176,12 @@ def nlfilter(
 
     Parameters
     ----------
-    b, a, x, zi : array_like
-        Coefficients, signal and initial state, as for `lfilter`.
+    b, a, x : array_like
+        Coefficients and signal, as for `lfilter`.
     axis : int, default -1
         The axis of time.
+    zi : array_like, optional
+        Initial state; then the final state is returned, too.
     activation : str or Activation, default 'tanh'
         As in `sigrnn.nlfilter`.
     bias : array_like, default 0.0
@@ -185,6 +197,14 @@ def nlfilter(
     See Also
     --------
     sigrnn.nlfilter : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import sigrnn.jax
+    >>> x = jnp.array([8.0, 0.0, -8.0])
+    >>> sigrnn.jax.nlfilter([1.0], [1.0, -0.5], x, activation="relu")
+    Array([8., 4., 0.], dtype=float32)
     """
     given = {"b": b, "a": a, "x": x, "zi": zi, "bias": bias}
     return run(sigrnn.nlfilter, given, axis=axis, activation=activation)
@@ -227,6 +247,17 @@ def rnn(
     See Also
     --------
     sigrnn.rnn : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import sigrnn.jax
+    >>> x, w_ih, w_hh = jnp.array([[8.0], [0.0], [0.0]]), jnp.array([[1.0]]), jnp.array([[0.5]])
+    >>> h, h_N = sigrnn.jax.rnn(x, w_ih, w_hh, activation="relu")
+    >>> h[:, 0]
+    Array([8., 4., 2.], dtype=float32)
+    >>> h_N
+    Array([2.], dtype=float32)
     """
     given = {"x": x, "w_ih": w_ih, "w_hh": w_hh, "b_ih": b_ih, "b_hh": b_hh, "h0": h0}
     return run(sigrnn.rnn, given, activation=activation, lengths=lengths)
@@ -269,6 +300,15 @@ def gru(
     See Also
     --------
     sigrnn.gru : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import sigrnn.jax
+    >>> x, w_ih, w_hh = jnp.ones((4, 100, 1)), jnp.ones((6, 1)), jnp.ones((6, 2))
+    >>> h, h_N = sigrnn.jax.gru(x, w_ih, w_hh)
+    >>> h.shape, h_N.shape
+    ((4, 100, 2), (4, 2))
     """
     given = {"x": x, "w_ih": w_ih, "w_hh": w_hh, "b_ih": b_ih, "b_hh": b_hh, "h0": h0}
     return run(sigrnn.gru, given, reset_after=reset_after, lengths=lengths)
@@ -312,6 +352,15 @@ def lstm(
     See Also
     --------
     sigrnn.lstm : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import sigrnn.jax
+    >>> x, w_ih, w_hh = jnp.ones((4, 100, 1)), jnp.ones((8, 1)), jnp.ones((8, 2))
+    >>> h, (h_N, c_N) = sigrnn.jax.lstm(x, w_ih, w_hh)
+    >>> h.shape, c_N.shape
+    ((4, 100, 2), (4, 2))
     """
     given = {"x": x, "w_ih": w_ih, "w_hh": w_hh, "b_ih": b_ih, "b_hh": b_hh, "h0": h0, "c0": c0, "peephole": peephole}
     return run(sigrnn.lstm, given, lengths=lengths)
@@ -340,110 +389,12 @@ def dense(x: Any, v: Any, bias: Any = None, *, activation: str | Activation = "l
     See Also
     --------
     sigrnn.dense : What it computes, and all about its arguments.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import sigrnn.jax
+    >>> sigrnn.jax.dense(jnp.array([1.0, 2.0]), jnp.array([[3.0, 4.0]]))
+    Array([11.], dtype=float32)
     """
     return run(sigrnn.dense, {"x": x, "v": v, "bias": bias}, activation=activation)
-
-
-class Call(NamedTuple):
-    """What does not change when a call is traced: the function, which arrays it gets, and its other arguments."""
-
-    function: Callable[..., Any]
-    names: tuple[str, ...]
-    axes: tuple[int, ...]  # how many each array has, without those of vmap
-    options: tuple[tuple[str, Any], ...]
-
-    def arguments(self, arrays: tuple[Array, ...]) -> dict[str, Any]:
-        return {**dict(zip(self.names, arrays, strict=True)), **dict(self.options)}
-
-    def results(self, arrays: tuple[Any, ...]) -> list[Like]:
-        likes = {name: Like(a.shape, np.dtype(a.dtype)) for name, a in zip(self.names, arrays, strict=True)}
-        return results(self.function.__name__, likes, dict(self.options))
-
-    def forward(self, *arrays: Array) -> list[Array]:
-        """Outputs in a row."""
-        value = self.function(**self.arguments(arrays))
-        if not isinstance(value, tuple):
-            return [value]
-        y, state = value
-        return [y, *state] if isinstance(state, tuple) else [y, state]
-
-    def pull(self, *arrays: Array) -> list[Array]:
-        """Gradients of the arrays that have one, from those and the gradients of the outputs, as JAX defines them."""
-        count = len(self.names)
-        _, pullback = vjp(self.function, **self.arguments(arrays[:count]))
-        dy, *states = (slope.conj() for slope in arrays[count:])
-        state = tuple(states) if len(states) > 1 else states[0] if states else None
-        return [slope.conj() for slope in pullback((dy, state) if states else dy)]
-
-
-def run(function: Callable[..., Any], given: dict[str, Any], **options: Any) -> Any:
-    """Call a function of sigrnn's; `given` holds its differentiable arguments in the order of its signature."""
-    arrays = arrays_of(given)
-    lengths = options.pop("lengths", None)
-    if lengths is not None:
-        arrays["lengths"] = jnp.asarray(lengths)
-    call = Call(function, tuple(arrays), tuple(a.ndim for a in arrays.values()), tuple(options.items()))
-    found = outputs(call, *arrays.values())
-    if len(found) == 1:
-        return found[0]
-    return (found[0], tuple(found[1:])) if len(found) > 2 else tuple(found)
-
-
-def arrays_of(given: dict[str, Any]) -> dict[str, Any]:
-    """The arguments as arrays: lists in the dtype of the arrays, integers as floats."""
-    arrays = {name: jnp.asarray(v) for name, v in given.items() if isinstance(v, ARRAYS)}
-    for name, value in arrays.items():
-        if value.dtype.kind not in "biu" and value.dtype.name not in SERVED:
-            raise TypeError(f"{name} has dtype {value.dtype}: expected float32 or float64, give {name}.astype(float)")
-    floats = [value.dtype for value in arrays.values() if value.dtype.kind in "fc"]
-    dtype = jnp.result_type(*floats) if floats else jnp.result_type(float)
-    found = {name: arrays[name] if name in arrays else jnp.asarray(v) for name, v in given.items() if v is not None}
-    for name, value in found.items():
-        if name not in arrays or value.dtype not in floats:
-            found[name] = value.astype(jnp.result_type(dtype, value.dtype) if value.dtype.kind == "c" else dtype)
-    return found
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def outputs(call: Call, *arrays: Any) -> Any:
-    return on_host(call.forward, call.axes, call.results(arrays), arrays)
-
-
-def outputs_kept(call: Call, *arrays: Any) -> Any:
-    return outputs(call, *arrays), arrays
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def gradients(call: Call, arrays: Any, slopes: Any) -> Any:
-    expected = [Like(a.shape, a.dtype) for a, name in zip(arrays, call.names, strict=True) if name != "lengths"]
-    axes = (*call.axes, *(slope.ndim for slope in slopes))
-    found = on_host(call.pull, axes, expected, (*arrays, *slopes))
-    return (*found, None) if "lengths" in call.names else tuple(found)
-
-
-def refused(call: Call, *_: Any) -> Any:
-    raise TypeError("sigrnn.jax has gradients of first order only: those of gradients are not there")
-
-
-gradients.defvjp(refused, refused)
-outputs.defvjp(outputs_kept, gradients)
-
-
-def on_host(
-    function: Callable[..., list[Array]], axes: tuple[int, ...], expected: list[Like], arrays: tuple[Any, ...]
-) -> Any:
-    """Leave the compiled program for one call, or, under `vmap`, for one call a sample."""
-    made = [jax.ShapeDtypeStruct(like.shape, like.dtype) for like in expected]
-    return jax.pure_callback(partial(each, function, axes), made, *arrays, vmap_method="expand_dims")
-
-
-def each(function: Callable[..., list[Array]], axes: tuple[int, ...], *given: Any) -> list[Array]:
-    """Call with NumPy's arrays. Leading axes beyond `axes` are those of `vmap`, 1 long where an array has none of its own."""
-    arrays = [np.asarray(a) for a in given]
-    leads = [a.shape[: a.ndim - n] for a, n in zip(arrays, axes, strict=True)]
-    batch = np.broadcast_shapes(*leads)
-    if not batch:
-        return function(*arrays)
-    spread = [np.broadcast_to(a, (*batch, *a.shape[a.ndim - n :])) for a, n in zip(arrays, axes, strict=True)]
-    rows = [function(*(a[index] for a in spread)) for index in np.ndindex(batch)]
-    return [np.reshape(np.stack(column), (*batch, *column[0].shape)) for column in zip(*rows, strict=True)]
