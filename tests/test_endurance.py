@@ -1,22 +1,32 @@
-"""Filters that run for long: many blocks, the numbers of one call, and no memory that grows.
+"""Filters that run for long, alone and in threads: many blocks, the numbers of one call, and no memory that grows.
 
-``SIGRNN_ENDURANCE=3600 pytest tests/test_endurance.py`` runs each for about that many seconds instead of a moment.
+``SIGRNN_ENDURANCE=3600 pytest -s tests/test_endurance.py`` runs all of it for about that many seconds in place of a
+moment each, a quarter of them in threads, and prints how much was filtered and what memory the process had.
 """
 
+import concurrent.futures
 import gc
 import os
+import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sigrnn
 from sigrnn import adaptive
+from sigrnn.layer_streams import LayerStream
 
-SECONDS = float(os.environ.get("SIGRNN_ENDURANCE", "0.5"))
-BLOCK, ROUND = 64, 100  # samples of a block, blocks of a round
-GROWTH = 64 * 1024  # bytes that may be found more after many rounds, of whatever the interpreter keeps
+SECONDS = float(os.environ.get("SIGRNN_ENDURANCE", "0"))  # for all together
+BLOCK, ROUND = 64, 200  # samples of a block, blocks of a round
+THREADS = 8  # more than there are processors: they interrupt each other
+# Bytes that may be found more after many rounds: CPython keeps names of attributes that NumPy looks up, up to 4096 of them
+# (a quarter of a MiB), and we an array or two in each thread for reuse.
+GROWTH, GROWTH_IN_THREADS = 2**19, 2**22
+RESIDENT = 8 * 2**20  # the same for the memory of the process between two halves of a test, arenas of threads with it
+PARTS = 20  # of a test's time
 
 
 def adapted(make):
@@ -31,11 +41,29 @@ def streamed(make):
     return lambda x, d: f(x)
 
 
+def layered(make):
+    """Return the same for a layer of two inputs."""
+    f = make()
+    return lambda x, d: f(np.stack([x, d], axis=-1))
+
+
+def gru():
+    rng = np.random.default_rng(4)
+    w_ih, w_hh = 0.5 * rng.standard_normal((12, 2)), 0.3 * rng.standard_normal((12, 4))
+    return LayerStream("gru", w_ih, w_hh)
+
+
 RUNNERS = {
     "Stream, order 4": (
         streamed,
         lambda: sigrnn.Stream([1.0, 0.2], np.poly([0.9, 0.7, -0.5, 0.3]), method="sequential"),
     ),
+    "Stream, sections": (
+        streamed,
+        lambda: sigrnn.Stream(sos=[[1.0, 0.2, 0.1, 1.0, -1.6, 0.8], [0.5, 0.5, 0.0, 1.0, -0.2, 0.0]], method="sequential"),
+    ),
+    "Stream, tanh": (streamed, lambda: sigrnn.Stream([1.0, 0.2], [1.0, -0.5], activation="tanh", bias=0.1)),
+    "LayerStream, gru": (layered, gru),
     "NLMS": (adapted, lambda: adaptive.NLMS(32, 0.5)),
     "RLS": (adapted, lambda: adaptive.RLS(8, 0.999)),
     "AP": (adapted, lambda: adaptive.AP(16, 0.5)),
@@ -46,6 +74,16 @@ RUNNERS = {
     "IIRLMS": (adapted, lambda: adaptive.IIRLMS(3, 2, 1e-3)),
     "RTRL": (adapted, lambda: adaptive.RTRL(3, 2, 1e-2)),
     "VolterraLMS": (adapted, lambda: adaptive.VolterraLMS(4, 1e-3)),
+}  # fmt: skip
+B, A = [0.2, 0.3], [1.0, -0.9, 0.5]
+CALLS = {
+    "lfilter": lambda x, d: sigrnn.lfilter(B, A, x),
+    "sosfilt": lambda x, d: sigrnn.sosfilt([[1.0, 0.2, 0.1, 1.0, -1.6, 0.8]], x),
+    "lfilter, many": lambda x, d: sigrnn.lfilter(B, A, np.outer(np.arange(1.0, 21.0), x)),  # threads of its own
+    "filtfilt": lambda x, d: sigrnn.filtfilt(B, A, x),
+    "taps": lambda x, d: sigrnn.lfilter(d[:400], [1.0], x),
+    "nlfilter": lambda x, d: sigrnn.nlfilter([1.0, 0.2], [1.0, -0.5], x, activation="tanh"),
+    "gradient": lambda x, d: sigrnn.vjp(sigrnn.lfilter, B, A, x)[1](d)[0],
 }
 
 
@@ -57,31 +95,111 @@ def signals(n, seed):
     return x, sigrnn.lfilter([0.6, 0.3], [1.0, -0.5], x) + 1e-3 * rng.standard_normal(n)
 
 
+def resident():
+    """The bytes that the process has in memory, NaN where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return float("nan")
+
+
+class Memory:
+    """The most that was found in memory in each part of a test's time: it keeps as much itself, however long that is."""
+
+    def __init__(self, seconds, allowed):
+        self.seconds, self.allowed, self.start, self.rounds = seconds, allowed, time.monotonic(), 0
+        self.found = np.full((2, PARTS), -np.inf)  # allocated beyond the start, resident
+
+    @property
+    def goes_on(self):
+        return self.rounds < 4 or time.monotonic() < self.start + self.seconds
+
+    def note(self):
+        gc.collect()
+        self.rounds += 1
+        if self.rounds == 3:  # by now all is loaded, compiled and kept that ever will be
+            gc.freeze()  # what is there stays: later collections need not look at it
+            self.first, self.start = resident(), time.monotonic()
+            tracemalloc.start()
+            self.before = tracemalloc.get_traced_memory()[0]
+        elif self.rounds > 3:
+            share = (time.monotonic() - self.start) / max(self.seconds, 1e-9)
+            part = self.found[:, min(int(PARTS * share), PARTS - 1)]
+            part[:] = np.maximum(part, (tracemalloc.get_traced_memory()[0] - self.before, resident()))
+
+    def check(self, name, samples):
+        allocated, process = self.found
+        print(
+            f"{name}: {samples} samples in {samples // BLOCK} blocks, {self.rounds} rounds; allocated "
+            f"{allocated.max():+.0f} bytes; resident {self.first / 2**20:.1f} MiB at the start, "
+            f"{process[-1] / 2**20:.1f} MiB at the end, {process.max() / 2**20:.1f} MiB at most"
+        )
+        assert allocated.max() < self.allowed, f"grew by {allocated.max()} bytes over {self.rounds} rounds"
+        if self.seconds > 5:  # a leak of a byte a block would show by then
+            half = PARTS // 2
+            assert allocated[half:].max() <= allocated[:half].max() + self.allowed // 4, "memory goes on growing"
+            assert not process[half:].max() > process[:half].max() + RESIDENT, "the process goes on growing"
+
+
+def in_blocks(run, x, d):
+    """What a runner makes of a round, block by block."""
+    parts = [run(x[n : n + BLOCK], d[n : n + BLOCK]) for n in range(0, len(x), BLOCK)]
+    return np.concatenate(parts)
+
+
+@pytest.fixture(autouse=True)
+def traced_to_the_end():
+    """Leave nothing switched on for other tests."""
+    yield
+    tracemalloc.stop()
+    gc.unfreeze()
+    sigrnn.set_workers(1)
+
+
 @pytest.mark.parametrize("name", RUNNERS)
 def test_many_blocks_are_one_call_and_memory_stays(name):
     wrap, make = RUNNERS[name]
     blocks, whole = wrap(make), wrap(make)
-    end, grown, seed = time.monotonic() + SECONDS, [], 0
-    while seed < 4 or time.monotonic() < end:
-        x, d = signals(ROUND * BLOCK, seed)
+    memory = Memory(0.75 * SECONDS / len(RUNNERS), GROWTH)
+    while memory.goes_on:
+        x, d = signals(ROUND * BLOCK, memory.rounds)
         expected = whole(x, d)  # the whole of a round: the state goes on from round to round
-        gc.collect()
-        if seed == 2:  # by now all is loaded, compiled and kept that ever will be
-            tracemalloc.start()
-            before = tracemalloc.get_traced_memory()[0]
-        found = np.empty_like(expected)
-        for n in range(0, len(x), BLOCK):
-            found[n : n + BLOCK] = blocks(x[n : n + BLOCK], d[n : n + BLOCK])
-        assert found.tobytes() == expected.tobytes(), f"round {seed}"
+        found = in_blocks(blocks, x, d)
+        assert found.tobytes() == expected.tobytes(), f"round {memory.rounds}"
         assert np.isfinite(found).all()
-        assert np.mean(found**2) < 2.0 * np.mean(d**2) + 1e-5 or wrap is streamed
-        seed += 1
-        if seed > 3:
-            del x, d, expected, found
-            gc.collect()
-            grown.append(tracemalloc.get_traced_memory()[0] - before)
-    tracemalloc.stop()
-    assert max(grown) < GROWTH, f"grew by {max(grown)} bytes over {seed} rounds"
-    half = len(grown) // 2
-    if half > 10:  # a leak of a few bytes a block would show by then
-        assert max(grown[half:]) <= max(grown[:half]) + GROWTH // 8, "memory goes on growing"
+        assert wrap is not adapted or np.mean(found**2) < 2.0 * np.mean(d**2) + 1e-5
+        del x, d, expected, found
+        memory.note()
+    memory.check(name, memory.rounds * ROUND * BLOCK)
+
+
+def test_threads_together_give_what_each_gives_alone():
+    made = {name: (wrap(make), wrap(make)) for name, (wrap, make) in RUNNERS.items()}
+    jobs = [*made, *CALLS]
+    memory = Memory(0.25 * SECONDS, GROWTH_IN_THREADS)
+    ready = threading.Barrier(THREADS)
+
+    def gather():
+        """Wait until all threads are there: the first jobs of a round start together."""
+        ready.wait(timeout=60)
+
+    def work(name, x, d):
+        if name in CALLS:
+            with sigrnn.set_workers(2):
+                return CALLS[name](x, d)
+        return in_blocks(made[name][0], x, d)
+
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        while memory.goes_on:
+            x, d = signals(ROUND * BLOCK, memory.rounds)
+            x.flags.writeable = d.flags.writeable = False  # all read the same arrays
+            expected = {name: made[name][1](x, d) if name in made else CALLS[name](x, d) for name in jobs}
+            for done in [pool.submit(gather) for _ in range(THREADS)]:
+                done.result()
+            order = np.random.default_rng(memory.rounds).permutation(jobs)  # a stream goes from thread to thread, too
+            for name, done in [(name, pool.submit(work, name, x, d)) for name in order]:
+                found = done.result()
+                assert found.tobytes() == expected[name].tobytes(), f"{name}, round {memory.rounds}"
+            del x, d, expected, found, done
+            memory.note()
+    memory.check(f"{len(jobs)} jobs in {THREADS} threads", memory.rounds * ROUND * BLOCK * len(jobs))
