@@ -13,7 +13,9 @@ from dask.highlevelgraph import HighLevelGraph
 def again(x: Any) -> Any:
     """The same array with its tasks renamed; data that lie in the graph, or on workers (persisted), are shared.
 
-    `dask.graph_manipulation.clone` is meant for that, but in dask 2026.8 it renames keys and not what tasks refer to.
+    `dask.graph_manipulation.clone` is meant for that, but renames keys and not what tasks refer to (dask issue 12455, open in
+    2026.8). What it takes to do so are the nodes of a graph, which dask's documentation describes and no public module has;
+    those used here are the same in the oldest and the newest version that are served.
     """
     nodes = convert_legacy_graph(dict(x.__dask_graph__()))
     token = tokenize("again", x.name)
