@@ -141,13 +141,13 @@ class Composition(Model):
     def from_vector(self, theta: ArrayLike) -> Self:
         self._need_sizes("from_vector")
         theta = np.asarray(theta)
-        if theta.shape != (self.n_parameters,):
-            raise ValueError(f"theta has shape {theta.shape}, expected {(self.n_parameters,)}")
+        counts = [part.n_parameters for part in self.parts]
+        if theta.shape != (sum(counts),):
+            raise ValueError(f"theta has shape {theta.shape}, expected {(sum(counts),)}")
         start = 0
-        for part in self.parts:
-            stop = start + part.n_parameters
-            part.from_vector(theta[start:stop])
-            start = stop
+        for part, size in zip(self.parts, counts, strict=True):
+            part.from_vector(theta[start : start + size])
+            start += size
         return self
 
     def vector_gradient(self, grads: Mapping[str, Any]) -> Array:

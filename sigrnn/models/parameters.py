@@ -55,18 +55,43 @@ class Trainable(Protocol):
     def free(self, array: Array) -> Array:
         """Which entries of the array have rows of sensitivities: a mask."""
 
+    def count(self, array: Array) -> int:
+        """How many entries it has in the vector."""
+
     def rows(self, array: Array, rows: Array) -> Array:
         """Sensitivities to the entries in the vector, from those to the free entries of the array."""
+
+
+class All:
+    """All entries are trained, as they are."""
+
+    def free(self, array: Array) -> Array:
+        return np.ones(array.shape, bool)
+
+    def count(self, array: Array) -> int:
+        return array.size
+
+    def pack(self, array: Array) -> Array:
+        return array.reshape(-1).astype(F8)
+
+    def unpack(self, vector: Array, array: Array) -> Array:
+        return vector.reshape(array.shape)
+
+    def gradient(self, array: Array, gradient: Array) -> Array:
+        return np.asarray(gradient, F8).reshape(-1)
+
+    def rows(self, array: Array, rows: Array) -> Array:
+        return rows
 
 
 class Free:
     """Entries are their own; those outside of `mask` stay as they are."""
 
-    def __init__(self, mask: Callable[[Array], Array] | None = None) -> None:
-        self.mask = mask
+    def __init__(self, mask: Callable[[Array], Array]) -> None:
+        self.free = mask
 
-    def free(self, array: Array) -> Array:
-        return np.ones(array.shape, bool) if self.mask is None else self.mask(array)
+    def count(self, array: Array) -> int:
+        return int(np.count_nonzero(self.free(array)))
 
     def pack(self, array: Array) -> Array:
         return array[self.free(array)].astype(F8)
@@ -83,7 +108,7 @@ class Free:
         return rows
 
 
-ALL = Free()
+ALL = All()
 
 
 def subset(prefix: int, named: Mapping[str, Any]) -> dict[str, Any]:

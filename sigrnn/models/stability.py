@@ -97,6 +97,9 @@ class StableDenominator:
     def free(self, array: Array) -> Array:
         return np.arange(len(array)) > 0
 
+    def count(self, array: Array) -> int:
+        return len(array) - 1
+
     def pack(self, array: Array) -> Array:
         return numbers(array)
 
@@ -115,6 +118,9 @@ class StableSections:
 
     def free(self, array: Array) -> Array:
         return np.broadcast_to(np.arange(6) != 3, array.shape)
+
+    def count(self, array: Array) -> int:
+        return array.size // 6 * 5
 
     def pack(self, array: Array) -> Array:
         return np.concatenate([array[..., :3], numbers(array[..., 3:])], axis=-1).reshape(-1).astype(F8)

@@ -35,7 +35,7 @@ class Vector:
     @property
     def n_parameters(self) -> int:
         """How many numbers are trained; 0 before sizes are known."""
-        return sum(int(self._trainable(name).free(value).sum()) for name, value in self._named().items())
+        return sum(self._trainable(name).count(value) for name, value in self._named().items())
 
     def to_vector(self) -> Array:
         """
@@ -70,7 +70,7 @@ class Vector:
         start = 0
         for name, value in self._values.items():
             trained = self._trainable(name)
-            stop = start + int(trained.free(value).sum())
+            stop = start + trained.count(value)
             self._values[name] = trained.unpack(theta[start:stop], value).reshape(value.shape).astype(value.dtype)
             start = stop
         return self
@@ -111,7 +111,7 @@ class Vector:
         found, start = [], 0
         for name, value in self._named().items():
             trained = self._trainable(name)
-            stop = start + int(trained.free(value).sum())
+            stop = start + trained.count(value)
             found.append(trained.rows(value, J[start:stop]))
             start = stop
         return found[0] if len(found) == 1 else np.concatenate(found) if found else J
