@@ -1,5 +1,9 @@
 """Settings of the Sphinx site: `sphinx-build -W -n docs docs/_build`, with `-t online` to link to NumPy and SciPy."""
 
+import latex2mathml.converter
+from docutils.nodes import SkipNode
+from sphinx.util.math import get_node_equation_number
+
 import sigrnn
 
 project = "sigrnn"
@@ -10,7 +14,6 @@ version = release = sigrnn.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
@@ -33,11 +36,46 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "within_subsection_order": "FileNameSortKey",
+    "capture_repr": (),  # what is printed, not what the last line of a cell is
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"sigrnn {version}"
-html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
+html_theme_options = {
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    # None for gallery and lecture: their code needs the width.
+    "secondary_sidebar_items": {pages: ["page-toc"] for pages in ("*", "howto/*", "theory/*", "generated/*")},
+}
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
+html_math_renderer = "mathml"  # browsers draw it themselves: no scripts from the network
+
+
+def mathml(text, display):
+    lines = r"\\".join(text.split("\n\n"))
+    return latex2mathml.converter.convert(
+        rf"\begin{{split}}{lines}\end{{split}}" if r"\\" in lines else lines, display=display
+    )
+
+
+def inline_formula(writer, node):
+    writer.body.append(mathml(node.astext(), "inline"))
+    raise SkipNode
+
+
+def formula(writer, node):
+    writer.body.append(writer.starttag(node, "div", CLASS="formula"))  # with the name that links use
+    writer.body.append(mathml(node.astext(), "block"))
+    if node["number"]:
+        writer.body.append(f'<span class="eqno">({get_node_equation_number(writer, node)})</span>')
+    writer.body.append("</div>\n")
+    raise SkipNode
+
+
+def setup(app):
+    app.add_html_math_renderer("mathml", (inline_formula, None), (formula, None))
+
 
 # The inventories of other projects need a network; without them their names are left unlinked.
 if tags.has("online"):  # noqa: F821  (Sphinx puts `tags` here)

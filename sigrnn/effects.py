@@ -184,7 +184,8 @@ def _tell(name: str, result: FitResult, x: audio.Samples, t: audio.Samples, held
     error = float(np.sum((y - t[-held:]) ** 2))
     print(result.model)
     timed = result.stop_reason == "callback"
-    print(f"{result.solver}, {result.n_iter} iterations; {'the time is over' if timed else result.message}")
+    iterations = f"{result.n_iter} iteration" + "s" * (result.n_iter != 1)
+    print(f"{result.solver}, {iterations}; {'the time is over' if timed else result.message}")
     ratio = "TARGET is silent there" if power == 0 else f"error-to-signal ratio {error / power:.3g}"
     if power > 0 and error > 0:
         ratio += f" ({10 * np.log10(error / power):.1f} dB)"

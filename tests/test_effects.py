@@ -118,7 +118,7 @@ def test_the_seed_decides(folder):
 def test_time_ends_training(folder, capsys):
     line = "train in.wav target.wav --model gru:2 --solver adam --iterations 1000 --batch 2 --time 1e-9 -o model.npz"
     assert run(line) == 0
-    assert "adam, 1 iterations; the time is over" in capsys.readouterr().out
+    assert "adam, 1 iteration; the time is over" in capsys.readouterr().out
 
 
 def test_ctrl_c_keeps_the_best(folder, capsys, monkeypatch):

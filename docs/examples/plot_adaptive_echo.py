@@ -48,7 +48,8 @@ def power(x):
 fig, (top, bottom) = plt.subplots(2, 1, figsize=(8, 6), sharex=True, layout="constrained")
 top.plot(t[::20], microphone[::20], color="0.6", lw=0.5, label="microphone")
 top.plot(t[::20], errors["PBFDAF, blocks of 512"][::20], color="C1", lw=0.5, label="what is sent back")
-top.legend(loc="upper right")
+top.set_ylim(-12, 17)
+top.legend(loc="upper right", ncols=2)
 for name, e in errors.items():
     bottom.plot(t[:: fs // 10], 10 * np.log10(power(echo) / power(e - (microphone - echo))), label=name)
 bottom.set(xlabel="time in s", ylabel="echo reduced by (dB)")

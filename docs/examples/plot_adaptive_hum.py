@@ -38,7 +38,7 @@ notched = sigrnn.lfilter(b, a, recorded)
 fig, (top, bottom) = plt.subplots(2, 1, figsize=(8, 6), layout="constrained")
 top.plot(t, recorded, color="0.7", lw=0.8, label="recorded")
 top.plot(t, r.e, color="C0", lw=1, label="without what the mains explain")
-top.set(xlabel="time in s", ylabel="mV")
+top.set(xlabel="time in s", ylabel="mV", ylim=(-1, 2.8))
 part = t > 8
 bottom.plot(t[part], 1000 * (notched - ecg)[part], color="C1", lw=1, label="notch")
 bottom.plot(t[part], 1000 * (r.e - ecg)[part], color="C0", lw=1, label="NLMS")

@@ -1,6 +1,6 @@
 """
-Which filter made this?
-=======================
+How many poles, and is there a valve?
+=====================================
 
 A grid search over models, by scikit-learn. A signal has gone through a filter and a valve: which order has the filter, and
 is the valve needed to explain what came out?

@@ -63,8 +63,9 @@ class FitResult:
     def __str__(self) -> str:
         settings = "".join(f", {name} {value}" for name, value in self.settings.items() if value is not None)
         judged = "" if self.validation_loss is None else f", validation {self.validation_loss:.4g}"
+        iterations = f"{self.n_iter} iteration" + "s" * (self.n_iter != 1)
         return (
-            f"{self.solver}{settings}: loss {self.loss:.4g}{judged} after {self.n_iter} iterations; "
+            f"{self.solver}{settings}: loss {self.loss:.4g}{judged} after {iterations}; "
             f"{self.stop_reason}: {self.message}"
         )
 
@@ -94,7 +95,7 @@ class FitResult:
         self._draw_spectra(spectra, t[:, 0], y[:, 0])
         for axes in (losses, signals, spectra):
             axes.grid(alpha=0.3)
-            axes.legend(frameon=False, fontsize="small")
+            axes.legend(loc="upper right", ncols=3, fontsize="small")
         return figure
 
     def _draw_losses(self, axes: Any) -> None:
@@ -121,6 +122,8 @@ class FitResult:
         axes.plot(n, (y - t)[span], linewidth=0.8, label="error")
         what = "training" if self.validation_loss is None else "validation"
         axes.set(xlabel=f"sample of the {what} data", ylabel="signal")
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom, top + 0.2 * (top - bottom))  # where the legend is
 
     @staticmethod
     def _liveliest(t: Array) -> int:
