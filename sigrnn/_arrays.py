@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ def whole(name: str, given: Any, least: int | None = None) -> int:
     try:
         number = operator.index(given)
     except TypeError as error:
-        raise TypeError(f"{name} must be a whole number, got {given!r}: {error}") from None
+        raise TypeError(f"{name} must be a whole number, got {short(given)}: {error}") from None
     if least is not None and number < least:
         raise ValueError(f"{name} must be at least {least}, got {number}")
     return number
@@ -31,15 +32,29 @@ def number_of(name: str, given: Any) -> float:
     try:
         return float(given)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {given!r}") from None
+        raise TypeError(f"{name} must be a number, got {short(given)}") from None
+
+
+def short(given: Any) -> str:
+    """What came, in a few words."""
+    return f"an array of shape {given.shape}" if isinstance(given, np.ndarray) and given.ndim else reprlib.repr(given)
+
+
+def random(rng: Any) -> np.random.Generator:
+    """The generator of an argument `rng`."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"rng must be a seed, a Generator or None, got {short(rng)}: {error}") from None
 
 
 def signal(x: Any, name: str = "x") -> Array:
     """An array with at least one axis."""
-    x = np.asarray(x)
-    if x.ndim == 0:
-        raise ValueError(f"{name} must be at least 1-D, got a scalar")
-    return x
+    array = np.asarray(x)
+    if array.ndim == 0:
+        came = "a scalar" if array.dtype.kind in "biufc" else reprlib.repr(x)
+        raise ValueError(f"{name} must be at least 1-D, got {came}")
+    return array
 
 
 def time_axis(axis: Any, x: Array, name: str = "x") -> int:

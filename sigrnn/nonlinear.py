@@ -120,6 +120,9 @@ def excited(
     b: Array, a: Array, bias: Array, x: Array, axis: int, dtype: np.dtype[Any], activation: Any
 ) -> tuple[Runner, Array]:
     """The filter ready to run, and the signal with its channels of length 1 repeated if the filter has more."""
+    if bias.ndim >= x.ndim and bias.ndim:
+        channels = x.shape[:axis] + x.shape[axis + 1 :]
+        raise ValueError(f"bias has shape {bias.shape}, expected a number, or one for each of x's channels: {channels}")
     bias = bias.astype(F8)[..., None]
     x = repeated({"b": b, "a": a, "bias": bias}, 1, x, axis)
     b, a = normalised(b, a, dtype)

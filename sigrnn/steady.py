@@ -174,7 +174,7 @@ def lfiltic(b: ArrayLike, a: ArrayLike, y: ArrayLike, x: ArrayLike | None = None
     Raises
     ------
     ValueError
-        If `b` or `a` is not 1-D, or `a` is empty or starts with 0.
+        If `b`, `a`, `y` or `x` is not 1-D, or `a` is empty or starts with 0.
 
     See Also
     --------
@@ -201,6 +201,9 @@ def lfiltic(b: ArrayLike, a: ArrayLike, y: ArrayLike, x: ArrayLike | None = None
     if a[0] == 0:
         raise ValueError("First `a` filter coefficient must be non-zero.")
     past_y, past_x = np.atleast_1d(np.asarray(y)), np.atleast_1d(np.asarray(0.0 if x is None else x))
+    for name, past in (("y", past_y), ("x", past_x)):
+        if past.ndim > 1:
+            raise ValueError(f"{name} must be 1-D, the latest first, got shape {past.shape}")
     kind = np.result_type(b, a, past_y) if x is None else np.result_type(b, a, past_y, past_x)
     if kind.kind in "iub":
         kind = np.dtype(np.float64)

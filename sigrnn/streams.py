@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._apply import Recursion, Runner, Taps, fill, inner, state_given, state_rows
-from sigrnn._arrays import C16, F8, NATIVE, Array, signal, time_axis
+from sigrnn._arrays import C16, F8, NATIVE, Array, signal, time_axis, whole
 from sigrnn._cascade import Cascade
 from sigrnn.activations import Activation, known
 from sigrnn.linear import (
@@ -106,7 +105,7 @@ class Stream:
         if activation is not None and (sos is not None or method != "auto"):
             raise TypeError("an activation goes with b and a, and with no method but 'auto'")
         self._activation, self._bias = None if activation is None else known(activation), float(bias)
-        self._axis, self._method = operator.index(axis), method
+        self._axis, self._method = whole("axis", axis), method
         self._size: tuple[int, ...] | None = None  # of one channel's state
         self._channels: tuple[int, ...] | None = None  # those of the blocks so far, None before the first
         self._cascade: Cascade | None = None  # if the filter is recursive and real

@@ -60,12 +60,19 @@ class set_workers:
     """
 
     def __init__(self, workers: int) -> None:
-        count = operator.index(workers)
+        try:
+            count = operator.index(workers)
+        except TypeError as error:
+            raise TypeError(f"workers must be a whole number, got {workers!r}: {error}") from None
         if count < 0:
             count += 1 + (os.cpu_count() or 1)
         if count < 1:
             raise ValueError(f"workers must be at least 1, or negative to count back from all; got {workers}")
+        self._count = count
         self._token: Token[int] | None = _workers.set(count)
+
+    def __repr__(self) -> str:
+        return f"set_workers({self._count})"
 
     def __enter__(self) -> set_workers:
         return self

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._apply import repeated
-from sigrnn._arrays import NATIVE, Array, output, signal, time_axis, time_back, time_last
+from sigrnn._arrays import NATIVE, Array, output, signal, time_axis, time_back, time_last, whole
 from sigrnn.linear import SHORT, lfilter, sections, sosfilt
 from sigrnn.steady import constant_sections, constant_state
 
@@ -98,6 +98,10 @@ def filtfilt(
     if method not in ("pad", "gust"):
         raise ValueError(f"method must be 'pad' or 'gust', got {method!r}.")
     axis = time_axis(axis, x)
+    if not a.size:
+        raise ValueError("There must be at least one nonzero `a` coefficient.")
+    if irlen is not None:
+        irlen = whole("irlen", irlen, 0)
     if method == "gust" or not _served(b, a, x):
         return _by_scipy(
             "filtfilt", (b, a), x, out, axis=axis, padtype=padtype, padlen=padlen, method=method, irlen=irlen
@@ -210,7 +214,7 @@ def edge_length(padtype: str | None, padlen: int | None, x: Array, axis: int, ta
         raise ValueError(
             f"Unknown value {padtype!r} given to padtype. padtype must be 'even', 'odd', 'constant', or None."
         )
-    edge = 0 if padtype is None else 3 * taps if padlen is None else padlen
+    edge = 0 if padtype is None else 3 * taps if padlen is None else whole("padlen", padlen)
     if edge < 0:
         raise ValueError(f"padlen must not be negative, got {padlen}")
     if x.shape[axis] <= edge:

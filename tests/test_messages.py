@@ -41,6 +41,23 @@ MISTAKES = {
     ),
     "taps": (lambda: adaptive.NLMS(2.5, 0.5), TypeError, "n_taps must be a whole number, got 2.5"),
     "step size": (lambda: adaptive.LMS(4, "a"), TypeError, "mu must be a number, got 'a'"),
+    "an array for a number": (lambda: sigrnn.FIR(X), TypeError, r"n_taps must be a whole number, got an array of shape \(50,\)"),
+    "nothing for a signal": (lambda: sigrnn.lfilter(B, A, None), ValueError, "x must be at least 1-D, got None"),
+    "a name for a signal": (lambda: sigrnn.sosfilt([[1, 0, 0, 1, 0, 0]], "x.wav"), ValueError, "at least 1-D, got 'x.wav'"),
+    "padlen": (lambda: sigrnn.filtfilt(B, A, X, padlen=1.5), TypeError, "padlen must be a whole number, got 1.5"),
+    "irlen": (lambda: sigrnn.filtfilt(B, A, X, method="gust", irlen=-1), ValueError, "irlen must be at least 0, got -1"),
+    "no a": (lambda: sigrnn.filtfilt(B, [], X), ValueError, "at least one nonzero `a` coefficient"),
+    "channels of the past": (lambda: sigrnn.lfiltic(B, A, np.ones((5, 2))), ValueError, r"y must be 1-D.* got shape \(5, 2\)"),
+    "a bias for each of no channels": (
+        lambda: sigrnn.nlfilter(B, A, X, bias=[1, 2, 3], activation="tanh"),
+        ValueError,
+        r"bias has shape \(3,\), expected a number",
+    ),
+    "workers": (lambda: sigrnn.set_workers("all"), TypeError, "workers must be a whole number, got 'all'"),
+    "seed": (lambda: sigrnn.GRU(3).init(1, rng="a"), TypeError, "rng must be a seed, a Generator or None, got 'a'"),
+    "seed of fit": (lambda: sigrnn.fit(sigrnn.IIR(1), X, X, rng=-1), ValueError, "rng must be a seed, .* got -1"),
+    "no path": (lambda: sigrnn.load(3), TypeError, "path must be a path or an open file, got 3"),
+    "adapt before control": (lambda: adaptive.FxLMS(4, 0.1, [1.0]).adapt(X), ValueError, "call `control` .* first"),
 }  # fmt: skip
 
 
@@ -61,3 +78,7 @@ def test_message_of_a_file_of_another_kind(load, tmp_path):
 def test_stream_of_a_layer_says_what_does_not_fit():
     with pytest.raises(ValueError, match="x has 1 inputs"):
         sigrnn.GRU(3).init(2).stream()(X)
+
+
+def test_workers_show_themselves():
+    assert repr(sigrnn.set_workers(1)) == "set_workers(1)"

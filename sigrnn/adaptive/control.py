@@ -266,6 +266,10 @@ class FxLMS(SteppedFilter):
         """
         e = np.asarray(e)
         waiting = int(self._state["counts"][WAITING]) if self._state else 0
+        if not waiting and e.size:
+            raise ValueError(
+                f"e has shape {e.shape}, but no samples wait for it: call `control` with the reference first"
+            )
         if e.ndim != 1 or len(e) > waiting:
             raise ValueError(f"e must have shape (M,) with M at most {waiting}, the samples that wait, got {e.shape}")
         self._prepare((), C16 if e.dtype.kind == "c" else F8)

@@ -64,6 +64,8 @@ def write(model: Any, path: Any, notes: Mapping[str, Any] | None = None) -> None
 
 def read(path: Any, known: Mapping[str, type]) -> Any:
     """The model in a file."""
+    if not isinstance(path, str | os.PathLike) and not hasattr(path, "read"):
+        raise TypeError(f"path must be a path or an open file, got {path!r}")
     shown = os.fspath(path) if isinstance(path, str | os.PathLike) else "the file"
     try:
         # A file that is no archive would be left open by `np.load`.

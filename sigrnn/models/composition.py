@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, random
 from sigrnn.models.hooks import Pull
 from sigrnn.models.parameters import subset
 from sigrnn.models.protocol import Model
@@ -77,7 +77,7 @@ class Composition(Model):
         Model
             The model itself.
         """
-        inputs, rng = count("inputs", inputs), np.random.default_rng(rng)
+        inputs, rng = count("inputs", inputs), random(rng)
         for i, part in enumerate(self.parts):
             part.init(inputs, rng)
             inputs = self._inputs_after(i, inputs)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, random
 from sigrnn.models import archive, plots, printing
 from sigrnn.models.exchanged import Exchanged
 from sigrnn.models.hooks import Hooks
@@ -110,7 +110,7 @@ class Model(Exchanged, Hooks):
             The model itself.
         """
         inputs = count("inputs", inputs)
-        params, outputs = self._draw(inputs, np.random.default_rng(rng))
+        params, outputs = self._draw(inputs, random(rng))
         self.inputs, self.outputs = inputs, outputs
         self._values = {name: np.array(value, self._kind or F8) for name, value in params.items()}
         return self

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, number_of, whole
+from sigrnn._arrays import F8, number_of, random, whole
 from sigrnn.workers import get_workers
 
 from . import descent, lbfgs, least_squares
@@ -162,7 +162,7 @@ def fit(
     (array([1. , 0.5]), array([ 1. , -0.9]))
     """
     check_kinds(model, callback)
-    rng = np.random.default_rng(0 if rng is None else rng)
+    rng = random(0 if rng is None else rng)
     steps = Steps(batch, tbptt, clip, learning_rate)
     check_numbers(solver, max_iter, warmup, regularization, steps)
     data, judged = prepared(model, x, t, weights, warmup, validation, rng)
