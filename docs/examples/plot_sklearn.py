@@ -7,30 +7,35 @@ is the valve needed to explain what came out?
 """
 
 # %%
-# The system is a resonance of order 2 and a soft limit. What is measured has noise, at 30 dB.
+# The system is a resonance of order 2 and a soft limit. What is measured has noise, at 30 dB. The recorder gives the input as
+# counts of its converter, around 2048.
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 import sigrnn
 from sigrnn.sklearn import FilterRegressor
 
 rng = np.random.default_rng(0)
-X = rng.standard_normal((2000, 1))
-clean = np.tanh(sigrnn.lfilter([0.6, 0.2], [1.0, -1.2, 0.7], X[:, 0]))
+x = rng.standard_normal(2000)
+X = np.round(2048 + 300 * x)[:, np.newaxis]
+clean = np.tanh(sigrnn.lfilter([0.6, 0.2], [1.0, -1.2, 0.7], x))
 y = clean + 10 ** (-30 / 20) * clean.std() * rng.standard_normal(clean.size)
 
 # %%
-# The arguments of the model's parts are parameters of the estimator. Folds keep the order of time; each starts from rest, so
-# its first 50 samples do not count.
+# A scaler goes before the model, in a pipeline. The arguments of the model's parts are parameters of the whole. Folds keep the
+# order of time; each starts from rest, so its first 50 samples do not count.
 
 model = sigrnn.Chain(sigrnn.IIR(1, stable=True), sigrnn.Dense(1, "tanh"))
-grid = {"model__0__order": [1, 2, 3], "model__1__activation": ["linear", "tanh"]}
 regressor = FilterRegressor(model, solver="lm", max_iter=30, warmup=50)
-search = GridSearchCV(regressor, grid, cv=TimeSeriesSplit(3)).fit(X, y)
+pipeline = Pipeline([("scale", StandardScaler()), ("filter", regressor)])
+grid = {"filter__model__0__order": [1, 2, 3], "filter__model__1__activation": ["linear", "tanh"]}
+search = GridSearchCV(pipeline, grid, cv=TimeSeriesSplit(3)).fit(X, y)
 print(search.best_params_)
-print(search.best_estimator_.model_)
+print(search.best_estimator_["filter"].model_)
 
 # %%
 # Share of the power that is left unexplained on fresh data, in decibels.
