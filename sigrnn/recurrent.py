@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, whole
-from sigrnn._layers import Layer, Run, Runs
+from sigrnn._layers import GATES, Layer, Run, Runs
 from sigrnn.activations import Activation, known, respond
 
 __all__ = ["dense", "gru", "lstm", "rnn"]
@@ -375,7 +375,7 @@ def prepared(kind: Any, arguments: dict[str, Any]) -> Call:
     x, w_hh = np.asarray(given["x"], dtype), np.asarray(given["w_hh"], dtype)
     if x.ndim not in (2, 3):
         raise ValueError(f"x has shape {x.shape}, expected (N, I) or (B, N, I)")
-    gates = {"lstm": 4, "peephole": 4, "gru": 3, "gru_before": 3}.get(kind, 1) if isinstance(kind, str) else 1
+    gates = GATES.get(kind, 1) if isinstance(kind, str) else 1
     if w_hh.ndim != 2 or not w_hh.shape[1] or w_hh.shape[0] != gates * w_hh.shape[1]:
         raise ValueError(f"w_hh has shape {w_hh.shape}, expected ({f'{gates} * ' if gates > 1 else ''}H, H)")
     hidden, inputs, alone = w_hh.shape[1], x.shape[-1], x.ndim == 2

@@ -25,7 +25,7 @@ from helpers import (
 import sigrnn
 from sigrnn import Activation, _layers, dense, gru, lstm, rnn, set_workers
 
-CELLS = ["rnn", "gru", "gru before", "lstm", "peephole"]
+CELLS = [name for name in LAYERS if name != "relu"]
 # To compile little: float32 takes other loops for up to 8 units than beyond, one sequence others than several.
 SINGLE = [("lstm", 8, None), ("lstm", 17, 2), ("lstm", 17, 5), ("gru", 17, 3)]
 ROOT = Activation(
