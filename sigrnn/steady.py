@@ -35,9 +35,7 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If `b` or `a` is not 1-D, all of `a` is 0, or there is only one coefficient in each.
-    TypeError
-        If `b` and `a` together are of half or extended precision, or of objects.
+        If `b` or `a` is not 1-D, or all of `a` is 0.
     numpy.linalg.LinAlgError
         If the filter has a pole at z = 1: it answers a constant with a ramp.
 
@@ -48,8 +46,8 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
 
     Notes
     -----
-    Cost: O(max(M, P)). SciPy solves a linear system, whose rounding errors are larger where poles are near z = 1: five
-    digits are left of a Butterworth filter of order 4 at a thousandth of the Nyquist frequency, and 15 here.
+    Cost: O(max(M, P)). Before 1.18 SciPy solves a linear system, whose rounding errors are larger where poles are near
+    z = 1: five digits are left of a Butterworth filter of order 4 at a thousandth of the Nyquist frequency, and 15 here.
 
     Examples
     --------
@@ -61,31 +59,31 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
     array([4., 4., 4.])
     """
     b, a = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a))
-    for name, c in (("Numerator b", b), ("Denominator a", a)):
+    for name, c in (("b", b), ("a", a)):
         if c.ndim != 1:
-            raise ValueError(f"{name} must be 1-D, got shape {c.shape}")
+            raise ValueError(f"Numerator `b` and Denominator `a` must be 1-D, got {name} of shape {c.shape}")
     if not a.any():
-        raise ValueError("There must be at least one nonzero `a` coefficient.")
+        raise ValueError(
+            "First coefficient of parameter `a` must be non-zero: there must be at least one nonzero `a` coefficient"
+        )
     return constant_state(b, a[np.flatnonzero(a)[0] :])
 
 
 def constant_state(b: Array, a: Array) -> Array:
     """`lfilter_zi` for coefficients (..., M + 1) and (..., P + 1)."""
-    length = max(b.shape[-1], a.shape[-1])
-    if length == 1:
-        raise ValueError("b and a have one coefficient each: a filter without memory has no state")
     if (a[..., 0] != 1.0).any():
         b, a = b / a[..., :1], a / a[..., :1]
     kind = np.result_type(a, b)
     kind = np.dtype(np.float64) if kind.kind in "iub" else kind
-    if kind.char not in "fdFD":
-        raise TypeError(f"b and a: no steady state in {kind}; float32, float64, complex64 and complex128 have one")
+    length = max(b.shape[-1], a.shape[-1])
     channels = np.broadcast_shapes(b.shape[:-1], a.shape[:-1])
     # In double precision also for single: the sums cancel, as all poles near z = 1 make them do.
     b, a = (_widened(c, channels, length, np.result_type(kind, np.float64)) for c in (b, a))
     whole = a.sum(axis=-1, keepdims=True)
     if not whole.all():
-        raise np.linalg.LinAlgError("the filter has a pole at z = 1: it answers a constant with a ramp")
+        raise np.linalg.LinAlgError(
+            "Filter not stable due to sum(a) == 0: it has a pole at z = 1 and answers a constant with a ramp"
+        )
     with np.errstate(invalid="ignore", over="ignore"):  # inf and NaN travel as they do through a linear system
         gain = b.sum(axis=-1, keepdims=True) / whole
         return np.cumsum((b - gain * a)[..., :0:-1], axis=-1)[..., ::-1].astype(kind)

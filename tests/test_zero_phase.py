@@ -53,8 +53,8 @@ def test_dtypes(rng, kind, coefficients):
         given = [np.array(c, coefficients) for c in given]
         with np.errstate(all="ignore"):
             ours, theirs = (outcome(f, *given, x) for f in (mine, their))
-            if isinstance(theirs, Exception):
-                assert isinstance(ours, type(theirs)), (ours, theirs)
+            if isinstance(theirs, Exception):  # before 1.18 SciPy finds no initial state in half and extended precision
+                assert isinstance(ours, type(theirs)) or coefficients in "eg" or kind in "egG", (ours, theirs)
                 continue
             # SciPy continues the signal in its own dtype: small integers wrap around, half precision is rounded, bool
             # becomes int64. Ours is continued in the dtype of the result, so compare with SciPy given that, too.
@@ -123,11 +123,9 @@ def test_layouts(rng, layout):
 
 
 def test_gain(rng):
+    # SciPy has no start-up state for a filter without memory before 1.18, and says so.
     x = noise(rng, 40)
-    theirs = outcome(scipy.signal.filtfilt, [2.0], [1.0], x)
-    ours = outcome(filtfilt, [2.0], [1.0], x)
-    # SciPy has no start-up state for a filter without memory and says so; a gain squared would do as well.
-    assert isinstance(ours, type(theirs)) or np.array_equal(ours, 4 * x)
+    np.testing.assert_array_equal(filtfilt([2.0], [1.0], x), 4 * x)
 
 
 def test_negative_padlen_is_none(rng):
@@ -292,9 +290,14 @@ def test_wrong_sections(sos):
 
 
 def test_pole_at_one():
-    for function in (filtfilt, scipy.signal.filtfilt):
-        with pytest.raises(np.linalg.LinAlgError):
-            function([1.0], [1.0, -1.0], np.ones(50))
-    for function in (sosfiltfilt, scipy.signal.sosfiltfilt):
-        with pytest.raises(np.linalg.LinAlgError):
-            function([1.0, 0, 0, 1, -1, 0], np.ones(50))
+    ones = np.ones(50)
+    with pytest.raises(np.linalg.LinAlgError, match="pole at z = 1"):
+        filtfilt([1.0], [1.0, -1.0], ones)
+    with pytest.raises(np.linalg.LinAlgError, match="pole at z = 1"):
+        sosfiltfilt([1.0, 0, 0, 1, -1, 0], ones)
+    for function, given in (
+        (scipy.signal.filtfilt, ([1.0], [1.0, -1.0])),
+        (scipy.signal.sosfiltfilt, ([1.0, 0, 0, 1, -1, 0],)),
+    ):
+        with pytest.raises(ValueError):  # noqa: PT011 its subclass LinAlgError before 1.18
+            function(*given, ones)
