@@ -52,8 +52,7 @@ def signal(x: Any, name: str = "x") -> Array:
     """An array with at least one axis."""
     array = np.asarray(x)
     if array.ndim == 0:
-        came = "a scalar" if array.dtype.kind in "biufc" else reprlib.repr(x)
-        raise ValueError(f"{name} must be at least 1-D, got {came}")
+        raise ValueError(f"{name} must be at least 1-D, got {'a scalar' if array.dtype.kind in 'biufc' else short(x)}")
     return array
 
 

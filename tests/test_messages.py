@@ -40,6 +40,8 @@ MISTAKES = {
         "regularization must be a number, got 'l2'",
     ),
     "taps": (lambda: adaptive.NLMS(2.5, 0.5), TypeError, "n_taps must be a whole number, got 2.5"),
+    "process noise": (lambda: adaptive.KalmanFilter(4, "a", 0.1), TypeError, "process must be a number.* got 'a'"),
+    "negative process noise": (lambda: adaptive.KalmanFilter(4, -1, 0.1), ValueError, "process must be .* got -1"),
     "step size": (lambda: adaptive.LMS(4, "a"), TypeError, "mu must be a number, got 'a'"),
     "an array for a number": (lambda: sigrnn.FIR(X), TypeError, r"n_taps must be a whole number, got an array of shape \(50,\)"),
     "nothing for a signal": (lambda: sigrnn.lfilter(B, A, None), ValueError, "x must be at least 1-D, got None"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, short
 from sigrnn.adaptive.gradient import GradientFilter, positive
 from sigrnn.adaptive.parameters import Parameter, count_of
 from sigrnn.adaptive.samples import SampleFilter
@@ -256,11 +256,14 @@ class KalmanFilter(SampleFilter):
     ) -> None:
         super().__init__(n_taps, **settings)
         self.measurement, self.delta = measurement, delta
-        noise = np.array(process, F8)
+        try:
+            noise = np.array(process, F8)
+        except (TypeError, ValueError):
+            raise TypeError(f"process must be a number, or one for each weight, got {short(process)}") from None
         if noise.ndim > 2 or noise.shape[:1] not in ((), (self.n_taps,)):
             raise ValueError(f"process has shape {noise.shape}, expected (), ({n_taps},) or ({n_taps}, channels)")
         if not (noise >= 0.0).all() or not np.isfinite(noise).all():
-            raise ValueError("process must be finite and not negative")
+            raise ValueError(f"process must be finite and not negative, got {short(process)}")
         self._noise = noise
         self._given["process"] = float(noise) if noise.ndim == 0 else noise
 
