@@ -2,11 +2,15 @@
 
 Usage: python bench/dask_recording.py [--gigabytes 20] [--channels 128] [--function sosfilt] [--scheduler threads]
 With ``--workers N`` on a cluster of N processes of this machine; ``--function none`` only makes the recording.
+With ``--page`` the figures become a row of the table in docs/howto/dask.md.
 """
 
 import argparse
+import json
+import os
 import resource
 import time
+from pathlib import Path
 
 import dask
 import dask.array as da
@@ -14,6 +18,10 @@ import numpy as np
 from scipy.signal import butter
 
 import sigrnn.dask
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE, NUMBERS = DOCS / "howto" / "dask.md", DOCS / "_static" / "dask_recording.json"
+BEGIN, END = "% table: begin, by bench/dask_recording.py --page\n", "% table: end\n"
 
 SAMPLES = 62_500  # of a chunk: 64 MB for 128 channels
 SOS = butter(4, [300, 6000], "bandpass", fs=30_000, output="sos")
@@ -48,6 +56,7 @@ def main():
     parser.add_argument("--function", default="sosfilt", choices=["sosfilt", "sosfiltfilt", "none"])
     parser.add_argument("--scheduler", default="threads", choices=["threads", "synchronous", "processes"])
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--page", action="store_true", help="put the figures into the page")
     options = parser.parse_args()
     x = recording(options.channels, int(options.gigabytes * 1e9 / 8 / options.channels))
     result = power(filtered(options.function, x))
@@ -69,10 +78,46 @@ def main():
         with dask.config.set(scheduler=options.scheduler):
             result.compute()
         took, used = time.perf_counter() - began, peak()
+    row = {
+        "function": options.function,
+        "where": f"LocalCluster, workers: {options.workers}" if options.workers else f"scheduler: {options.scheduler}",
+        "gigabytes": round(x.nbytes / 1e9, 1),
+        "chunks": x.npartitions,
+        "seconds": round(took, 1),
+        "peak": round(used / 1e9, 2),
+    }
     print(
-        f"{options.function}: {x.nbytes / 1e9:.1f} GB, {x.npartitions} chunks in {took:.1f} s, "
-        f"{x.nbytes / 1e9 / took:.2f} GB/s, at most {used / 1e9:.2f} GB of memory in one process"
+        "{function}, {where}: {gigabytes} GB, {chunks} chunks in {seconds} s, at most {peak} GB in a process".format(
+            **row
+        )
     )
+    if options.page:
+        note(row)
+
+
+def note(row):
+    """Put a row among the others, in the place of one of the same function, scheduler and size."""
+    rows = json.loads(NUMBERS.read_text("utf-8")) if NUMBERS.exists() else []
+    same = ("function", "where", "gigabytes")
+    rows = [other for other in rows if any(other[key] != row[key] for key in same)]
+    rows = sorted([*rows, row], key=lambda r: (-r["gigabytes"], r["where"], r["function"] != "none", r["function"]))
+    NUMBERS.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    before, rest = PAGE.read_text("utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    PAGE.write_text(before + BEGIN + table(rows) + END + after, "utf-8")
+
+
+def table(rows):
+    """The rows in Markdown; `none` is the making of the recording alone."""
+    lines = [f"| function | on {os.cpu_count()} cores | recording | chunks | time | per second | memory of a process |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for row in rows:
+        name = "made, not filtered" if row["function"] == "none" else f"`{row['function']}`"
+        lines.append(
+            f"| {name} | {row['where']} | {row['gigabytes']:g} GB | {row['chunks']} | {row['seconds']:g} s "
+            f"| {row['gigabytes'] / row['seconds']:.2f} GB | {row['peak']:.2f} GB |"
+        )
+    return "\n".join(["", *lines, "", ""])
 
 
 def peak():

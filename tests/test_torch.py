@@ -194,6 +194,35 @@ def test_a_second_gradient_is_refused(rng):
         first.sum().backward()
 
 
+def test_layouts_that_are_not_contiguous(rng):
+    whole = noise(rng, 48, 3, dtype=torch.float64)
+    for x in (whole.T, whole.T[:, ::2], whole.T[:, :24].flip(-1), whole[:, :1].T.expand(4, 48)):
+        straight = x.detach().contiguous().requires_grad_()
+        b = leaf([0.5, 0.25])
+        pair = [(st.lfilter(b, POLES, each), each) for each in (x, straight)]
+        torch.testing.assert_close(pair[0][0], pair[1][0])
+        found, desired = (torch.autograd.grad((y * y).sum(), [b, each]) for y, each in pair)
+        torch.testing.assert_close(found, desired)
+
+
+@pytest.mark.parametrize("name", ["lfilter", "sosfilt", "nlfilter", "gru", "lstm"])
+def test_changes_in_place_do_not_reach_the_gradient(name, rng):
+    """Memory is shared with what is computed, so what the way back needs must be a copy."""
+    given, options = calls(rng)[name]
+    ours, _ = functions(name)
+
+    def slopes(spoilt):
+        parts = flat(ours(**given, **options))
+        error = sum((part * torch.arange(1.0, part.numel() + 1).reshape(part.shape)).sum() for part in parts)
+        with torch.no_grad():
+            for tensor in [*given.values(), *parts] * spoilt:
+                tensor.mul_(2.0)
+        return torch.autograd.grad(error, list(given.values()))
+
+    desired = slopes(False)
+    torch.testing.assert_close(slopes(True), desired)
+
+
 def test_backward_twice_and_accumulation(rng):
     x = noise(rng, 24)
     y = st.lfilter([1.0], POLES, x)
