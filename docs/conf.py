@@ -1,5 +1,7 @@
 """Settings of the Sphinx site: `sphinx-build -W -n docs docs/_build`, with `-t online` to link to NumPy and SciPy."""
 
+import importlib.util
+
 import latex2mathml.converter
 from docutils.nodes import SkipNode
 from sphinx.util.math import get_node_equation_number
@@ -31,6 +33,8 @@ templates_path = ["_templates"]
 sphinx_gallery_conf = {
     "examples_dirs": ["examples", "lecture"],
     "gallery_dirs": ["gallery", "chapters"],
+    # PyTorch is large, and may not be installed; sphinx-gallery's own pattern otherwise.
+    "ignore_pattern": r"__init__\.py" if importlib.util.find_spec("torch") else r"__init__\.py|plot_torch_",
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
