@@ -315,6 +315,7 @@ def test_zero_gain_at_frequency_0(rng):
     """No division by the gain of a section."""
     sos = scipy.signal.butter(4, 0.3, "highpass", output="sos")
     assert_derivatives(rng, sosfiltfilt, {"sos": sos, "x": noise(rng, 30)})
+    assert_derivatives(rng, filtfilt, {"b": np.array([2.0]), "a": np.array([4.0]), "x": noise(rng, 30)})  # a mere gain
 
 
 # At length

@@ -217,7 +217,7 @@ def constant_state_back(b: Array, a: Array, dz: Array) -> tuple[Array, Array]:
     bb, aa = normalised(b, a, dz.dtype, fir=False)
     whole = aa.sum(axis=-1, keepdims=True).conj()
     gain = bb.sum(axis=-1, keepdims=True).conj() / whole
-    db = np.concatenate([np.zeros_like(dz[..., :1]), np.cumsum(dz, axis=-1)], axis=-1)
+    db = np.concatenate([np.zeros((*dz.shape[:-1], 1), dz.dtype), np.cumsum(dz, axis=-1)], axis=-1)
     dgain = -(aa.conj() * db).sum(axis=-1, keepdims=True)
     da = -gain * db - dgain * gain / whole
     db, da = denormalised(db + dgain / whole, da, bb, aa, a[..., :1])
