@@ -71,6 +71,8 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
 
 def constant_state(b: Array, a: Array) -> Array:
     """`lfilter_zi` for coefficients (..., M + 1) and (..., P + 1)."""
+    if not a.shape[-1]:
+        raise ValueError("Denominator `a` must have at least one coefficient")
     if (a[..., 0] != 1.0).any():
         b, a = b / a[..., :1], a / a[..., :1]
     kind = np.result_type(a, b)
@@ -112,7 +114,7 @@ def sosfilt_zi(sos: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If `sos` has not that shape.
+        If `sos` has not that shape, or a section has no a[0].
     numpy.linalg.LinAlgError
         If a section has a pole at z = 1.
 
@@ -135,6 +137,8 @@ def sosfilt_zi(sos: ArrayLike) -> Array:
     sos = np.asarray(sos)
     if sos.ndim != 2 or sos.shape[1] != 6:
         raise ValueError(f"sos must be shape (n_sections, 6), got {sos.shape}")
+    if (sos[:, 3] == 0).any():
+        raise ValueError("First coefficient of parameter `a` must be non-zero in each section: sos[:, 3] has a zero")
     return constant_sections(sos.astype(float) if sos.dtype.kind in "iub" else sos)
 
 

@@ -318,6 +318,10 @@ def test_zero_gain_at_frequency_0(rng):
     assert_derivatives(rng, filtfilt, {"b": np.array([2.0]), "a": np.array([4.0]), "x": noise(rng, 30)})  # a mere gain
 
 
+def test_one_section_without_an_axis_for_it(rng):
+    assert_derivatives(rng, sosfilt, {"sos": FULL[0], "x": noise(rng, 20)})
+
+
 # At length
 
 

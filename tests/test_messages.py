@@ -12,6 +12,13 @@ B, A = [0.5, 0.2], [1.0, -0.8]
 MISTAKES = {
     "axis by name": (lambda: sigrnn.lfilter(B, A, X, axis="time"), TypeError, "axis must be a whole number, got 'time'"),
     "no steady state": (lambda: sigrnn.lfilter_zi([1.0], [1.0, -1.0]), np.linalg.LinAlgError, "pole at z = 1"),
+    "no coefficients": (lambda: sigrnn.lfilter_zi([], []), ValueError, "at least one nonzero `a`"),
+    "no coefficients, in a gradient": (
+        lambda: sigrnn.jvp(sigrnn.filtfilt, ([1.0], [], X), ([1.0], None, None)),
+        ValueError,
+        "`a` must have at least one coefficient",
+    ),
+    "a section without a[0]": (lambda: sigrnn.sosfilt_zi([[1.0, 0, 0, 0, 1, 0]]), ValueError, r"sos\[:, 3\] has a zero"),
     "text for numbers": (lambda: sigrnn.nlfilter(B, A, X, bias="x"), NotImplementedError, "which b, a, x, zi and bias make"),
     "complex layers": (lambda: sigrnn.rnn(X[:, None] + 1j, [[1.0]], [[0.5]]), NotImplementedError, "x and the weights"),
     "time and channels swapped": (
@@ -42,6 +49,11 @@ MISTAKES = {
     "taps": (lambda: adaptive.NLMS(2.5, 0.5), TypeError, "n_taps must be a whole number, got 2.5"),
     "process noise": (lambda: adaptive.KalmanFilter(4, "a", 0.1), TypeError, "process must be a number.* got 'a'"),
     "negative process noise": (lambda: adaptive.KalmanFilter(4, -1, 0.1), ValueError, "process must be .* got -1"),
+    "dtype by another name": (
+        lambda: adaptive.FDAF(4, 0.5, dtype="full"),
+        TypeError,
+        "dtype must be float32 or float64, got 'full'",
+    ),
     "step size": (lambda: adaptive.LMS(4, "a"), TypeError, "mu must be a number, got 'a'"),
     "an array for a number": (lambda: sigrnn.FIR(X), TypeError, r"n_taps must be a whole number, got an array of shape \(50,\)"),
     "nothing for a signal": (lambda: sigrnn.lfilter(B, A, None), ValueError, "x must be at least 1-D, got None"),

@@ -164,7 +164,7 @@ def sosfilt_jvp(arguments: Named, tangents: Named) -> tuple[Any, Any]:
     layout = state_layout(own, y.shape, axis)[0]
     z, dz = (_full_state(c, own, layout, y, axis, kind) for c in (zi, tangents.get("zi")))
     dx = np.array(np.broadcast_to(tangents.get("x", 0.0), y.shape), kind)
-    dsos = tangents.get("sos", np.zeros_like(sos))
+    dsos = np.reshape(tangents.get("sos", np.zeros_like(sos)), sos.shape)  # of one section: (6,)
     final = np.empty(layout, kind)
     for s in range(own[0]):
         section = {"b": sos[..., s, :3], "a": sos[..., s, 3:], "x": x, "axis": axis, "zi": z[s], "method": method}

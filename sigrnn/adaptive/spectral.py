@@ -85,7 +85,10 @@ class SpectralFilter(SteppedFilter):
         self._block, self._part, self._alternate = block, part, alternate
         self._parts = -(-count_of(n_taps, "n_taps") // part)
         self._size: int | None = None
-        kind = np.dtype(F8 if dtype is None else dtype)
+        try:
+            kind = np.dtype(F8 if dtype is None else dtype)
+        except TypeError:
+            raise TypeError(f"dtype must be float32 or float64, got {dtype!r}") from None
         if kind.char not in "fd":
             raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
         self._single = kind.char == "f"
