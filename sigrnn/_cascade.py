@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ SHARE = 1 << 20  # samples for a thread at a time: what is found ahead takes no 
 TRIES = 4  # lengths tried before a filter is taken as one without safe blocks
 KEPT = 8  # sets of blocks a filter keeps, for signals of different length
 DEEPEST = 4  # sections run together: more do not fit the registers
+NOWHERE = np.empty((1, 0, 1, 1))  # for states nobody asks for
+NOTHING = np.empty((0, 0, 0)), np.empty((0, 0, 0, 0, 0))  # likewise
 MANY = 8  # channels from which lanes of channels beat blocks of time
 
 
@@ -93,7 +96,7 @@ class Cascade:
             length = max(least, samples // (lanes * stretches) // 4 * 4)
             if length % 64 == 0 and length - 4 >= least:
                 length -= 4  # rows a power of two apart would share the sets of the cache
-            block = self._entered(length)
+            block = self.entered(length)
             if block is not None:
                 return block
             least = self._safe_from(length + 4, longest)  # the norm swings: safe at one length, not at the next
@@ -108,7 +111,8 @@ class Cascade:
             least = least and shortest()(b, a, np.empty((states, states)), least, 4, longest)
         return least
 
-    def _entered(self, length: int) -> Block | None:
+    def entered(self, length: int) -> Block | None:
+        """Blocks of this length; None if they are not safe."""
         from sigrnn._kernels.blocks import entry
 
         parts, states = self._parts(), self.depth * self.order
@@ -198,16 +202,25 @@ def run_long(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
         cascade.one(x[done:], y[done:], z.reshape(-1))
 
 
-def run_blocks(cascade: Cascade, block: Block, x: Array, y: Array, z: Array) -> None:
-    """A whole number of stretches, one after the other; those with NaN or inf on the way go sample after sample."""
+def run_blocks(cascade: Cascade, block: Block, x: Array, y: Array, z: Array, entries: Array | None = None) -> None:
+    """A whole number of stretches, one after the other; those with NaN or inf on the way go sample after sample.
+
+    entries : (stretches, S / D, D P, lanes), filled with the states before each block; where there are none, but the first, NaN.
+    """
     lanes = loops().LANES
     stretch, kernel, done = block.length * lanes, cascade.kernel("blocked", y.dtype.char), 0
     scratch = np.empty(stretch), np.empty((cascade.depth, cascade.order, lanes)), np.empty_like(z)
     while done < len(x):
-        done += kernel(cascade.b, cascade.a, block.g, block.power, x[done:], y[done:], z, *scratch)
-        plain = slice(done, done + stretch)
-        cascade.one(x[plain], y[plain], z.reshape(-1))
-        done = plain.stop
+        into = NOWHERE if entries is None else entries[done // stretch :]
+        done += kernel(cascade.b, cascade.a, block.g, block.power, x[done:], y[done:], z, into, *scratch)
+        if done < len(x):
+            plain = slice(done, done + stretch)
+            if entries is not None:
+                into = entries[done // stretch :]
+                into[0] = np.nan
+                into[0, ..., 0] = z.reshape(into.shape[1:3])
+            cascade.one(x[plain], y[plain], z.reshape(-1))
+            done = plain.stop
 
 
 def run_together(cascade: Cascade, block: Block, x: Array, y: Array, z: Array, size: int) -> bool:
@@ -236,22 +249,31 @@ def run_together(cascade: Cascade, block: Block, x: Array, y: Array, z: Array, s
     return False
 
 
-def run_lanes(cascade: Cascade, x: Array, y: Array, z: Array | None) -> None:
-    """Channels in the lanes of vectors, a group of them at a time."""
+def run_lanes(cascade: Cascade, x: Array, y: Array, z: Array | None, keep: tuple[Array, Array] = NOTHING) -> None:
+    """Channels in the lanes of vectors, a group of them at a time.
+
+    keep : (groups, tiles, AREA) for the tiles of x, (groups, tiles, S, P, lanes) for the states before each.
+    """
     lanes = loops().LANES
     groups = -(-len(x) // lanes)
     b, a = cascade.in_lanes(groups, lanes)
     state = (
         np.zeros((groups, *cascade.b.shape[-2:-1], cascade.order, lanes)) if z is None else in_lanes(z, groups, lanes)
     )
-    kernel, parts = cascade.kernel("channels", y.dtype.char), min(get_workers(), groups)
-    if parts == 1:
-        kernel(b, a, x, y, state, 0, groups)
-    else:
-        bounds = [groups * i // parts for i in range(parts + 1)]
-        share([partial(kernel, b, a, x, y, state, *part) for part in pairwise(bounds)], 0.5 * x.size)
+    kernel = cascade.kernel("channels", y.dtype.char)
+    by_group(lambda low, high: kernel(b, a, x, y, state, low, high, *keep), groups, x.size)
     if z is not None:
         z[...] = state.transpose(0, 3, 1, 2).reshape(groups * lanes, *z.shape[1:])[: len(z)]
+
+
+def by_group(run: Callable[[int, int], None], groups: int, samples: int) -> None:
+    """Run groups low to high - 1, on as many threads as are allowed."""
+    parts = min(get_workers(), groups)
+    if parts == 1:
+        run(0, groups)
+    else:
+        bounds = [groups * i // parts for i in range(parts + 1)]
+        share([partial(run, *part) for part in pairwise(bounds)], 0.5 * samples)
 
 
 def in_lanes(c: Array, groups: int, lanes: int) -> Array:

@@ -59,6 +59,7 @@ class Layer:
         self, kind: Any, w_ih: Array, w_hh: Array, b_ih: Array | None, b_hh: Array | None, peephole: Array | None
     ) -> None:
         self.kind, self.dtype = kind, w_hh.dtype
+        self._entries: dict[tuple[str, bool], Any] = {}
         self.gates = GATES.get(kind, 1) if isinstance(kind, str) else 1
         self.inputs, self.hidden = w_ih.shape[1], w_hh.shape[1]
         self.width = 16 if self.dtype == np.float32 and self.hidden > 8 else 8
@@ -108,9 +109,12 @@ class Layer:
     def kernel(self, direction: str, alone: bool) -> Any:
         return loops().runner(direction, self.kind, self.dtype.char, self.width, alone)
 
-    def entry(self, alone: bool) -> Any:
+    def entry(self, alone: bool, direction: str = "forward") -> Any:
         """The way forward, with less checks at each call."""
-        return loops().entry_point(self.kernel("forward", alone))
+        known = self._entries.get((direction, alone))
+        if known is None:
+            known = self._entries[direction, alone] = loops().entry_point(self.kernel(direction, alone))
+        return known
 
     def rest(self, batch: int, alone: bool, steps: int = 0, taped: bool = False) -> Run:
         """Memory for a run, at rest; an odd sequence, if not `alone`, gets another beside it, that sees zeros."""
@@ -136,7 +140,7 @@ class Layer:
         steps, batch = x.shape[:2]
         run = self.rest(batch, alone, steps, taped)
         self.start(run, h0, c0)
-        kernel = self.kernel("taped" if taped else "forward", alone)
+        kernel = self.entry(alone, "taped" if taped else "forward")
         kernel(self.forward_weights, self.peepholes, x, *run, h)
         if not taped:
             return Run(run.s[:1], run.c[:1], run.tape)
@@ -248,7 +252,10 @@ class Runs:
         def run(i: int, part: slice) -> None:
             self.runs[i] = layer.run(x[:, part], h0[part], c0[part], self.h[part], taped, batch == 1)
 
-        share([partial(run, i, part) for i, part in enumerate(self.parts)], self.work)
+        if len(self.parts) == 1:
+            run(0, self.parts[0])
+        else:
+            share([partial(run, i, part) for i, part in enumerate(self.parts)], self.work)
 
     def states(self, ends: Array | None) -> tuple[Array, Array]:
         """h and c after so many steps of each sequence, or after all, (B, H)."""

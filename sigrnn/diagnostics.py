@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn._adjoint.linear import Rows
 from sigrnn._adjoint.nonlinear import excitation, feed_back
 from sigrnn._adjoint.recurrent import kind_of
+from sigrnn._adjoint.reverse import Rows
 from sigrnn._apply import matched
 from sigrnn._arrays import F8, Array, signal, time_axis, whole
 from sigrnn._layers import Layer, Run

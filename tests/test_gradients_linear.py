@@ -173,7 +173,81 @@ def test_value_is_that_of_the_function(rng, shape):
     axis = int(np.argmax(shape))
     x = noise(rng, shape)
     assert_same(vjp(lfilter, B3, A3, x, axis)[0], lfilter(B3, A3, x, axis))
+    assert_same(vjp(lfilter, B3[:1], A3[:2], x, axis)[0], lfilter(B3[:1], A3[:2], x, axis))
     assert_close(vjp(sosfilt, SECTIONS, x, axis)[0], sosfilt(SECTIONS, x, axis))
+
+
+def assert_alike(actual, desired):
+    """Equal up to rounding where finite, the same elsewhere."""
+    finite = np.isfinite(desired)
+    np.testing.assert_array_equal(np.where(finite, 0.0, actual), np.where(finite, 0.0, desired))
+    assert_close(np.where(finite, actual, 0.0), np.where(finite, desired, 0.0), 1e5)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("bad", [None, np.nan, np.inf, 1e300])
+def test_stretches_are_the_plain_recurrence(rng, order, bad):
+    """Long channels, cut into blocks, against sample after sample; with what is not finite, or soon will not be."""
+    b, a = stable(rng, order)
+    x, dy = noise(rng, (3, 20_011)), noise(rng, (3, 20_011))
+    zi, dzf = noise(rng, (3, order)), noise(rng, (3, order))
+    if bad is not None:
+        x[-1, 9000], dy[0, 11_000] = bad, bad
+    results = []
+    for method in ("auto", "sequential"):
+        (y, zf), pullback = vjp(lfilter, b, a, x, zi=zi, method=method)
+        with np.errstate(all="ignore"):
+            results.append((y, zf, *pullback((dy, dzf))))
+    for mine, plain in zip(*results, strict=True):
+        assert_alike(mine, plain)
+
+
+@pytest.mark.parametrize("bad", [None, np.nan, np.inf])
+def test_stretches_of_sections_are_the_plain_recurrence(rng, bad):
+    x, dy = noise(rng, (3, 20_011)), noise(rng, (3, 20_011))
+    zi, dzf = noise(rng, (len(SECTIONS), 3, 2)), noise(rng, (len(SECTIONS), 3, 2))
+    if bad is not None:
+        x[2, 9000], dy[0, 11_000] = bad, bad
+    results = []
+    for method in ("auto", "sequential"):
+        (y, zf), pullback = vjp(sosfilt, SECTIONS, x, zi=zi, method=method)
+        with np.errstate(all="ignore"):
+            results.append((y, zf, *pullback((dy, dzf))))
+    for mine, plain in zip(*results, strict=True):
+        assert_alike(mine, plain)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("bad", [None, np.nan, np.inf])
+def test_channels_in_lanes_are_each_by_itself(rng, axis, bad):
+    """More channels than a group has lanes, more samples than a tile."""
+    x, dy = noise(rng, (21, 700)), noise(rng, (21, 700))
+    sections_zi, sections_dzf = noise(rng, (len(SECTIONS), 21, 2)), noise(rng, (len(SECTIONS), 21, 2))
+    zi, dzf = noise(rng, (21, 2)), noise(rng, (21, 2))
+    if bad is not None:
+        x[17, 300], dy[3, 400] = bad, bad
+
+    def laid(c):
+        return c if axis == 1 else np.ascontiguousarray(np.moveaxis(c, -1, -2))
+
+    for f, given, states, own in (
+        (lfilter, (B3, A3), (zi, dzf), lambda z, c: z[c]),
+        (sosfilt, (SECTIONS,), (sections_zi, sections_dzf), lambda z, c: z[:, c]),
+    ):
+        (y, zf), pullback = vjp(f, *given, laid(x), axis=axis, zi=laid(states[0]))
+        *coefs, dx, dzi = pullback((laid(dy), laid(states[1])))
+        alone = []
+        for c in range(len(x)):
+            (y_c, zf_c), pullback = vjp(f, *given, x[c], zi=own(states[0], c), method="sequential")
+            alone.append((y_c, zf_c, *pullback((dy[c], own(states[1], c)))))
+        with np.errstate(invalid="ignore"):
+            for mine, theirs in zip(coefs, zip(*(row[2:-2] for row in alone), strict=True), strict=True):
+                assert_alike(mine, sum(theirs))
+        for c, row in enumerate(alone):
+            assert_alike(laid(y)[c], row[0])
+            assert_alike(own(laid(zf), c), row[1])
+            assert_alike(laid(dx)[c], row[-2])
+            assert_alike(own(laid(dzi), c), row[-1])
 
 
 def test_against_sums_written_out(rng):

@@ -17,213 +17,97 @@ A rule `*_vjp(arguments)` gives the value and a function from gradients of the v
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from sigrnn import _cascade
-from sigrnn._adjoint.memory import PIECE, pool, room
+from sigrnn._adjoint.chain import ORDER, Beside, Chain, Together
+from sigrnn._adjoint.reverse import Reverse, Rows
 from sigrnn._apply import inner, matched, state_given, state_layout, state_rows
 from sigrnn._arrays import F8, Array, signal, time_axis, time_back, time_last
-from sigrnn._cascade import MANY, Cascade
-from sigrnn.linear import (
-    coefficients,
-    known_recursion,
-    lfilter,
-    lfilter_tv,
-    normalised,
-)
+from sigrnn.linear import check_method, coefficients, known_recursion, lfilter, lfilter_tv, normalised, weak
 
 Named = dict[str, Any]
 Pull = Callable[..., Named]
-
-LEAST = 128  # samples of a channel, however many channels there are
-
-
-class Rows:
-    """A signal as (channels, samples), either of them contiguous in memory, and back.
-
-    A signal with time along its first axis stays as it lies if `beside` allows it; others have time last, copied if
-    need be.
-    """
-
-    def __init__(self, shape: tuple[int, ...], axis: int, beside: bool) -> None:
-        self.shape, self.axis, self.samples = shape, axis, shape[axis]
-        self.channels = math.prod(shape[:axis] + shape[axis + 1 :])
-        self.beside = beside and math.prod(shape[:axis]) == 1 and self.channels >= MANY
-
-    def of(self, x: Array) -> Array:
-        """A signal as rows, a view if possible."""
-        if self.beside:
-            return np.ascontiguousarray(x).reshape(self.samples, self.channels).T
-        return np.ascontiguousarray(time_last(x, self.axis)).reshape(self.channels, self.samples)
-
-    def copies(self, signals: Sequence[Array], dtype: np.dtype[Any]) -> list[Array]:
-        """Signals as rows of their own, in one piece of memory."""
-        channels = self.shape[: self.axis] + self.shape[self.axis + 1 :]
-        kept = pool.borrow((len(signals), *(self.shape if self.beside else (*channels, self.samples))), dtype)
-        for copy, x in zip(kept, signals, strict=True):
-            full = x if x.shape == self.shape else np.broadcast_to(x, self.shape)
-            copy[...] = full if self.beside else time_last(full, self.axis)
-        if self.beside:
-            return [copy.reshape(self.samples, self.channels).T for copy in kept]
-        return [copy.reshape(self.channels, self.samples) for copy in kept]
-
-    def empty(self, samples: int, dtype: np.dtype[Any]) -> Array:
-        return (
-            pool.borrow((samples, self.channels), dtype).T
-            if self.beside
-            else pool.borrow((self.channels, samples), dtype)
-        )
-
-    def scratch(self, slot: int, samples: int, dtype: np.dtype[Any]) -> Array:
-        """Rows in memory that the next caller with this slot overwrites."""
-        memory = room(slot, self.channels * samples * (dtype.itemsize // 8)).view(dtype)
-        return memory.reshape(samples, self.channels).T if self.beside else memory.reshape(self.channels, samples)
-
-    def back(self, rows: Array) -> Array:
-        """Rows as a signal."""
-        if self.beside:
-            return rows.T.reshape(self.shape)
-        channels = self.shape[: self.axis] + self.shape[self.axis + 1 :]
-        return time_back(rows.reshape(*channels, self.samples), self.axis)
-
-    def pieces(self, *cascades: Cascade) -> list[slice]:
-        """Stretches of time to take one after the other, long enough for blocks if the filters have any."""
-        if not self.samples:
-            return []
-        size = max(LEAST, PIECE // max(self.channels, 1))
-        if self.samples > size and self.channels < MANY:
-            lanes = _cascade.loops().LANES
-            blocks = [c.block(size) or c.block(self.samples) for c in cascades]
-            size = max([size, *(4 * lanes * block.length for block in blocks if block is not None)])
-        count = -(-self.samples // size)
-        size = -(-self.samples // count)
-        return [slice(i, min(i + size, self.samples)) for i in range(0, self.samples, size)]
-
-
-class Reverse:
-    """One filter over reversed time, from piece to piece, and the sums for its coefficients.
-
-    b, a : (K + 1,) or (C, K + 1), normalised. tail : (C, K), what v is after the last sample.
-    """
-
-    def __init__(self, b: Array, a: Array, tail: Array, rows: Rows, size: int, method: str) -> None:
-        self.rows, self.method = rows, "auto" if method == "fft" else method
-        kind = tail.dtype
-        self.b, a = np.ascontiguousarray(np.atleast_2d(b.conj())), a.conj()
-        self.db, self.da = np.zeros(self.b.shape, kind), np.zeros(self.b.shape, kind)
-        self.v = rows.scratch(0, size + tail.shape[1], kind)
-        self.poles = poles(a)
-        self.a = a
-        self.resume(tail)
-
-    def resume(self, tail: Array) -> None:
-        """Go on with this v after the next piece."""
-        self.tail = tail
-        self.state: Array | None = None  # what it means to the recursion, found when that runs
-
-    def _state(self) -> Array:
-        order = self.tail.shape[1]
-        state = np.zeros((len(self.tail), 1, order), self.tail.dtype)
-        for p in range(order):
-            state[:, 0, p] = -(self.a[..., p + 1 :] * self.tail[:, : order - p]).sum(axis=1)
-        return state
-
-    def run(self, x: Array, y: Array, dy: Array, dx: Array) -> None:
-        """Fill dx, which may be dy, for a piece that ends where the last one began."""
-        samples, order = dy.shape[1], self.tail.shape[1]
-        v = self.v[:, : samples + order]
-        v[:, samples:] = self.tail
-        now, last = v[:, :samples][:, ::-1], dy[:, ::-1]
-        if self.poles is None or dy.dtype != v.dtype:
-            now[...] = last
-            last = now
-        if self.poles is not None:
-            self.state = self._state() if self.state is None else self.state
-            _cascade.run(self.poles, last, now, self.state, self.method)
-        self.tail = v[:, :order].copy()
-        self.sums(v, x, y, dx)
-
-    def sums(self, v: Array, x: Array, y: Array, dx: Array) -> None:
-        """Fill dx, and add to db and da, for a piece of v with what follows it."""
-        if v.dtype != F8:
-            self._complex_sums(v, x, y, dx)
-            return
-        hop = 1
-        if self.rows.beside:  # channels beside each other are one long row, its samples a hop apart
-            hop = len(v)
-            v, x, y, dx = (c.T.reshape(1, -1) for c in (v, x, y, dx))
-        kernel, scratch = correlate()
-        kernel(dx.dtype.char)(v, x, y, self.b, dx, self.db, self.da, hop, scratch(self.b.shape[1]))
-
-    def _complex_sums(self, v: Array, x: Array, y: Array, dx: Array) -> None:
-        samples, axis = x.shape[1], None if len(self.b) == 1 else 1
-        slope = np.zeros(x.shape, v.dtype)
-        for m in range(self.b.shape[1]):
-            late = v[:, m : m + samples]
-            slope += self.b[:, m : m + 1] * late
-            self.db[:, m] += (x.conj() * late).sum(axis=axis)
-            self.da[:, m] -= (y.conj() * late).sum(axis=axis)
-        dx[...] = slope
-
-
-@cache
-def correlate() -> Any:
-    """The compiled sums; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels import correlations
-
-    return correlations.correlate, correlations.scratch
-
-
-def poles(a: Array) -> Cascade | None:
-    """1/A for all channels (K + 1,) or each (C, K + 1), ready to run; None if there is no feedback."""
-    if not a[..., 1:].any():
-        return None
-    if a.ndim == 1 and a.dtype == F8:
-        return known_recursion(np.ones(1).tobytes(), a.tobytes())
-    one = np.zeros_like(a)
-    one[..., 0] = 1.0
-    return Cascade(one[..., None, :], np.ascontiguousarray(a)[..., None, :], "direct")
+Way = Callable[[Array, Array], tuple[Array, Reverse]]
 
 
 def lfilter_vjp(arguments: Named) -> tuple[Any, Pull]:
     b, a = (coefficients(np.array(arguments[name]), name) for name in ("b", "a"))  # copies: the user may change theirs
-    x = signal(arguments["x"])
-    zi, method = arguments["zi"], arguments["method"]
-    value = lfilter(b, a, x, arguments["axis"], zi, method=method)
+    x, zi = signal(arguments["x"]), arguments["zi"]
+    value, way = through_again(b, a, x, arguments) or through_kept(b, a, x, arguments)
     y = value if zi is None else value[0]
-    axis, dtype, kind, shape = time_axis(arguments["axis"], y), y.dtype, inner(y.dtype), y.shape
-    normal = normalised(b, a, dtype, fir=False)
-    (bb, aa), _ = matched({"b": normal[0], "a": normal[1]}, 1, x, axis)
-    rows = Rows(shape, axis, bb.ndim == 1)
-    fir = a.shape[-1] == 1  # then nothing asks for y
-    kept = rows.copies([x] if fir else [x, y], dtype)
-    kept_x, kept_y = kept[0], kept[-1]
-    own = bb.shape[-1:]
-    state = own[0] - 1
+    axis, kind, shape = time_axis(arguments["axis"], y), inner(y.dtype), y.shape
+    normal = normalised(b, a, y.dtype, fir=False)
+    state = normal[0].shape[-1] - 1
 
     def pull(dy: Array, dzf: Array | None = None) -> Named:
-        tail = tail_of(dzf, (state,), shape, axis, kind)
-        pole = poles(aa)
-        parts = rows.pieces(*[] if pole is None else [pole])
-        reverse = Reverse(bb, aa, tail, rows, max((p.stop - p.start for p in parts), default=0), method)
-        dy, dx = rows.of(dy), rows.empty(rows.samples, dtype)
-        for part in reversed(parts):
-            reverse.run(kept_x[:, part], kept_y[:, part], dy[:, part], dx[:, part])
-        db, da = of_channels((reverse.db, reverse.da), bb.ndim, shape, axis)
+        dx, reverse = way(dy, tail_of(dzf, (state,), shape, axis, kind))
+        db, da = of_channels((reverse.db, reverse.da), max(b.ndim, a.ndim), shape, axis)
         db, da = denormalised(db, da, *normal, a[..., :1])
         dzi = state_given(reverse.tail, (state,), shape, axis)
         return {
             "b": summed(db[..., : b.shape[-1]], b.shape),
             "a": summed(da[..., : a.shape[-1]], a.shape),
-            "x": summed(rows.back(dx), x.shape),
+            "x": summed(dx, x.shape),
             "zi": None if zi is None else of_state(dzi, zi, (state,), shape, axis),
         }
 
     return value, pull
+
+
+def through_kept(b: Array, a: Array, x: Array, arguments: Named) -> tuple[Any, Way]:
+    """The filter, its input and output kept; from dy and v after the last sample to dx, and the filter's reverse."""
+    axis, zi, method = arguments["axis"], arguments["zi"], arguments["method"]
+    value = lfilter(b, a, x, axis, zi, method=method)
+    y = value if zi is None else value[0]
+    axis, dtype = time_axis(axis, y), y.dtype
+    normal = normalised(b, a, dtype, fir=False)
+    (bb, aa), _ = matched({"b": normal[0], "a": normal[1]}, 1, x, axis)
+    rows = Rows(y.shape, axis, bb.ndim == 1)
+    kept = rows.copies([x] if a.shape[-1] == 1 else [x, y], dtype)  # a filter without feedback does not ask for y
+
+    def back(dy: Array, tail: Array) -> tuple[Array, Reverse]:
+        reverse, dx = Reverse(bb, aa, tail, rows, method), rows.empty(rows.samples, dtype)
+        reverse.whole(kept[0], kept[-1], rows.of(dy), dx)
+        return rows.back(dx), reverse
+
+    return value, back
+
+
+def through_again(b: Array, a: Array, x: Array, arguments: Named) -> tuple[Any, Way] | None:
+    """The same for long or many channels and orders up to 2, which find the output again: cheaper than to keep it.
+
+    A million samples of order 2, value and all gradients: 3.3 instead of 4.5 ms; 32 channels of them: 4.6 instead of 6.
+    """
+    zi, method = arguments["zi"], arguments["method"]
+    dtype = np.result_type(b, a, x) if zi is None else np.result_type(b, a, x, weak(zi))
+    if dtype.char not in "fd" or b.ndim != 1 or a.ndim != 1 or method == "sequential":
+        return None
+    if not 1 < max(len(b), len(a)) <= ORDER + 1 or not a[1:].any() or not a[0]:
+        return None
+    check_method(method, False)
+    axis = time_axis(arguments["axis"], x)
+    whole = known_recursion(b.astype(F8).tobytes(), a.astype(F8).tobytes())
+    rows = Rows(x.shape, axis, True)
+    if whole is None or not (Beside.serves(whole, dtype, rows, method) or Together.serves(whole, rows)):
+        return None
+    own = (whole.order,)
+    state = np.zeros((rows.channels, *own)) if zi is None else state_rows(zi, own, x, axis, F8)
+    chain, y = (
+        Chain(whole, whole.b, whole.a, x.astype(dtype, copy=False), rows, method),
+        rows.empty(rows.samples, dtype),
+    )
+    chain.forward(y, state[:, None])
+    zf = state_given(state, own, x.shape, axis).astype(dtype, copy=False)
+
+    def back(dy: Array, tail: Array) -> tuple[Array, Reverse]:
+        dx = rows.empty(rows.samples, dtype)
+        (reverse,) = chain.pull(rows.of(dy), dx, tail[:, None])
+        return rows.back(dx), reverse
+
+    return rows.back(y) if zi is None else (rows.back(y), zf), back
 
 
 def lfilter_jvp(arguments: Named, tangents: Named) -> tuple[Any, Any]:

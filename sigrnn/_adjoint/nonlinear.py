@@ -18,8 +18,6 @@ import numpy as np
 from sigrnn._adjoint.linear import (
     Named,
     Pull,
-    Reverse,
-    Rows,
     denormalised,
     normal_tangents,
     of_channels,
@@ -27,6 +25,7 @@ from sigrnn._adjoint.linear import (
     summed,
     tail_of,
 )
+from sigrnn._adjoint.reverse import Reverse, Rows
 from sigrnn._apply import inner, matched, state_given
 from sigrnn._arrays import F8, Array, signal, time_axis
 from sigrnn._cascade import in_lanes
@@ -53,9 +52,8 @@ def nlfilter_vjp(arguments: Named, total: bool = True) -> tuple[Any, Pull]:
     state = bb.shape[-1] - 1
 
     def pull(dy: Array, dzf: Array | None = None) -> Named:
-        parts = rows.pieces()
-        size = max((p.stop - p.start for p in parts), default=0)
-        reverse = Returned(bb, aa, tail_of(dzf, (state,), shape, axis, F8), rows, size, total)
+        parts = rows.pieces(0, rows.samples)
+        reverse = Returned(bb, aa, tail_of(dzf, (state,), shape, axis, F8), rows, total)
         dy, dx, delta = rows.of(dy), rows.empty(rows.samples, dtype), rows.empty(rows.samples, dtype)
         for part in reversed(parts):
             known_by = kept_y if e is None else e
@@ -84,17 +82,16 @@ def nlfilter_partial(arguments: Named) -> tuple[Any, Pull]:
 class Returned(Reverse):
     """The transposed nonlinear filter, from piece to piece, and the sums for its coefficients and bias."""
 
-    def __init__(self, b: Array, a: Array, tail: Array, rows: Rows, size: int, feedback: bool) -> None:
+    def __init__(self, b: Array, a: Array, tail: Array, rows: Rows, feedback: bool) -> None:
         a = np.atleast_2d(a)
-        super().__init__(b, np.zeros_like(a), tail, rows, size, "auto")
+        super().__init__(b, np.zeros_like(a), tail, rows, "auto")
         self.feedback = a if feedback and a[:, 1:].any() else None
         self.total = np.zeros(len(tail))
 
     def back(self, x: Array, y: Array, slope: Array, dy: Array, dx: Array) -> Array:
         """Fill dx for a piece that ends where the last one began; delta."""
         samples, order = dy.shape[1], self.tail.shape[1]
-        v = self.v[:, : samples + order]
-        v[:, samples:] = self.tail
+        v = self.with_tail(samples)
         if self.feedback is None:
             np.multiply(slope, dy, out=v[:, :samples])
         else:

@@ -14,7 +14,7 @@ from numba.extending import overload
 
 from sigrnn._kernels.activations import pair
 from sigrnn._kernels.jit import device, once
-from sigrnn._kernels.vec import load, pointer, prefetch, spread, stack, store
+from sigrnn._kernels.vec import load, pointer, prefetch, prefetch_later, spread, stack, store
 
 LANES = 16  # two AVX-512 registers or four AVX ones hide the latency of the recurrence; 8 and 32 lanes were slower
 LINE = 8  # samples of a cache line
@@ -64,6 +64,16 @@ def feedforward(order, b, a, z, c, s, x):
     return y
 
 
+@device
+def feedback(order, b, a, z, c, s, x):
+    """Transposed form of 1/A: y = z[0] + x,  z[p] <- z[p+1] - a[p+1] y; `b` is not read."""
+    y = z[s] + x
+    for p in range(order - 1):
+        z[s + p] = z[s + p + 1] - y * a[c + p + 1]
+    z[s + order - 1] = (0.0 - a[c + order]) * y
+    return y
+
+
 def excited(g: Any) -> Any:
     """The direct form with an activation: e = z[0] + b[0] x + bias, y = g(e); `a[0]` holds the bias."""
 
@@ -98,7 +108,12 @@ class Recurrence(NamedTuple):
     fused: bool = False
 
 
-STEPS = {"direct": Recurrence(direct_form), "sections": Recurrence(biquad), "taps": Recurrence(feedforward)}
+STEPS = {
+    "direct": Recurrence(direct_form),
+    "sections": Recurrence(biquad),
+    "taps": Recurrence(feedforward),
+    "poles": Recurrence(feedback),
+}
 
 
 @once
@@ -115,21 +130,53 @@ def copy(source, target):
             target[p, q] = source[p, q]
 
 
+class Soon(NamedTuple):
+    """A tile that comes next, for the first-level cache."""
+
+    at: Any
+    first: int  # its first element
+    step: int  # elements from row to row
+
+
+class Later(NamedTuple):
+    """One that comes after more than fits that cache, for the second-level one."""
+
+    at: Any
+    first: int
+    step: int
+
+
+def ask_for(tile: Any, n: int) -> None:
+    """Ask memory for row n of a tile to come."""
+
+
+@overload(ask_for, inline="always")
+def _ask_for(tile, n):
+    ask_memory = prefetch if tile.instance_class is Soon else prefetch_later
+
+    def ask_for(tile, n):
+        for i in range(0, LANES, LINE):
+            ask_memory(tile.at, tile.first + n * tile.step + i)
+
+    return ask_for
+
+
 def ask(coming: Any, n: int) -> None:
-    """Ask memory for row n of the tiles coming next: none (), or (first element, offset, stride) of two."""
+    """The same for up to three tiles, a tuple."""
 
 
 @overload(ask, inline="always")
 def _ask(coming, n):
-    if len(coming) == 0:
-        return lambda coming, n: None
+    def two(coming, n):
+        ask_for(coming[0], n)
+        ask_for(coming[1], n)
 
-    def ask(coming, n):
-        for i in range(0, LANES, LINE):
-            prefetch(coming[0][0], coming[0][1] + n * coming[0][2] + i)
-            prefetch(coming[1][0], coming[1][1] + n * coming[1][2] + i)
+    def three(coming, n):
+        ask_for(coming[0], n)
+        ask_for(coming[1], n)
+        ask_for(coming[2], n)
 
-    return ask
+    return [lambda coming, n: None, lambda coming, n: ask_for(coming[0], n), two, three][len(coming)]
 
 
 @device
@@ -170,13 +217,14 @@ def sweep_any(step, b, a, z, tile, stride, count):
 
 
 @device
-def final_states(states, room, g, tile, z, count, like):
+def final_states(states, room, g, tile, z, count, like, coming):
     """z[p] = sum_n g[n, p] tile[n]: the state at the end of each lane's block, had it been entered at rest."""
     zz = stack(room, like)
     for p in range(states):
         zz[p] = like
     for n in range(count):
         x = load(tile, n * LANES, like)
+        ask(coming, n)
         for p in range(states):
             zz[p] = zz[p] + spread(g[n, p], like) * x
     for p in range(states):

@@ -75,6 +75,7 @@ def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool 
     return compiled
 
 
+@cache
 def entry_point(compiled: Any) -> Any:
     """The compiled code of a kernel without the search for a signature, 0.1 us less a call; it still checks dtypes."""
     (result,) = compiled.overloads.values()

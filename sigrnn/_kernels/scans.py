@@ -11,7 +11,7 @@ from typing import Any
 from numba import types
 
 from sigrnn._kernels.activations import label
-from sigrnn._kernels.filters import LANES, LINE, copy, final_states, recurrence, sweep, sweep_any
+from sigrnn._kernels.filters import LANES, LINE, Later, Soon, copy, final_states, recurrence, sweep, sweep_any
 from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, strided
 from sigrnn._kernels.vec import ROWS, lanes, load, pointer, prefetch, stack, store, transpose
 
@@ -73,17 +73,17 @@ def to_lanes(at, hop, along, rows, tile, ahead):
     """tile[n, k] = at[k hop + n along], along = 1 or -1, in 4 x 4 transposes.
 
     Four streams at a time: sixteen would evict each other from the cache when they lie a power of two apart. Streams
-    are too short for the hardware to see where they go, so what lies `ahead` is asked for (0.75 against 1.03 ms for a
-    million samples of order 2, 1.0 against 1.6 ms of order 8).
+    are too short for the hardware to see where they go, so what lies `ahead` is asked for; 0: by others.
     """
     back = ROWS - 1 if along < 0 else 0
     for first in range(0, rows, TILE):
         for k in range(0, LANES, ROWS):
             for n in range(first, min(first + TILE, rows), ROWS):
                 transpose(at, k * hop + n * along - back, hop, tile, (n + back) * LANES + k, along * LANES)
-                if n % LINE == 0:
+                if ahead and n % LINE == 0:
+                    later = ahead if k + ROWS == LANES else 0
                     for j in range(k, k + ROWS):
-                        prefetch(at, j * hop + n * along + ahead)
+                        prefetch(at, (j + ROWS) % LANES * hop + n * along + later)
 
 
 @device
@@ -94,19 +94,20 @@ def from_lanes(tile, rows, at, hop, along, ahead):
         for k in range(0, LANES, ROWS):
             for n in range(first, min(first + TILE, rows), ROWS):
                 transpose(tile, (n + back) * LANES + k, along * LANES, at, k * hop + n * along - back, hop)
-                if n % LINE == 0:
+                if ahead and n % LINE == 0:
+                    later = ahead if k + ROWS == LANES else 0
                     for j in range(k, k + ROWS):
-                        prefetch(at, j * hop + n * along + ahead)
+                        prefetch(at, (j + ROWS) % LANES * hop + n * along + later)
 
 
 @device
-def gather(x, c, width, start, count, tile, like):
-    """tile[n, k] = x[c + k, start + n]; lanes beyond `width` are zero."""
+def gather(x, c, width, start, count, tile, like, way=1):
+    """tile[n, k] = x[c + k, start + n]; lanes beyond `width` are zero; `way` -1: the tile before comes next."""
     across, along = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize
     at, rows = pointer(x[c:, start:]), 0
     if width == LANES and abs(along) == 1:
         rows = count // ROWS * ROWS
-        to_lanes(at, across, along, rows, tile, along * TILE)
+        to_lanes(at, across, along, rows, tile, way * along * TILE)
     elif width == LANES and across == 1:
         rows = count
         for n in range(rows):
@@ -117,13 +118,13 @@ def gather(x, c, width, start, count, tile, like):
 
 
 @device
-def scatter(tile, y, c, width, start, count, like):
+def scatter(tile, y, c, width, start, count, like, way=1):
     """The way back: y[c + k, start + n] = tile[n, k] for k < width."""
     across, along = y.strides[0] // y.itemsize, y.strides[1] // y.itemsize
     at, rows = pointer(y[c:, start:]), 0
     if width == LANES and abs(along) == 1:
         rows = count // ROWS * ROWS
-        from_lanes(tile, rows, at, across, along, along * TILE)
+        from_lanes(tile, rows, at, across, along, way * along * TILE)
     elif width == LANES and across == 1:
         rows = count
         for n in range(rows):
@@ -134,20 +135,21 @@ def scatter(tile, y, c, width, start, count, like):
 
 
 @device
-def following(x, g, start, by_row, back):
+def following(x, g, start, by_row, back, way=1):
     """Where the samples of the next tile lie: address of the first, and how far apart they are."""
     across, along = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize
-    forward = TILE * along if by_row or back else 0
+    forward = way * TILE * along if by_row or back else 0
     aside = 0 if by_row else (LANES - back) * across
-    return pointer(x[g * LANES :, start:]), forward + aside, along
+    return Soon(pointer(x[g * LANES :, start:]), forward + aside, along)
 
 
 def channels(recurrence: Any, order: int, depth: int) -> Any:
     """Sixteen channels at a time, one in each lane, each rounded as if it were alone."""
     (step, fused), known, room = recurrence, order, depth * (order + 1) if order else MOST + 1
 
-    def run(b, a, x, y, z, low, high):
+    def run(b, a, x, y, z, low, high, kept, entries):
         # b, a (1 or G, S, P + 1, LANES)   x, y (C, N) any strides   z (G, S, P, LANES)   groups low ... high - 1
+        # kept (G, tiles, AREA) left as the tiles of x, or (0, 0, 0)   entries (G, tiles, S, P, LANES) as the states before
         like = lanes(LANES, fused)
         tile = stack(AREA, 0.0)
         order = known if known else b.shape[2] - 1
@@ -158,6 +160,11 @@ def channels(recurrence: Any, order: int, depth: int) -> Any:
             g, start = low + g, t * TILE
             count, width = min(TILE, x.shape[1] - start), min(LANES, x.shape[0] - g * LANES)
             gather(x, g * LANES, width, start, count, tile, like)
+            if kept.shape[0]:
+                for n in range(count):
+                    store(pointer(kept[g, t]), n * LANES, load(tile, n * LANES, like))
+                for s in range(b.shape[1]):
+                    copy(z[g, s], entries[g, t, s])
             h = g if b.shape[0] > 1 else 0
             back = 0 if g + 1 < high else groups * LANES  # channels to go back to where the next stretch begins
             coming = following(x, g, start, by_row, back), following(y, g, start, by_row, back)
@@ -167,34 +174,58 @@ def channels(recurrence: Any, order: int, depth: int) -> Any:
     return run
 
 
-def blocked(recurrence: Any, order: int, depth: int) -> Any:
-    """One long channel cut into blocks, sixteen of them side by side in the lanes.
+def stretch(recurrence: Any, order: int, depth: int) -> Any:
+    """A stretch of one long channel cut into blocks, sixteen of them side by side in the lanes.
 
     For each `depth` sections: the state each block would end with from rest, the chain z <- A^L z + that, and the
     recurrence itself from the true states. Sums may be fused, so it is more accurate than the plain recurrence where
-    ||A^L|| <= 1. Returns how many samples are done: it stops before a stretch that leaves a state that is not finite.
+    ||A^L|| <= 1. False, with nothing changed, if it would leave a state that is not finite.
     """
     step, known, room = recurrence.step, order, depth * (order + 1) if order else MOST + 1
 
-    def run(b, a, g, power, x, y, z, tile, entry, before):
-        # b, a (S, P + 1)   x, y (N,), N a multiple of L * LANES   z (S, P)   with D = depth, R = D P states together:
-        # g (S / D, L, R)   power (S / D, R, R)   scratch: tile (L * LANES,)   entry (D, P, LANES)   before (S, P)
+    @device
+    def run(b, a, g, power, x, start, y, to, z, entries, tile, entry, before, early, coming):
+        # b, a (S, P + 1)   x, y (N,), samples from `start` and `to` on   z (S, P)   with D = depth, R = D P states together:
+        # g (S / D, L, R)   power (S / D, R, R)   entries (S / D, R, LANES) left as the states before each block, or (0, 1, 1)
+        # scratch: tile (L * LANES,)   entry (D, P, LANES)   before (S, P)
         like = lanes(LANES, True)
         order = known if known else b.shape[1] - 1
-        length, states, at = g.shape[1], depth * order, pointer(tile)
+        length, states, at, done = g.shape[1], depth * order, pointer(tile), True
         together = entry.reshape(states, LANES)
-        for start in range(0, x.shape[0], length * LANES):
-            copy(z, before)
-            columns(x, start, length, at)
-            for i in range(g.shape[0]):
+        copy(z, before)
+        columns(x, start, length, at)
+        for i in range(g.shape[0]):
+            if done:
                 part = slice(i * depth, (i + 1) * depth)
-                final_states(states, room, g[i], at, together, length, like)
+                final_states(states, room, g[i], at, together, length, like, early)
                 chain(states, power[i], z[part].reshape(states), together)
-                sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like, ())
-                if not all_finite(together, like):
-                    copy(before, z)
-                    return start
-            back(at, y, start, length)
+                if entries.shape[0]:
+                    copy(together, entries[i])
+                sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like, coming)
+                done = all_finite(together, like)
+        if done:
+            back(at, y, to, length)
+        else:
+            copy(before, z)
+        return done
+
+    return run
+
+
+def blocked(recurrence: Any, order: int, depth: int) -> Any:
+    """One long channel, stretch after stretch. Returns how many samples are done: it stops before one that will not do."""
+    one = stretch(recurrence, order, depth)
+
+    def run(b, a, g, power, x, y, z, entries, tile, entry, before):
+        # as above, N a multiple of L LANES   entries (N / (L LANES), S / D, R, LANES) or (1, 0, 1, 1)
+        size = g.shape[1] * LANES
+        for start in range(0, x.shape[0], size):
+            entered = entries[min(start // size, entries.shape[0] - 1)]
+            along, across = x.strides[0] // x.itemsize, y.strides[0] // y.itemsize
+            early = (Later(pointer(x), (start + size) * along, LANES * along),)
+            coming = (early[0], Later(pointer(y), (start + size) * across, LANES * across))
+            if not one(b, a, g, power, x, start, y, start, z, entered, tile, entry, before, early, coming):
+                return start
         return x.shape[0]
 
     return run
@@ -210,7 +241,7 @@ def ahead(recurrence: Any, order: int, depth: int) -> Any:
         length, states, at = g.shape[1], depth * known if known else g.shape[2], pointer(tile)
         for i in range(ends.shape[0]):
             columns(x, i * length * LANES, length, at)
-            final_states(states, room, g[0], at, ends[i], length, like)
+            final_states(states, room, g[0], at, ends[i], length, like, ())
 
     return run
 
@@ -231,7 +262,7 @@ def columns(x, start, length, tile):
     """tile[n, k] = x[start + k length + n]: block k of the stretch goes into lane k."""
     along = x.strides[0] // x.itemsize
     if abs(along) == 1:
-        to_lanes(pointer(x[start:]), along * length, along, length, tile, along * length * LANES)
+        to_lanes(pointer(x[start:]), along * length, along, length, tile, 0)
     else:
         for n in range(length):
             for k in range(LANES):
@@ -243,7 +274,7 @@ def back(tile, y, start, length):
     """The way back: y[start + k length + n] = tile[n, k]."""
     along = y.strides[0] // y.itemsize
     if abs(along) == 1:
-        from_lanes(tile, length, pointer(y[start:]), along * length, along, along * length * LANES)
+        from_lanes(tile, length, pointer(y[start:]), along * length, along, 0)
     else:
         for n in range(length):
             for k in range(LANES):
@@ -290,7 +321,7 @@ LOOPS = {
         lambda x, z: (
             *[packed(z, 4, read=True)] * 2,
             *[strided(x, 2, read=True), strided(x, 2)],
-            *[packed(z, 4), types.intp, types.intp],
+            *[packed(z, 4), types.intp, types.intp, packed(z, 3), packed(z, 5)],
         ),
     ),
     "blocked": (
@@ -299,7 +330,7 @@ LOOPS = {
             *[packed(z, 2, read=True)] * 2,
             *[packed(z, 3, read=True)] * 2,
             *[strided(x, 1, read=True), strided(x, 1)],
-            *[packed(z, 2), packed(z, 1), packed(z, 3), packed(z, 2)],
+            *[packed(z, 2), packed(z, 4), packed(z, 1), packed(z, 3), packed(z, 2)],
         ),
     ),
     "ahead": (

@@ -206,18 +206,22 @@ def total(typing: Any, x: Any) -> Any:
     return x.element(x), emit
 
 
-@intrinsic
-def prefetch(typing: Any, at: Any, i: Any) -> Any:
-    """Ask for the cache line of element `i`, which may lie outside the array."""
+def _prefetch(level: int) -> Any:
+    def prefetch(typing: Any, at: Any, i: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            address = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(8).as_pointer())
+            kind = ir.FunctionType(ir.VoidType(), [address.type, I32, I32, I32])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            builder.call(function, [address, I32(0), I32(level), I32(1)])
+            return context.get_dummy_value()
 
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [address.type, I32, I32, I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [address, I32(0), I32(3), I32(1)])
-        return context.get_dummy_value()
+        return types.void(at, types.intp), emit
 
-    return types.void(at, types.intp), emit
+    return intrinsic(prefetch)
+
+
+prefetch = _prefetch(3)  # asks for the cache line of element `i`, which may lie outside the array
+prefetch_later = _prefetch(2)  # the same, to leave the first-level cache to what comes before
 
 
 # ----------------------------------------------------- what polynomials of exponentials need, for scalars and vectors
