@@ -296,6 +296,8 @@ def followed(a: Array, slope: Array, lags: int) -> Array:
 
 def root_mean_square(delta: Array, axis: int) -> Array:
     """Over all axes but the first, of the norm along one of them; squares are taken where they can be."""
+    if not delta.size:
+        raise ValueError("x has no channel or sequence: there is no gradient to follow")
     rest = tuple(range(1, delta.ndim))
     largest = np.abs(delta).max(axis=rest, keepdims=True)
     scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)

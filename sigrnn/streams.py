@@ -66,6 +66,8 @@ class Stream:
         If both or neither of (`b`, `a`) and `sos` are given, or `sos` or a `method` together with an activation.
     ValueError
         If shapes do not fit, or a block has other channels than the blocks before it.
+    NotImplementedError
+        If `b` or `a` is complex and there is an activation.
 
     See Also
     --------
@@ -193,6 +195,10 @@ class Stream:
         b, a = normalised(b, a, np.result_type(b, a))
         b = padded(b, length)
         if self._activation is not None:
+            if b.dtype.kind == "c":
+                raise NotImplementedError(
+                    f"a stream with an activation serves real numbers, not {b.dtype}, which b and a make"
+                )
             bias = np.array([self._bias])
             if a.size == 1:
                 return ExcitedTaps(b, bias, self._activation), None

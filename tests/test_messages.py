@@ -12,6 +12,12 @@ B, A = [0.5, 0.2], [1.0, -0.8]
 MISTAKES = {
     "axis by name": (lambda: sigrnn.lfilter(B, A, X, axis="time"), TypeError, "axis must be a whole number, got 'time'"),
     "no steady state": (lambda: sigrnn.lfilter_zi([1.0], [1.0, -1.0]), np.linalg.LinAlgError, "pole at z = 1"),
+    "complex activation": (
+        lambda: sigrnn.Stream([1.0], [1.0, 0.5j], activation="tanh"),
+        NotImplementedError,
+        "a stream with an activation serves real numbers, not complex128, which b and a make",
+    ),
+    "no signals": (lambda: sigrnn.gradient_flow(sigrnn.FIR(3), np.zeros((0, 9, 1))), ValueError, "x has no channel or sequence"),
     "no coefficients": (lambda: sigrnn.lfilter_zi([], []), ValueError, "at least one nonzero `a`"),
     "no coefficients, in a gradient": (
         lambda: sigrnn.jvp(sigrnn.filtfilt, ([1.0], [], X), ([1.0], None, None)),
