@@ -12,7 +12,7 @@ from numba import types
 
 from sigrnn._kernels.filters import LANES, Later, ask, copy, final_states
 from sigrnn._kernels.jit import device, kernel, once, packed, strided
-from sigrnn._kernels.scans import TILE, all_finite, back, columns, following, gather, scatter
+from sigrnn._kernels.scans import AREA, TILE, all_finite, back, columns, following, gather, scatter
 from sigrnn._kernels.vec import lanes, load, pointer, spread, stack, store
 
 ORDER = 2  # states of a section
@@ -165,10 +165,11 @@ def _channel_gradients(b, a, kept, entries, dy, dx, tail, db, da, low, high, til
         g, t = (i // count, count - 1 - i % count) if by_row else (i % (high - low), count - 1 - i // (high - low))
         g, start = low + g, t * TILE
         length, width = min(TILE, dy.shape[1] - start), min(LANES, dy.shape[0] - g * LANES)
+        before = (Later(pointer(kept[g, t]), -AREA if by_row else count * AREA, LANES),)
         for s in range(sections):
             copy(entries[g, t, s], entry)
             source = pointer(tiles[s]) if s else pointer(kept[g, t])
-            through(b[s], a[s], entry, source, pointer(tiles[s + 1]), length, like, ())
+            through(b[s], a[s], entry, source, pointer(tiles[s + 1]), length, like, before)
         back_to = 0 if g + 1 < high else (high - low) * LANES
         coming = following(dy, g, start, by_row, back_to, -1), following(dx, g, start, by_row, back_to, -1)
         gather(dy, g * LANES, width, start, length, slope_at, like, -1)

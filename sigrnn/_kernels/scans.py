@@ -11,7 +11,7 @@ from typing import Any
 from numba import types
 
 from sigrnn._kernels.activations import label
-from sigrnn._kernels.filters import LANES, LINE, Later, Soon, copy, final_states, recurrence, sweep, sweep_any
+from sigrnn._kernels.filters import LANES, LINE, Later, Soon, ask, copy, final_states, recurrence, sweep, sweep_any
 from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, strided
 from sigrnn._kernels.vec import ROWS, lanes, load, pointer, prefetch, stack, store, transpose
 
@@ -163,6 +163,7 @@ def channels(recurrence: Any, order: int, depth: int) -> Any:
             if kept.shape[0]:
                 for n in range(count):
                     store(pointer(kept[g, t]), n * LANES, load(tile, n * LANES, like))
+                    ask((Later(pointer(kept[g, t]), AREA, LANES),), n)
                 for s in range(b.shape[1]):
                     copy(z[g, s], entries[g, t, s])
             h = g if b.shape[0] > 1 else 0
