@@ -107,6 +107,7 @@ def lfilter(
     check_method(method, a.shape[-1] == 1)
     axis = time_axis(axis, x)
     if dtype.char not in NATIVE:
+        check_first(a)
         own = (max(b.shape[-1], a.shape[-1]) - 1,)
         return by_scipy("lfilter", (b, a), x, axis, _full(zi, own, x, axis), out)
     if b.ndim == a.ndim == 1 and dtype.kind == "f" and len(a) > 1:
@@ -300,6 +301,12 @@ def coefficients(c: ArrayLike, name: str) -> Array:
     return c
 
 
+def check_first(a: Array) -> None:
+    """There is something to divide by. Python's own numbers in an array of objects would say so with an exception of theirs."""
+    if (a[..., 0] == 0).any():
+        raise ValueError("filter coefficient a[0] must not be 0")
+
+
 def _full(zi: Any, own: tuple[int, ...], x: Array, axis: int) -> Any:
     """A state as SciPy wants it: nothing left to broadcast."""
     if zi is None:
@@ -315,10 +322,8 @@ def weak(zi: Any) -> Any:
 def normalised(b: Array, a: Array, dtype: np.dtype[Any], fir: bool = True) -> tuple[Array, Array]:
     """Divide by a[0] and give b and a the same length; if `fir`, a single a stays single."""
     b, a = b.astype(inner(dtype)), a.astype(inner(dtype))
-    first = a[..., :1]
-    if not first.all():
-        raise ValueError("filter coefficient a[0] must not be 0")
-    b, a = b / first, a / first
+    check_first(a)
+    b, a = b / a[..., :1], a / a[..., :1]
     if not fir or a.shape[-1] > 1:
         length = max(b.shape[-1], a.shape[-1])
         b, a = padded(b, length), padded(a, length)

@@ -591,6 +591,14 @@ def test_fir_with_leading_zero_in_a():
             lfilter(b, [0.0], np.ones(5))
 
 
+@pytest.mark.parametrize("kind", [object, np.longdouble])
+def test_leading_zero_in_a_where_scipy_filters(kind):
+    for a in ([0.0], [0.0, 1.0]):  # SciPy lets a ZeroDivisionError of the objects out, or returns NaN
+        for b, dividing in ((np.ones(1, kind), np.array(a)), (np.ones(2), np.array(a, kind))):
+            with pytest.raises(ValueError, match=re.escape("a[0] must not be 0")):
+                lfilter(b, dividing, np.ones(5))
+
+
 @pytest.mark.parametrize("method", ["fast", "", None, "FFT"])
 def test_unknown_method(method):
     with pytest.raises(ValueError, match="method must be one of 'auto', 'sequential', 'blocked', 'fft'; got "):
