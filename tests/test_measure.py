@@ -435,6 +435,12 @@ def test_readme_is_filled_between_its_marks_only():
     assert pages.fill_readme(filled, headline) == filled
 
 
+def test_readme_names_another_reference():
+    row = replace(measured("NLMS, 32 taps"), reference="padasip", seconds={"padasip": [3e-3], OURS: [1e-3]})
+    filled = pages.fill_readme("<!-- bench:start --><!-- bench:end -->", pages.Report(cases=[row]))
+    assert "| NLMS, 32 taps (padasip) | 3.00 ms | 1.00 ms | 3.0 |" in filled
+
+
 def test_readme_without_marks_is_refused():
     with pytest.raises(ValueError, match="bench:start"):
         pages.fill_readme("# Title\n", full_report())
