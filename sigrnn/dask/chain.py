@@ -104,10 +104,11 @@ class Chain:
         else:
             states[rest] = (tasks.from_rest, plan, block, self.axis)
         earlier = self.behind(at, k - AHEAD)  # nothing is made of it: chunks must not pile up before it
-        if self.plan.kind == "taps" and not self.ahead:  # the last inputs know of no state before
-            states[after] = (operator.getitem, rest, 0)
+        earlier = earlier if earlier in states else None
+        if self.plan.kind == "taps":  # the last inputs know of no state before
+            states[after] = (tasks.alone, rest, earlier)
             return
-        states[after] = (tasks.moved, plan, before, rest, block, self.axis, earlier if earlier in states else None)
+        states[after] = (tasks.moved, plan, before, rest, chunks[k], earlier)
 
     def behind(self, at: Index, k: int) -> Any:
         """Key of what chunk k, filtered, adds to the state on the way back."""

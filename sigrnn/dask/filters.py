@@ -63,8 +63,9 @@ def lfilter(b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: Any = None, 
     chunk is filtered from its true start. So each chunk is read once and filtered twice, and only states, a few numbers
     for each channel, pass from chunk to chunk. Where :math:`\|A^L\| > 1` (unstable filters; chunks much shorter than the
     memory of the filter) rounding errors would grow, and chunks of the same channels are filtered one after the other
-    instead; so they are after an inf. dask may then read chunks before their turn and keep them, so that memory is not
-    bounded as it is otherwise. FIR filters need the last M samples of a chunk only.
+    instead. dask may then read chunks before their turn and keep them, so that memory is not bounded as it is otherwise. A
+    channel that has had an inf, and not yet NaN for ever, is filtered on the way from state to state. FIR filters need the
+    last M samples of a chunk only.
 
     Examples
     --------

@@ -97,11 +97,21 @@ def filtered(plan: Plan, x: Array, z: Array, axis: int) -> Array:
     return run(plan, x, z, axis)[0]
 
 
-def from_rest(plan: Plan, x: Array, axis: int) -> tuple[Array, Array]:
-    """The state after a chunk that started at rest, and the largest output of each channel on the way.
+class Effect(NamedTuple):
+    """What a chunk does to the state; all that the chain of states gets to see of it.
 
-    Without feedback the last inputs say all.
+    rest : the state after the chunk if it started at rest, rows (C, *state).
+    beyond : rows that a sum of responses may be wrong for, by numbers that are not finite or too near to that.
+    inputs : the chunk in these rows. As a rule there are none; then an effect is as small as a state.
     """
+
+    rest: Array
+    beyond: Array
+    inputs: Array
+
+
+def from_rest(plan: Plan, x: Array, axis: int) -> Effect:
+    """The effect of a chunk. Without feedback the last inputs say all."""
     x = np.asarray(x)
     if plan.kind == "taps":
         x = x[(*[slice(None)] * axis, slice(x.shape[axis] - plan.state[0], None))]
@@ -114,31 +124,44 @@ def from_rest(plan: Plan, x: Array, axis: int) -> tuple[Array, Array]:
             y = np.empty(piece.shape, plan.dtype)
             fill(runner, piece, y, axis, z)
             peak = np.maximum(peak, np.abs(y).max(axis=axis).reshape(-1))
-    return z, peak
+    beyond = np.flatnonzero(~(peak < HUGE) & ~lost(z)) if plan.kind != "taps" else np.arange(0)
+    if not beyond.size:
+        return Effect(z, beyond, np.empty((0, samples), x.dtype))
+    return Effect(z, beyond, np.moveaxis(x, axis, -1).reshape(-1, samples)[beyond])
 
 
-def way_back(plan: Plan, x: Array, z: Array, axis: int) -> tuple[Array, Array]:
+def way_back(plan: Plan, x: Array, z: Array, axis: int) -> Effect:
     """`from_rest` for the way back over a chunk that is filtered here."""
     return from_rest(plan, np.flip(filtered(plan, x, z, axis), axis), axis)
 
 
-def moved(plan: Plan, z: Array, ahead: tuple[Array, Array], x: Array, axis: int, _: Any = None) -> Array:
+def alone(effect: Effect, _: Any = None) -> Array:
+    """The state after a chunk that no state before it matters for."""
+    return effect.rest
+
+
+def moved(plan: Plan, z: Array, effect: Effect, length: int, _: Any = None) -> Array:
     """The state after a chunk: ``A^L z`` and what the chunk adds to it from rest.
 
     That is the plain recurrence's state, up to rounding, for finite numbers, and for a channel that is lost: with a NaN in
-    all of its state it has it for ever. Between the two (inf, or numbers near the largest there are) the chunk is filtered.
+    all of its state it has it for ever. Between the two (inf, or numbers near the largest there are) the recurrence itself
+    has to say it. Over inputs that are tame it does so without them: beside a state beyond HUGE their part is less than
+    rounding, and where the state is finite and small again it is added, as ever.
     """
-    rest, peak = ahead
-    if plan.kind == "taps":
-        return rest
+    rest = effect.rest
     flat = flattened(z)
     with np.errstate(all="ignore"):
-        calm = (peak < HUGE) & (np.abs(flat).max(axis=1, initial=0.0) < HUGE)
+        after: Array = (flat @ plan.powers[length].T).reshape(z.shape) + rest
         gone = lost(rest) | lost(z)
-        if not (calm | gone).all():
-            return run(plan, x, z, axis)[1]
-        power = plan.powers[np.asarray(x).shape[axis]]
-        after: Array = (flat @ power.T).reshape(z.shape) + rest
+        wild = ~(np.abs(flat).max(axis=1, initial=0.0) < HUGE)
+        wild[effect.beyond] = True
+        again = np.flatnonzero(wild & ~gone)
+        if again.size:
+            x = np.zeros((again.size, length), plan.dtype)
+            known = np.isin(again, effect.beyond)
+            x[known] = effect.inputs[np.isin(effect.beyond, again)]
+            after[again] = run(plan, x, z[again], 1)[1]
+            after[again[~known]] += rest[again[~known]]
     after[gone] = np.nan if after.dtype == F8 else complex(np.nan, np.nan)
     return after
 
