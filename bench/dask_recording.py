@@ -64,7 +64,7 @@ def main():
         from distributed import Client, LocalCluster
 
         with (
-            LocalCluster(options.workers, threads_per_worker=1, dashboard_address=":0") as cluster,
+            LocalCluster(n_workers=options.workers, threads_per_worker=1, dashboard_address=":0") as cluster,
             Client(cluster) as c,
         ):
             c.run(lambda: sigrnn.sosfilt(SOS, np.zeros((128, 100))))  # compiled, before the clock starts

@@ -53,7 +53,9 @@ from distributed import Client, LocalCluster
 if __name__ == "__main__":
     sos = butter(2, 0.2, output="sos")
     x = da.random.default_rng(0).standard_normal((4, 4000), chunks=(2, 500))
-    with LocalCluster(2, threads_per_worker=1, dashboard_address=None, processes=False) as cluster, Client(cluster) as client:
+    settings = dict(n_workers=2, threads_per_worker=1, dashboard_address=None, processes=False)
+    with LocalCluster(**settings) as cluster, Client(cluster) as client:
+        assert len(client.scheduler_info()["workers"]) == 2
         whole = x.compute()
         wanted = sigrnn.sosfilt(sos, whole), sigrnn.sosfiltfilt(sos, whole)
         differences = []
