@@ -190,14 +190,22 @@ def repeated(coefficients: dict[str, Array], own: int, x: Array, axis: int) -> A
     return x if channels == last.shape[:-1] else time_back(np.broadcast_to(last, (*channels, last.shape[-1])), axis)
 
 
-def by_scipy(name: str, coefficients: tuple[Array, ...], x: Array, axis: int, zi: Any, out: Array | None) -> Any:
-    """What no kernel serves: other dtypes, infinite taps."""
+def by_scipy(name: str, coefficients: tuple[Array, ...], x: Array, out: Array | None, **options: Any) -> Any:
+    """What no kernel serves: other dtypes, infinite taps, Gustafsson's method."""
     import scipy.signal
 
-    result = getattr(scipy.signal, name)(*coefficients, x, axis, zi)
+    try:
+        result = getattr(scipy.signal, name)(*coefficients, x, **options)
+    except TypeError as error:
+        if "signature" not in str(error):
+            raise
+        given = ", ".join(
+            str(c.dtype) for c in (*coefficients, x)
+        )  # compiled code without a name for what it was given
+        raise TypeError(f"scipy.signal.{name} has no code for the dtype that {given} make together: {error}") from None
     if out is None:
         return result
-    y = result[0] if zi is not None else result
+    y = result[0] if isinstance(result, tuple) else result
     target, _ = output(out, y.shape, y.dtype, x)
     target[...] = y
-    return (target, result[1]) if zi is not None else target
+    return (target, result[1]) if isinstance(result, tuple) else target

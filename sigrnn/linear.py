@@ -109,7 +109,7 @@ def lfilter(
     if dtype.char not in NATIVE:
         check_first(a)
         own = (max(b.shape[-1], a.shape[-1]) - 1,)
-        return by_scipy("lfilter", (b, a), x, axis, _full(zi, own, x, axis), out)
+        return by_scipy("lfilter", (b, a), x, out, axis=axis, zi=_full(zi, own, x, axis))
     if b.ndim == a.ndim == 1 and dtype.kind == "f" and len(a) > 1:
         cascade = known_recursion(b.astype(F8).tobytes(), a.astype(F8).tobytes())
         assert cascade is not None  # there is feedback
@@ -121,7 +121,7 @@ def lfilter(
     if a.shape[-1] == 1:
         if not (np.isfinite(b).all() and (dtype.kind == "f" or np.isfinite(x).all())):
             if dtype.kind == "c" and b.ndim == 1:  # which part of inf times 0 + 1j is NaN depends on the BLAS
-                return by_scipy("lfilter", given, x, axis, _full(zi, (len(b) - 1,), x, axis), out)
+                return by_scipy("lfilter", given, x, out, axis=axis, zi=_full(zi, (len(b) - 1,), x, axis))
             method = "sequential"  # no product that the equation has not, and none left out
         return apply(Taps(b, method), x, axis, zi, out, dtype)
     return apply(Recursion(Cascade(b[..., None, :], a[..., None, :], "direct"), method), x, axis, zi, out, dtype)
@@ -199,7 +199,7 @@ def sosfilt(
     check_method(method, False)
     axis = time_axis(axis, x)
     if dtype.char not in NATIVE:
-        return by_scipy("sosfilt", (sos,), x, axis, _full(zi, (sos.shape[-2], 2), x, axis), out)
+        return by_scipy("sosfilt", (sos,), x, out, axis=axis, zi=_full(zi, (sos.shape[-2], 2), x, axis))
     sos = real_if_exact(sos.astype(inner(dtype)))
     cascade = known_sections(sos.tobytes()) if sos.ndim == 2 and sos.dtype == F8 else None
     if cascade is not None:

@@ -209,6 +209,8 @@ def lfiltic(b: ArrayLike, a: ArrayLike, y: ArrayLike, x: ArrayLike | None = None
     kind = np.result_type(b, a, past_y) if x is None else np.result_type(b, a, past_y, past_x)
     if kind.kind in "iub":
         kind = np.dtype(np.float64)
+    if kind.kind in "USVM":
+        raise TypeError(f"b, a, y and x must be numbers; their common dtype is {kind}")
     zi = np.zeros(max(len(b), len(a)) - 1, kind)
     for c, past, sign in ((b, past_x.astype(kind), 1), (a, past_y.astype(kind), -1)):
         for p in range(len(c) - 1):

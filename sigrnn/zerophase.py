@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._apply import repeated
+from sigrnn._apply import by_scipy, repeated
 from sigrnn._arrays import NATIVE, Array, output, signal, time_axis, time_back, time_last, whole
-from sigrnn.linear import SHORT, lfilter, sections, sosfilt
+from sigrnn.linear import SHORT, check_first, lfilter, sections, sosfilt
 from sigrnn.steady import constant_sections, constant_state
 
 __all__ = ["filtfilt", "sosfiltfilt"]
@@ -103,9 +103,16 @@ def filtfilt(
     if irlen is not None:
         irlen = whole("irlen", irlen, 0)
     if method == "gust" or not _served(b, a, x):
-        return _by_scipy(
+        for name, c in (("b", b), ("a", a)):  # Gustafsson's method would take rows for taps
+            if c.ndim != 1 or not c.size:
+                raise ValueError(
+                    f"{name} must be 1-D and not empty for method {method!r} and these dtypes, got shape {c.shape}"
+                )
+        check_first(a)
+        result: Array = by_scipy(
             "filtfilt", (b, a), x, out, axis=axis, padtype=padtype, padlen=padlen, method=method, irlen=irlen
         )
+        return result
     edge = edge_length(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
     x = repeated({"b": b, "a": a}, 1, x, axis)
     zi = constant_state(b, a)
@@ -181,7 +188,8 @@ def sosfiltfilt(
     sos, x = sections(sos), signal(x)
     axis = time_axis(axis, x)
     if not _served(sos, x):
-        return _by_scipy("sosfiltfilt", (sos,), x, out, axis=axis, padtype=padtype, padlen=padlen)
+        result: Array = by_scipy("sosfiltfilt", (sos,), x, out, axis=axis, padtype=padtype, padlen=padlen)
+        return result
     edge = edge_length(padtype, padlen, x, axis, taps_of(sos))
     x = repeated({"sos": sos}, 2, x, axis)
     zi = constant_sections(sos)
@@ -268,15 +276,3 @@ def continuation(x: Array, padtype: str | None, edge: int) -> tuple[Array, Array
         return np.broadcast_to(start, shape), np.broadcast_to(end, shape)
     before, after = x[..., edge:0:-1], x[..., -2 : -edge - 2 : -1]
     return (before, after) if padtype == "even" else (2 * start - before, 2 * end - after)
-
-
-def _by_scipy(name: str, coefficients: tuple[Array, ...], x: Array, out: Array | None, **options: Any) -> Array:
-    """What no kernel serves: other dtypes, Gustafsson's method."""
-    import scipy.signal
-
-    result: Array = getattr(scipy.signal, name)(*coefficients, x, **options)
-    if out is None:
-        return result
-    target, _ = output(out, result.shape, result.dtype, x)
-    target[...] = result
-    return target

@@ -306,11 +306,50 @@ def assert_close(ours, theirs, least=0.0):
             assert np.abs(mine - other).max(initial=0.0) <= 1e6 * loose * max(size, least) + 1e-300
 
 
-def refused(error, given):
-    """Whether we do not take what SciPy takes: a[0] = 0 to divide by, padlen < 0, a past in two dimensions, texts, dates."""
-    return re.search("zero|must not be 0|must be 1-D|padlen must not be negative", str(error)) or any(
-        v.dtype.kind in "MUS" for v in given
-    )
+def refused(error, args, kwargs, theirs):
+    """Whether we do not take what SciPy takes: a[0] = 0 to divide by, padlen < 0, a past in two dimensions, texts, dates.
+
+    Also an axis there is not, which SciPy does not read in Gustafsson's method where a filter only scales; and a filter
+    with a pole at z = 1 exactly, where SciPy's elimination may find a small rest to divide by: its result is no number.
+    """
+    if "pole at z = 1" in str(error):
+        return any(not (np.abs(v) < 1e10).all() for v in leaves(theirs))
+    if kwargs.get("method") == "gust" and str(error).startswith("axis "):
+        return True
+    words = "zero|must not be 0|must be 1-D|padlen must not be negative"
+    return re.search(words, str(error)) or any(v.dtype.kind in "MUS" for v in leaves((args, kwargs)))
+
+
+def widened(args):
+    """The arguments with x in the dtype of all: SciPy continues a signal in its own, where integers wrap and float32 rounds."""
+    try:
+        kind = np.result_type(*(np.asarray(v) for v in args))
+    except TypeError:  # dates
+        return args
+    kind = np.dtype(float) if kind.kind in "biu" else kind
+    return (*args[:-1], np.asarray(args[-1]).astype(kind)) if kind.kind in "fc" else args
+
+
+def amplified(name, args, kwargs):
+    """What rounding errors are a part of, where it may be larger than the result: zeros can hide poles that let them grow."""
+    if name.endswith("_zi"):
+        return largest(args)
+    if name not in ("lfilter", "filtfilt"):
+        return 0.0
+    _, a, x = (np.asarray(v) for v in args)
+    with np.errstate(all="ignore"):
+        a = a.astype(complex) / a.astype(complex)[0]
+        pulse = np.zeros(max(*x.shape, 1) + (6 * max(map(len, (args[0], a))) if name == "filtfilt" else 0))
+        pulse[:1] = 1.0
+        growth = np.abs(scipy.signal.lfilter([1.0], a, pulse)).max()
+        least = growth * largest(args) * largest([kwargs.get("zi", 0.0)])
+        least = least * growth if name == "filtfilt" else least
+    return least if np.isfinite(least) else np.inf
+
+
+def overflows(ours, args):
+    """SciPy divides complex coefficients by the square of a[0]'s magnitude."""
+    return any(v.dtype.kind == "c" for v in leaves(ours)) and largest(args[:-1]) > 1e150
 
 
 @pytest.mark.parametrize("name", SCIPYS)
@@ -321,16 +360,19 @@ def test_as_scipy(name, data):
     ours = outcome(getattr(sigrnn, name), *args, **kwargs)
     if name.endswith("_zi"):  # before 1.18 SciPy subtracts in the dtype of integers
         args = tuple(np.asarray(c, float) if np.asarray(c).dtype.kind in "bu" else c for c in args)
-    theirs = outcome(getattr(scipy.signal, name), *args, **kwargs)
+    pads = name.endswith("filtfilt") and kwargs.get("method") != "gust"
+    theirs = outcome(getattr(scipy.signal, name), *(widened(args) if pads else args), **kwargs)
     if isinstance(ours, Exception):
         assert_helps(ours, getattr(sigrnn, name), theirs)
-        assert isinstance(theirs, Exception) or refused(ours, leaves((args, kwargs))), (
+        assert isinstance(theirs, Exception) or refused(ours, args, kwargs, theirs), (
             f"SciPy gives {theirs}, we {ours!r}"
         )
     elif not isinstance(theirs, Exception):
         first, *states = leaves(theirs)
-        if first.size:  # the state after no samples is whatever lay there in SciPy's memory
-            assert_close(leaves(ours), leaves(theirs), least=largest(args) if name.endswith("_zi") else 0.0)
+        if first.size and not overflows(
+            ours, args
+        ):  # the state after no samples is whatever lay there in SciPy's memory
+            assert_close(leaves(ours), leaves(theirs), least=amplified(name, args, kwargs))
         else:
             assert [y.shape for y in leaves(ours)] == [first.shape, *(zf.shape for zf in states)]
         assert not any(np.shares_memory(v, u) for v in leaves(ours) for u in leaves((args, kwargs)) if v.size)

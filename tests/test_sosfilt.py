@@ -358,6 +358,17 @@ def test_errors_are_scipys(case):
         sosfilt(*args, **options)
 
 
+@pytest.mark.parametrize("zi", [None, 0.0])
+def test_objects_go_to_scipy(zi):
+    x, state = np.ones(5, object), None if zi is None else np.zeros((1, 2))
+    theirs = outcome(scipy.signal.sosfilt, SECTION, x, zi=state)
+    if isinstance(theirs, Exception):  # its compiled code has none for objects and says "No matching signature found"
+        with pytest.raises(type(theirs), match=r"no code for the dtype that float64, object make"):
+            sosfilt(SECTION, x, zi=zi)
+    else:
+        assert np.array_equal(sosfilt(SECTION, x, zi=zi)[0], theirs[0])
+
+
 @pytest.mark.parametrize("method", ["fast", None, "fft"])
 def test_unknown_method(method):
     with pytest.raises(ValueError, match="method"):

@@ -228,3 +228,11 @@ def test_lfiltic_errors(b, a, says):
         scipy.signal.lfiltic(b, a, [0.0, 0.0], [0.0, 1.0])
     with pytest.raises(ValueError, match=says):
         lfiltic(b, a, [0.0, 0.0], [0.0, 1.0])
+
+
+@pytest.mark.parametrize("text", range(4))
+def test_lfiltic_of_texts(text):
+    given = [[1.0, 2.0], [1.0, 0.5], [1.0], [2.0]]
+    given[text] = ["1.0", "2.0"]
+    with pytest.raises(TypeError, match=r"b, a, y and x must be numbers; their common dtype is <U32"):
+        lfiltic(*given)

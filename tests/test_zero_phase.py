@@ -281,6 +281,22 @@ def test_wrong_method():
         filtfilt(B, A, np.ones(50), method="fft")
 
 
+@pytest.mark.parametrize(
+    ("b", "a", "says"),
+    [
+        ([], A, r"b must be 1-D and not empty .* got shape \(0,\)"),  # IndexError of SciPy
+        ([B], A, r"b must be 1-D .* got shape \(1, "),  # of which SciPy takes the rows for taps
+        (B, [A, A], r"a must be 1-D .* got shape \(2, "),
+        (B, [0.0, 1.0], r"a\[0\] must not be 0"),
+    ],
+)
+def test_gustafsson_takes_one_filter(b, a, says):
+    with pytest.raises(ValueError, match=says):
+        filtfilt(b, a, np.ones(50), method="gust")
+    with pytest.raises(ValueError, match=says):
+        filtfilt(b, a, np.ones(50, np.longdouble))
+
+
 @pytest.mark.parametrize("sos", [np.ones((1, 5)), np.ones((2, 7)), [[1.0, 2, 3, 2, 1, 1]]])
 def test_wrong_sections(sos):
     with pytest.raises(ValueError, match="sos"):
