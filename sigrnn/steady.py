@@ -73,21 +73,23 @@ def constant_state(b: Array, a: Array) -> Array:
     """`lfilter_zi` for coefficients (..., M + 1) and (..., P + 1)."""
     if not a.shape[-1]:
         raise ValueError("Denominator `a` must have at least one coefficient")
-    if (a[..., 0] != 1.0).any():
-        b, a = b / a[..., :1], a / a[..., :1]
-    kind = np.result_type(a, b)
-    kind = np.dtype(np.float64) if kind.kind in "iub" else kind
+    divided = bool((a[..., 0] != 1.0).any())
+    kind = np.result_type(b, a)
+    if kind.kind in "iub" or (divided and a.dtype.kind in "iub"):
+        kind = np.result_type(kind, np.float64)
     length = max(b.shape[-1], a.shape[-1])
     channels = np.broadcast_shapes(b.shape[:-1], a.shape[:-1])
     # In double precision also for single: the sums cancel, as all poles near z = 1 make them do.
     b, a = (_widened(c, channels, length, np.result_type(kind, np.float64)) for c in (b, a))
-    whole = a.sum(axis=-1, keepdims=True)
+    whole = a.sum(axis=-1, keepdims=True)  # before the division: -3, 1, 2 in thirds do not cancel
     if not whole.all():
         raise np.linalg.LinAlgError(
             "Filter not stable due to sum(a) == 0: it has a pole at z = 1 and answers a constant with a ramp"
         )
     with np.errstate(invalid="ignore", over="ignore"):  # inf and NaN travel as they do through a linear system
         gain = b.sum(axis=-1, keepdims=True) / whole
+        if divided:
+            b, a = b / a[..., :1], a / a[..., :1]
         return np.cumsum((b - gain * a)[..., :0:-1], axis=-1)[..., ::-1].astype(kind)
 
 

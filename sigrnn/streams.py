@@ -150,7 +150,7 @@ class Stream:
         dtype = np.result_type(x, *self._given.values(), *([np.complex64] if z.dtype == C16 else []))
         if dtype.char not in (NATIVE if self._activation is None else "fd"):
             served = "float32, float64, complex64 and complex128" if self._activation is None else "float32 and float64"
-            raise NotImplementedError(f"Stream serves {served}, not {dtype}")
+            raise NotImplementedError(f"Stream serves {served}, not {dtype}, which x and the coefficients make")
         z = z.astype(inner(dtype), copy=False)
         y = np.empty(x.shape, dtype)
         fill(self._runner, x, y, axis, z)

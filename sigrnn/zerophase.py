@@ -115,6 +115,7 @@ def filtfilt(
         return result
     edge = edge_length(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
     x = repeated({"b": b, "a": a}, 1, x, axis)
+    check_first(a)
     zi = constant_state(b, a)
     dtype = np.result_type(b, a, x, zi)
 

@@ -26,6 +26,7 @@ MISTAKES = {
     ),
     "a section without a[0]": (lambda: sigrnn.sosfilt_zi([[1.0, 0, 0, 0, 1, 0]]), ValueError, r"sos\[:, 3\] has a zero"),
     "text for numbers": (lambda: sigrnn.nlfilter(B, A, X, bias="x"), NotImplementedError, "which b, a, x, zi and bias make"),
+    "objects for a stream": (lambda: sigrnn.Stream(B, A)(X.astype(object)), NotImplementedError, "x and the coefficients"),
     "complex layers": (lambda: sigrnn.rnn(X[:, None] + 1j, [[1.0]], [[0.5]]), NotImplementedError, "x and the weights"),
     "time and channels swapped": (
         lambda: sigrnn.rnn(np.zeros((2, 50)), np.ones((4, 2)), np.ones((4, 4))),

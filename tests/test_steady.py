@@ -120,6 +120,15 @@ def test_lfilter_zi_pole_at_one():
         scipy.signal.lfilter_zi([1.0], [1.0, -1.0])
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.float32, float, complex])
+def test_lfilter_zi_pole_at_one_is_seen_before_the_division(kind):
+    a = np.array([-3, -6, 2, 3, 2, 0, 0, 0, 2], kind)  # in thirds the sum is 2e-16
+    with pytest.raises(np.linalg.LinAlgError, match="pole at z = 1"):
+        lfilter_zi([1.0, 2.0], a)
+    with pytest.raises(np.linalg.LinAlgError, match="pole at z = 1"):
+        sosfilt_zi(np.array([[1, 0, 0, -3, 1, 2]], kind))
+
+
 def test_lfilter_zi_without_memory():
     theirs = outcome(scipy.signal.lfilter_zi, [2.0], [1.0])
     # Before 1.18 SciPy stumbles over it in scipy.linalg.companion; an empty state is the right answer.
