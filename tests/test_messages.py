@@ -54,6 +54,10 @@ MISTAKES = {
         "regularization must be a number, got 'l2'",
     ),
     "taps": (lambda: adaptive.NLMS(2.5, 0.5), TypeError, "n_taps must be a whole number, got 2.5"),
+    "steps of a polynomial": (lambda: adaptive.VolterraLMS(4, "a"), TypeError, "mu must be a number, or one for each order, got 'a'"),
+    "leakage": (lambda: adaptive.LMS(4, 0.1, leakage="a"), TypeError, "leakage must be a number, got 'a'"),
+    "leakage of blocks": (lambda: adaptive.BlockLMS(4, 0.1, leakage="a"), TypeError, "leakage must be a number, got 'a'"),
+    "radius": (lambda: adaptive.IIRLMS(4, 2, 0.1, radius="a"), TypeError, "radius must be a number, got 'a'"),
     "process noise": (lambda: adaptive.KalmanFilter(4, "a", 0.1), TypeError, "process must be a number.* got 'a'"),
     "negative process noise": (lambda: adaptive.KalmanFilter(4, -1, 0.1), ValueError, "process must be .* got -1"),
     "dtype by another name": (

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, number_of
 from sigrnn.activations import Activation, known
 from sigrnn.adaptive.gradient import input_power
 from sigrnn.adaptive.parameters import Parameter, count_of
@@ -58,7 +58,7 @@ class FeedbackFilter(SteppedFilter):
         self.n_taps = count_of(n_taps, "n_taps")
         super().__init__(n_taps, mu, **settings)
         self.eps = eps
-        radius = float(radius)
+        radius = number_of("radius", radius)
         if not 0.0 < radius < np.inf:
             raise ValueError(f"radius must be finite and positive, got {radius}")
         self._p[2] = radius

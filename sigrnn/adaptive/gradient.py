@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sigrnn._arrays import number_of
 from sigrnn.adaptive.parameters import Parameter
 from sigrnn.adaptive.samples import SampleFilter, rows_of
 
@@ -35,7 +36,7 @@ class GradientFilter(SampleFilter):
     mu = Parameter(0, "finite and not negative", lambda mu: 0.0 <= mu < np.inf)
 
     def __init__(self, n_taps: int, mu: float, **settings: Any) -> None:
-        self._leakage = float(settings.pop("leakage", 0.0))
+        self._leakage = number_of("leakage", settings.pop("leakage", 0.0))
         super().__init__(n_taps, **settings)
         self._leaky = self._leakage > 0.0
         self.mu = mu

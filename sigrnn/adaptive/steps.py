@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, number_of
 from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.adaptive.parameters import Parameter
 
@@ -38,7 +38,7 @@ class SteppedFilter(AdaptiveFilter):
     mu = Parameter(0, "finite and not negative", lambda mu: 0.0 <= mu < np.inf)
 
     def __init__(self, n_taps: int, mu: float, **settings: Any) -> None:
-        self._leakage = float(settings.pop("leakage", 0.0))
+        self._leakage = number_of("leakage", settings.pop("leakage", 0.0))
         super().__init__(n_taps, **settings)
         self.mu = mu
         if self._leakage:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, short
 from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.adaptive.parameters import Parameter, count_of
 from sigrnn.adaptive.steps import POISONED, SEEN, STOP, counters
@@ -118,7 +118,10 @@ class VolterraLMS(AdaptiveFilter):
 
     @mu.setter
     def mu(self, mu: float | Sequence[float]) -> None:
-        steps = np.asarray(mu, float)
+        try:
+            steps = np.asarray(mu, float)
+        except (TypeError, ValueError):
+            raise TypeError(f"mu must be a number, or one for each order, got {short(mu)}") from None
         if steps.shape not in ((), (self.order,)) or not (np.isfinite(steps) & (steps >= 0.0)).all():
             raise ValueError(f"mu must be finite and not negative, one or {self.order} of them, got {mu!r}")
         self._p[1 : 1 + self.order] = steps
