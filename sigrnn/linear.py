@@ -120,7 +120,9 @@ def lfilter(
     (b, a), x = matched({"b": b, "a": a}, 1, x, axis)
     if a.shape[-1] == 1:
         if not (np.isfinite(b).all() and (dtype.kind == "f" or np.isfinite(x).all())):
-            if dtype.kind == "c" and b.ndim == 1:  # which part of inf times 0 + 1j is NaN depends on the BLAS
+            if (
+                x.size and dtype.kind == "c" and b.ndim == 1
+            ):  # which part of inf times 0 + 1j is NaN depends on the BLAS
                 return by_scipy("lfilter", given, x, out, axis=axis, zi=_full(zi, (len(b) - 1,), x, axis))
             method = "sequential"  # no product that the equation has not, and none left out
         return apply(Taps(b, method), x, axis, zi, out, dtype)

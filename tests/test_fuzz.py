@@ -322,14 +322,17 @@ def refused(name, error, args, kwargs):
     return re.search(words, str(error)) or any(v.dtype.kind in "MUS" for v in leaves((args, kwargs)))
 
 
-def widened(args):
-    """The arguments with x in the dtype of all: SciPy continues a signal in its own, where integers wrap and float32 rounds."""
+def widened(args, first):
+    """The arguments from the first on in the dtype of all: SciPy continues a signal, and divides coefficients, in their own.
+
+    There integers wrap and float32 rounds.
+    """
     try:
         kind = np.result_type(*(np.asarray(v) for v in args))
     except TypeError:  # dates
         return args
     kind = np.dtype(float) if kind.kind in "biu" else kind
-    return (*args[:-1], np.asarray(args[-1]).astype(kind)) if kind.kind in "fc" else args
+    return (*args[:first], *(np.asarray(v).astype(kind) for v in args[first:])) if kind.kind in "fc" else args
 
 
 def amplified(name, args, kwargs):
@@ -364,10 +367,12 @@ def overflows(ours, args):
 def test_as_scipy(name, data):
     args, kwargs = data.draw(FUNCTIONS[name])
     ours = outcome(getattr(sigrnn, name), *args, **kwargs)
-    if name.endswith("_zi"):  # before 1.18 SciPy subtracts in the dtype of integers
-        args = tuple(np.asarray(c, float) if np.asarray(c).dtype.kind in "bu" else c for c in args)
-    pads = name.endswith("filtfilt") and kwargs.get("method") != "gust"
-    theirs = outcome(getattr(scipy.signal, name), *(widened(args) if pads else args), **kwargs)
+    wide = args
+    if name.endswith("_zi"):
+        wide = widened(args, 0)
+    elif name.endswith("filtfilt") and kwargs.get("method") != "gust":
+        wide = widened(args, len(args) - 1)
+    theirs = outcome(getattr(scipy.signal, name), *wide, **kwargs)
     if isinstance(ours, Exception):
         assert_helps(ours, getattr(sigrnn, name), theirs)
         assert isinstance(theirs, Exception) or refused(name, ours, args, kwargs), f"SciPy gives {theirs}, we {ours!r}"

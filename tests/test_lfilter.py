@@ -591,6 +591,14 @@ def test_fir_with_leading_zero_in_a():
             lfilter(b, [0.0], np.ones(5))
 
 
+def test_no_samples_and_taps_that_are_not_finite():
+    y, zf = lfilter(
+        [np.nan, 1.0], [1.0], np.empty((2, 0)), zi=np.full((2, 1), 1j)
+    )  # numpy.convolve refuses to be given nothing
+    assert y.shape == (2, 0)
+    assert_same(zf, np.full((2, 1), 1j))
+
+
 @pytest.mark.parametrize("kind", [object, np.longdouble])
 def test_leading_zero_in_a_where_scipy_filters(kind):
     for a in ([0.0], [0.0, 1.0]):  # SciPy lets a ZeroDivisionError of the objects out, or returns NaN
