@@ -40,14 +40,15 @@ def run_channels(kind, b, a, x, z, y=None, groups=None):
     cascade, count = _cascade.Cascade(b, a, kind), -(-len(x) // LANES)
     state, y = _cascade.in_lanes(z, count, LANES), np.empty_like(x) if y is None else y
     kernel = cascade.kernel("channels", x.dtype.char)
-    kernel(*cascade.in_lanes(count, LANES), x, y, state, *((0, count) if groups is None else groups))
+    some = (0, count) if groups is None else groups
+    kernel(*cascade.in_lanes(count, LANES), x, y, state, *some, *_cascade.NOTHING)
     return y, state.transpose(0, 3, 1, 2).reshape(-1, *z.shape[1:])[: len(x)]
 
 
 def run_blocked(kind, b, a, x, z, length, y=None, share=None):
     """b, a (S, P + 1), x (N,) with N a multiple of length * LANES, z (S, P); share: samples for each thread."""
     cascade = _cascade.Cascade(b, a, kind)
-    block = cascade._entered(length)
+    block = cascade.entered(length)
     assert block is not None, "no safe block of this length"
     y, z = np.empty_like(x) if y is None else y, z.copy()
     if share is None:
