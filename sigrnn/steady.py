@@ -208,11 +208,12 @@ def lfiltic(b: ArrayLike, a: ArrayLike, y: ArrayLike, x: ArrayLike | None = None
     for name, past in (("y", past_y), ("x", past_x)):
         if past.ndim > 1:
             raise ValueError(f"{name} must be 1-D, the latest first, got shape {past.shape}")
+    for name, c in (("b", b), ("a", a), ("y", past_y), ("x", past_x)):
+        if c.dtype.kind not in "biufcO":
+            raise TypeError(f"{name} must be numbers, got dtype {c.dtype}")
     kind = np.result_type(b, a, past_y) if x is None else np.result_type(b, a, past_y, past_x)
     if kind.kind in "iub":
         kind = np.dtype(np.float64)
-    if kind.kind in "USVM":
-        raise TypeError(f"b, a, y and x must be numbers; their common dtype is {kind}")
     zi = np.zeros(max(len(b), len(a)) - 1, kind)
     for c, past, sign in ((b, past_x.astype(kind), 1), (a, past_y.astype(kind), -1)):
         for p in range(len(c) - 1):

@@ -243,5 +243,12 @@ def test_lfiltic_errors(b, a, says):
 def test_lfiltic_of_texts(text):
     given = [[1.0, 2.0], [1.0, 0.5], [1.0], [2.0]]
     given[text] = ["1.0", "2.0"]
-    with pytest.raises(TypeError, match=r"b, a, y and x must be numbers; their common dtype is <U32"):
+    with pytest.raises(TypeError, match=rf"^{'bayx'[text]} must be numbers, got dtype <U"):
         lfiltic(*given)
+
+
+def test_lfiltic_dates_beside_objects():
+    """Their common dtype is object, so each array is asked for its own."""
+    b, a, y = np.array([1.0, 0.5], object), np.array([1.0, -0.5], object), np.array(["2020-01-01"], "datetime64[D]")
+    with pytest.raises(TypeError, match=r"y must be numbers, got dtype datetime64\[D\]"):
+        lfiltic(b, a, y)
