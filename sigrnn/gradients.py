@@ -3,88 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from functools import cache, partial
+from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn._adjoint import linear, nonlinear, recurrent, sections, zerophase
-from sigrnn._arrays import NATIVE, Array, time_axis, whole
+from sigrnn._adjoint.checkpoints import by_blocks
+from sigrnn._adjoint.rules import RULES, Named, Rule
+from sigrnn._arrays import NATIVE, Array, whole
 from sigrnn._layers import EXCITATION
-from sigrnn.linear import lfilter, lfilter_tv, sosfilt
-from sigrnn.nonlinear import nlfilter
-from sigrnn.recurrent import dense, gru, lstm, rnn
-from sigrnn.zerophase import filtfilt, sosfiltfilt
 
 __all__ = ["jvp", "synchronous_grad", "vjp"]
 
-Named = dict[str, Any]
 NUMBERS = int, float, complex, bool
-
-
-class Rule(NamedTuple):
-    """
-    How one function is differentiated.
-
-    vjp : `vjp(arguments)` gives the value and `pull`. `arguments` holds all arguments of the function by name, defaults
-        included (`out` excluded), arrays as arrays; Python numbers, which do not widen float32, as they were given.
-        `pull(dy)`, or `pull(dy, dzf)` where the value is a pair, gives the gradients by name, in the shape of the
-        arguments and any float precision. It may return more than was asked for. With the key `EXCITATION` it hands
-        over the gradient of the excitation, in the shape of y, which becomes `Pullback.excitation_gradient`.
-        `dzf` is left out or None where it is zero. What the pull-back needs is copied.
-    jvp : `jvp(arguments, tangents)` gives the value and its tangent, in the value's dtype. `tangents` holds, by name,
-        those that were given, in the shape of their arguments.
-    names : the differentiable arguments, in the order of the signature.
-    stateful : the function takes `zi`, at rest if 0.0, and then returns (y, zf): it can be run block after block.
-    rows : arguments other than `x` that have a row a sample (along axis -2).
-    partial : like `vjp`, with the partial derivatives of the lecture for gradients.
-    by_blocks : `by_blocks(arguments, size)`: as `vjp`, with checkpoints, where the state is not `zi`.
-    """
-
-    vjp: Callable[[Named], tuple[Any, Callable[..., Named]]]
-    jvp: Callable[[Named, Named], tuple[Any, Any]]
-    names: tuple[str, ...]
-    stateful: bool = False
-    rows: tuple[str, ...] = ()
-    partial: Callable[[Named], tuple[Any, Callable[..., Named]]] | None = None
-    by_blocks: Callable[[Named, int], tuple[Any, Callable[..., Named]]] | None = None
-
-
-RULES: dict[Callable[..., Any], Rule] = {
-    lfilter: Rule(linear.lfilter_vjp, linear.lfilter_jvp, ("b", "a", "x", "zi"), True),
-    lfilter_tv: Rule(linear.lfilter_tv_vjp, linear.lfilter_tv_jvp, ("b", "a", "x", "zi"), True, ("b", "a")),
-    sosfilt: Rule(sections.sosfilt_vjp, sections.sosfilt_jvp, ("sos", "x", "zi"), True),
-    filtfilt: Rule(zerophase.filtfilt_vjp, zerophase.filtfilt_jvp, ("b", "a", "x")),
-    sosfiltfilt: Rule(zerophase.sosfiltfilt_vjp, zerophase.sosfiltfilt_jvp, ("sos", "x")),
-    nlfilter: Rule(
-        nonlinear.nlfilter_vjp,
-        nonlinear.nlfilter_jvp,
-        ("b", "a", "x", "zi", "bias"),
-        stateful=True,
-        partial=nonlinear.nlfilter_partial,
-    ),
-    rnn: Rule(
-        recurrent.layer_vjp,
-        recurrent.layer_jvp,
-        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0"),
-        partial=recurrent.layer_partial,
-        by_blocks=recurrent.layer_by_blocks,
-    ),
-    gru: Rule(
-        recurrent.layer_vjp,
-        recurrent.layer_jvp,
-        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0"),
-        by_blocks=recurrent.layer_by_blocks,
-    ),
-    lstm: Rule(
-        recurrent.layer_vjp,
-        recurrent.layer_jvp,
-        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0", "c0", "peephole"),
-        by_blocks=recurrent.layer_by_blocks,
-    ),
-    dense: Rule(recurrent.dense_vjp, recurrent.dense_jvp, ("x", "v", "bias")),
-}
 
 
 def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None, **kwargs: Any) -> tuple[Any, Pullback]:
@@ -171,7 +103,7 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
         if rule.by_blocks is not None:
             value, pull = rule.by_blocks(arguments, size)
         else:
-            value, pull = _by_blocks(function, rule, arguments, size)
+            value, pull = by_blocks(function, rule, arguments, size)
     else:
         value, pull = rule.vjp(arguments)
     return value, Pullback(function.__name__, value, pull, arrays)
@@ -486,62 +418,3 @@ def _like(gradient: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Arra
     if gradient.dtype.kind == "c" and dtype.kind != "c":
         gradient = gradient.real
     return np.asarray(gradient).astype(dtype, copy=False).reshape(shape)
-
-
-def _by_blocks(
-    function: Callable[..., Any], rule: Rule, arguments: Named, size: int
-) -> tuple[Any, Callable[..., Named]]:
-    """The same value and pull-back, a block of `size` samples at a time; only the states between blocks are kept."""
-    x = np.asarray(arguments["x"])
-    axis, at_rest = time_axis(arguments["axis"], x), arguments["zi"] is None
-    samples = x.shape[axis]
-    parts = [slice(i, min(i + size, samples)) for i in range(0, samples, size)] or [slice(0, 0)]
-    states: list[Any] = [0.0 if at_rest else arguments["zi"]]
-    whole: Named = {}
-    for part in parts:
-        piece, state = function(**_cut(rule, arguments, part, axis, states[-1]))
-        _put(whole, "y", piece, part, axis, samples)
-        states.append(state)
-    final = states.pop()
-
-    def back(dy: Array, dzf: Array | None) -> Iterator[tuple[slice, Named]]:
-        for part, state in zip(reversed(parts), reversed(states), strict=True):
-            _, pull_block = rule.vjp(_cut(rule, arguments, part, axis, state))
-            found = pull_block(dy[(*[slice(None)] * axis, part)], dzf)
-            dzf = found["zi"]
-            yield part, found
-
-    def excitation(dy: Array, dzf: Array | None) -> Array:
-        total: Named = {}
-        for part, found in back(dy, dzf):
-            _put(total, EXCITATION, found[EXCITATION], part, axis, samples)
-        return total[EXCITATION]
-
-    def pull(dy: Array, dzf: Array | None = None) -> Named:
-        total: Named = {}
-        for part, found in back(dy, dzf):
-            later = EXCITATION in found and partial(excitation, dy, dzf)
-            for name, slope in found.items():
-                if name in rule.rows or name == "x":
-                    _put(total, name, slope, part, slope.ndim - 2 if name in rule.rows else axis, samples)
-                elif name == "zi":
-                    total[name] = slope
-                elif name != EXCITATION:
-                    total[name] = total[name] + slope if name in total else slope
-        return {**total, EXCITATION: later} if later else total
-
-    return (whole["y"] if at_rest else (whole["y"], final)), pull
-
-
-def _cut(rule: Rule, arguments: Named, part: slice, axis: int, state: Any) -> Named:
-    """The arguments of one block."""
-    x = np.asarray(arguments["x"])[(*[slice(None)] * axis, part)]
-    rows = {name: np.asarray(arguments[name])[..., part, :] for name in rule.rows}
-    return {**arguments, **rows, "x": x, "zi": state}
-
-
-def _put(whole: Named, name: str, piece: Array, part: slice, axis: int, samples: int) -> None:
-    """Put a block's stretch of time into its place."""
-    if name not in whole:
-        whole[name] = np.zeros((*piece.shape[:axis], samples, *piece.shape[axis + 1 :]), piece.dtype)
-    whole[name][(*[slice(None)] * axis, part)] = piece

@@ -20,7 +20,7 @@ from sigrnn import (
     sosfiltfilt,
     vjp,
 )
-from sigrnn.gradients import RULES
+from sigrnn._adjoint.rules import RULES
 
 STEP = 1e-6  # of central differences: their error is about 1e-10 for values of size 1
 N = 23

@@ -135,12 +135,12 @@ def _section_gradients(b, a, h, power, x, dy, dx, entries, tail, db, da, tiles, 
         final_states(ORDER, ORDER, h[sections - 1], slope_at, entry, length, like, ())
         for r in range(sections):
             s = sections - 1 - r
-            x_at, y_at, following = pointer(tiles[s]), pointer(tiles[s + 1]), h[max(s - 1, 0)]
+            x_at, y_at, onward = pointer(tiles[s]), pointer(tiles[s + 1]), h[max(s - 1, 0)]
             return_chain(a[s], power[s], tail[s], entry)
             store(ends, 0, like)
             store(ends, LANES, like)
-            returned(b[s], a[s], following, entry, x_at, y_at, slope_at, ends, sums, length, 1, like, coming)
-            across(b[s], following, tail[s], entry, x_at, y_at, slope_at, ends, sums, db[s], da[s], length)
+            returned(b[s], a[s], onward, entry, x_at, y_at, slope_at, ends, sums, length, 1, like, coming)
+            across(b[s], onward, tail[s], entry, x_at, y_at, slope_at, ends, sums, db[s], da[s], length)
             finite = finite and all_finite(entry, like)
         if not finite:
             copy(before[0, :, :2], tail)
