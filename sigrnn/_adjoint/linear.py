@@ -77,10 +77,7 @@ def through_kept(b: Array, a: Array, x: Array, arguments: Named) -> tuple[Any, W
 
 
 def through_again(b: Array, a: Array, x: Array, arguments: Named) -> tuple[Any, Way] | None:
-    """The same for long or many channels and orders up to 2, which find the output again: cheaper than to keep it.
-
-    A million samples of order 2, value and all gradients: 3.3 instead of 4.5 ms; 32 channels of them: 4.6 instead of 6.
-    """
+    """The same for long or many channels and orders up to 2, which find the output again: cheaper than to keep it."""
     zi, method = arguments["zi"], arguments["method"]
     dtype = np.result_type(b, a, x) if zi is None else np.result_type(b, a, x, weak(zi))
     if dtype.char not in "fd" or b.ndim != 1 or a.ndim != 1 or method == "sequential":
@@ -95,10 +92,8 @@ def through_again(b: Array, a: Array, x: Array, arguments: Named) -> tuple[Any, 
         return None
     own = (whole.order,)
     state = np.zeros((rows.channels, *own)) if zi is None else state_rows(zi, own, x, axis, F8)
-    chain, y = (
-        Chain(whole, whole.b, whole.a, x.astype(dtype, copy=False), rows, method),
-        rows.empty(rows.samples, dtype),
-    )
+    chain = Chain(whole, whole.b, whole.a, x.astype(dtype, copy=False), rows, method)
+    y = rows.empty(rows.samples, dtype)
     chain.forward(y, state[:, None])
     zf = state_given(state, own, x.shape, axis).astype(dtype, copy=False)
 
