@@ -238,7 +238,9 @@ def _group(measured: Sequence[Measurement]) -> str:
         *(["a step", "real time"] if rate else ["copy"]),
         "difference",
     ]
-    return _table(head, (_row(m, "" if alone else f"{m.reference} ", rate) for m in measured))
+    rows = [_row(m, "" if alone else f"{m.reference} ", rate) for m in measured]
+    told = [k for k in range(len(head)) if any(row[k] not in ("", "0%") for row in rows)]  # columns that say something
+    return _table([head[k] for k in told], ([row[k] for k in told] for row in rows))
 
 
 def _row(m: Measurement, reference: str, rate: int | None) -> list[str]:

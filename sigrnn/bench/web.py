@@ -21,10 +21,13 @@ _PAGE = """\
 <style>
 :root {{ color-scheme: light dark; }}
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }}
-table {{ border-collapse: collapse; display: block; font-size: 0.85rem; overflow-x: auto; }}
-th, td {{ border-bottom: 1px solid #8886; padding: 0.25rem 0.7rem; white-space: nowrap; }}
+table {{ border-collapse: collapse; display: block; font-size: 0.85rem; margin: 1rem 0; overflow-x: auto; }}
+th, td {{ border-bottom: 1px solid #8886; padding: 0.25rem 0.5rem; }}
+td {{ white-space: nowrap; }}
+td:first-child {{ min-width: 11rem; white-space: normal; }}
+th:first-child {{ text-align: left; }}
 td {{ font-variant-numeric: tabular-nums; }}
-pre {{ overflow-x: auto; }}
+pre {{ white-space: pre-wrap; }}
 img {{ height: auto; max-width: 100%; }}
 </style>
 </head>
