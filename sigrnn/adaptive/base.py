@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import C16, F8, Array
+from sigrnn import _files
+from sigrnn._arrays import C16, F8, Array, array, numbers
 from sigrnn.adaptive.parameters import count_of, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
 from sigrnn.linear import lfilter
@@ -22,6 +23,7 @@ from sigrnn.linear import lfilter
 NAN_POLICIES = {"propagate": 0, "raise": 1, "omit": 2}  # values as in `_kernels/adaptation.py`
 ON_DIVERGENCE = {"raise": 0, "reset": 0, "ignore": 4}
 DIVERGED, NOT_A_NUMBER = 1, 2
+HEAD = "sigrnn_adaptive"  # the name of the JSON text among the arrays of a file
 KINDS: dict[str, type[AdaptiveFilter]] = {}  # algorithms by name, for `files.load`
 
 
@@ -156,7 +158,7 @@ class AdaptiveFilter:
         DivergenceError
             If the filter diverges and ``on_divergence='raise'``.
         """
-        x, d = np.asarray(x), np.asarray(d)
+        x, d = array("x", x), array("d", d)
         if x.dtype is d.dtype is self._quick and x.ndim == d.ndim == 1 and x.size == d.size and not history:
             return self._finish(
                 x.reshape(-1, 1), d, np.empty(x.size), np.empty(x.size), NO_HISTORY, F8
@@ -215,7 +217,7 @@ class AdaptiveFilter:
 
     def _checked(self, w: ArrayLike, name: str) -> Array:
         """A copy of weights, in double precision."""
-        w = np.array(w)
+        w = numbers(name, w)
         w = w.astype(C16 if w.dtype.kind == "c" else F8)
         if w.ndim not in (1, 2) or w.shape[0] != self._length or 0 in w.shape:
             raise ValueError(f"{name} has shape {w.shape}, expected ({self._length},) or ({self._length}, channels)")
@@ -286,7 +288,7 @@ class AdaptiveFilter:
         ndarray, shape (N,)
             The output with the weights as they are.
         """
-        x = np.asarray(x)
+        x = array("x", x)
         if x.ndim not in (1, 2):
             raise ValueError(f"x must have shape (N,) or (N, channels), got {x.shape}")
         w = self.weights
@@ -348,8 +350,7 @@ class AdaptiveFilter:
         if self._w0 is not None:
             arrays["given_w0"] = self._w0
         head = {"algorithm": type(self).__name__, "channels": self._channels, "given": plain}
-        with open(path, "wb") as file:  # a file, as NumPy would append ".npz" to a name
-            np.savez(file, allow_pickle=False, sigrnn_adaptive=np.array(json.dumps(head)), **arrays)
+        _files.write(path, {HEAD: np.array(json.dumps(head)), **arrays})
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in self._given.items() if name not in POLICIES)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from os import PathLike
-from zipfile import BadZipFile
 
-import numpy as np
-
-from sigrnn.adaptive.base import KINDS, AdaptiveFilter
+from sigrnn import _files
+from sigrnn.adaptive.base import HEAD, KINDS, AdaptiveFilter
 
 
 def load(path: str | PathLike[str]) -> AdaptiveFilter:
@@ -28,7 +26,7 @@ def load(path: str | PathLike[str]) -> AdaptiveFilter:
     Raises
     ------
     ValueError
-        If the file holds no adaptive filter.
+        If the file holds no adaptive filter, or is broken.
 
     See Also
     --------
@@ -49,21 +47,20 @@ def load(path: str | PathLike[str]) -> AdaptiveFilter:
     >>> bool((g.weights == f.weights).all())
     True
     """
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, BadZipFile):
-        raise ValueError(f"{path} holds no adaptive filter: it is no .npz archive") from None
-    with archive as file:
-        if "sigrnn_adaptive" not in file:
-            raise ValueError(f"{path} holds no adaptive filter")
-        head = json.loads(str(file["sigrnn_adaptive"]))
-        arrays = {name: file[name] for name in file.files}
-    if head["algorithm"] not in KINDS:
-        raise ValueError(f"{path} holds an adaptive filter of unknown kind {head['algorithm']!r}")
+    shown, arrays = _files.read(path, "holds no adaptive filter, or is broken")
+    if HEAD not in arrays:
+        raise ValueError(f"{shown} holds no adaptive filter")
     given = {name.removeprefix("given_"): a for name, a in arrays.items() if name.startswith("given_")}
-    f = KINDS[head["algorithm"]](**head["given"], **given)
-    if head["channels"] is not None:
-        f._channels = tuple(head["channels"])
+    try:
+        head = json.loads(str(arrays[HEAD]))
+        kind, channels, settings = head["algorithm"], head["channels"], head["given"] | given
+        if kind not in KINDS:
+            raise ValueError(f"it is of unknown kind {kind!r}")
+        f = KINDS[kind](**settings)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"the adaptive filter in {shown} is broken: {error}") from None
+    if channels is not None:
+        f._channels = tuple(channels)
         f._columns = bool(f._channels)
         f._state = {name.removeprefix("state_"): a for name, a in arrays.items() if name.startswith("state_")}
         f._ready()

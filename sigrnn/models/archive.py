@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import zipfile
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
+
+from sigrnn import _files
 
 FORMAT, VERSION = "sigrnn model", 1
 DESCRIPTION = "description"  # the name of the JSON text among the arrays
@@ -43,38 +42,17 @@ def described(model: Any, where: str) -> dict[str, Any]:
 
 
 def write(model: Any, path: Any, notes: Mapping[str, Any] | None = None) -> None:
-    """Write it whole or not at all: to a file beside, which then takes the place of an old one. Notes are for programs."""
+    """Write it whole or not at all. Notes are for programs."""
     head = {"format": FORMAT, "version": VERSION, "model": described(model, "")}
     text = json.dumps(head | ({"notes": dict(notes)} if notes else {}))
     arrays = {f"params/{name}": value for name, value in model.params.items()}
     arrays[DESCRIPTION] = np.frombuffer(text.encode(), np.uint8)
-    if not isinstance(path, str | os.PathLike):
-        np.savez(path, **arrays)
-        return
-    target = os.fspath(path)
-    beside = f"{target}.{os.getpid()}.part"
-    try:
-        with open(beside, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(beside, target)
-    finally:
-        if os.path.exists(beside):
-            os.unlink(beside)
+    _files.write(path, arrays)
 
 
 def read(path: Any, known: Mapping[str, type]) -> Any:
     """The model in a file."""
-    if not isinstance(path, str | os.PathLike) and not hasattr(path, "read"):
-        raise TypeError(f"path must be a path or an open file, got {path!r}")
-    shown = os.fspath(path) if isinstance(path, str | os.PathLike) else "the file"
-    try:
-        # A file that is no archive would be left open by `np.load`.
-        opened = open(path, "rb") if isinstance(path, str | os.PathLike) else nullcontext(path)  # noqa: SIM115
-        with opened as raw, np.load(raw, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-    except (ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        why = "it is no .npz archive" if "pickle" in str(error) else error
-        raise ValueError(f"{shown} is no model of sigrnn, or is broken: {why}") from None
+    shown, found = _files.read(path, "is no model of sigrnn, or is broken")
     try:
         head = json.loads(found.pop(DESCRIPTION).tobytes())
         kind, version, text = head["format"], head["version"], head["model"]
