@@ -196,13 +196,17 @@ def by_scipy(name: str, coefficients: tuple[Array, ...], x: Array, out: Array | 
 
     try:
         result = getattr(scipy.signal, name)(*coefficients, x, **options)
-    except TypeError as error:
-        if "signature" not in str(error):
+    except (NotImplementedError, TypeError) as error:
+        arrays = {**dict(zip(("b", "a") if len(coefficients) == 2 else ("sos",), coefficients, strict=True)), "x": x}
+        if options.get("zi") is not None:
+            arrays["zi"] = options["zi"]
+        known = all(c.dtype.kind in "biufc" for c in arrays.values())
+        if known or not (isinstance(error, NotImplementedError) or "signature" in str(error)):
             raise
-        given = ", ".join(
-            str(c.dtype) for c in (*coefficients, x)
-        )  # compiled code without a name for what it was given
-        raise TypeError(f"scipy.signal.{name} has no code for the dtype that {given} make together: {error}") from None
+        kinds = ", ".join(f"{key} has dtype {c.dtype}" for key, c in arrays.items())
+        kind = TypeError if isinstance(error, TypeError) else NotImplementedError
+        why = " ".join(str(error).split())  # compiled code has no name for what it was given
+        raise kind(f"{kinds}: there is no kernel for that, and scipy.signal.{name} says: {why}") from None
     if out is None:
         return result
     y = result[0] if isinstance(result, tuple) else result

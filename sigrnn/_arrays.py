@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import reprlib
 from collections.abc import Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,34 @@ Array = NDArray[Any]
 
 F8, C16 = np.dtype(np.float64), np.dtype(np.complex128)
 NATIVE = "fdFD"  # what the kernels serve: float32, float64, complex64, complex128
+
+
+def array(name: str, given: Any) -> Array:
+    """An argument as an array."""
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        why = "its parts have different lengths" if "inhomogeneous" in str(error) else error
+        raise ValueError(f"{name} must be an array, got {short(given)}: {why}") from None
+
+
+def numbers(name: str, given: Any) -> Array:
+    """An argument as an array of numbers, of any type."""
+    found = array(name, given)
+    if found.dtype.kind not in "biufcO":
+        raise TypeError(f"{name} must be numbers, got dtype {found.dtype}")
+    if found.dtype.kind == "O" and not all(isinstance(value, Number) for value in found.flat):
+        raise TypeError(f"{name} must be numbers, got {short(given)}")
+    return found
+
+
+def promoted(**given: Any) -> np.dtype[Any]:
+    """The common dtype of arguments."""
+    try:
+        return np.result_type(*given.values())
+    except TypeError:
+        kinds = ", ".join(f"{name} {getattr(value, 'dtype', type(value).__name__)}" for name, value in given.items())
+        raise np.exceptions.DTypePromotionError(f"there is no common dtype of {kinds}") from None
 
 
 def whole(name: str, given: Any, least: int | None = None) -> int:
@@ -50,10 +79,10 @@ def random(rng: Any) -> np.random.Generator:
 
 def signal(x: Any, name: str = "x") -> Array:
     """An array with at least one axis."""
-    array = np.asarray(x)
-    if array.ndim == 0:
-        raise ValueError(f"{name} must be at least 1-D, got {'a scalar' if array.dtype.kind in 'biufc' else short(x)}")
-    return array
+    found = array(name, x)
+    if found.ndim == 0:
+        raise ValueError(f"{name} must be at least 1-D, got {'a scalar' if found.dtype.kind in 'biufc' else short(x)}")
+    return found
 
 
 def time_axis(axis: Any, x: Array, name: str = "x") -> int:
@@ -104,7 +133,7 @@ def initial_state(zi: Any, shape: Sequence[int], axes: Sequence[int], x: Array, 
     channels. Allowed are that layout with ones for channels, a scalar, and the state of a single channel; the last not
     for x with several channel axes, where SciPy's rule (and its tests) want the ones spelled out.
     """
-    zi, shape = np.asarray(zi), tuple(shape)
+    zi, shape = array("zi", zi), tuple(shape)
     if zi.shape == shape:
         return zi
     if zi.ndim == 0:

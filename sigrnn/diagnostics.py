@@ -14,7 +14,7 @@ from sigrnn._adjoint.nonlinear import excitation, feed_back
 from sigrnn._adjoint.recurrent import kind_of
 from sigrnn._adjoint.reverse import Rows
 from sigrnn._apply import matched
-from sigrnn._arrays import F8, Array, signal, time_axis, whole
+from sigrnn._arrays import F8, Array, numbers, short, signal, time_axis, whole
 from sigrnn._layers import Layer, Run
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.gradients import bound
@@ -165,7 +165,9 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
         samples, order, follow = PATHS[function](arguments)
     else:
         names = ", ".join(f.__name__ for f in PATHS)
-        raise TypeError(f"gradient_flow is for {names} and models; got {getattr(function, '__name__', repr(function))}")
+        raise TypeError(
+            f"gradient_flow is for {names} and models; got {getattr(function, '__name__', short(function))}"
+        )
     if samples < 2:
         raise ValueError(f"x has {samples} samples along its axis of time: at least 2 are needed to follow a gradient")
     lags = min(LAGS, max(samples // 2, 1)) if lags is None else whole("lags", lags)
@@ -232,7 +234,8 @@ def path_of_layer(arguments: dict[str, Any]) -> Path:
 
 def path_of_model(model: Any, x: Any) -> Path:
     """From outputs to inputs, through whatever is between them."""
-    x = np.asarray(x, None if np.asarray(x).dtype.kind == "f" else F8)
+    x = numbers("x", x)
+    x = x if x.dtype.kind == "f" else x.astype(F8)
     (y, _), pullback = model.vjp(x)
     axis = 1 if x.ndim == 3 else 0
     samples = x.shape[axis]

@@ -11,7 +11,7 @@ import numpy as np
 
 from sigrnn._adjoint.checkpoints import by_blocks
 from sigrnn._adjoint.rules import RULES, Named, Rule
-from sigrnn._arrays import NATIVE, Array, whole
+from sigrnn._arrays import NATIVE, Array, array, short, whole
 from sigrnn._layers import EXCITATION
 
 __all__ = ["jvp", "synchronous_grad", "vjp"]
@@ -239,6 +239,9 @@ def jvp(
     (array([8., 4., 2.]), array([ 0., -8., -8.]))
     """
     rule = _rule(function)
+    for what, those in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(those, tuple | list):
+            raise TypeError(f"{what} must be a tuple, one for each argument of {function.__name__}, got {short(those)}")
     primals, tangents = tuple(primals), tuple(tangents)
     arguments, positional = bound(function, primals, kwargs)
     arrays = _arrays(rule, arguments, positional, kwargs)
@@ -359,29 +362,29 @@ def _arrays(rule: Rule, arguments: Named, positional: list[str], kwargs: Named) 
 
 
 def _array(name: str, given: Any) -> Array:
-    array = np.asarray(given)
-    if array.dtype.kind in "biu":
+    found = array(name, given)
+    if found.dtype.kind in "biu":
         if isinstance(given, np.ndarray | np.generic):
-            raise TypeError(f"{name} has dtype {array.dtype}: gradients are for floats, give {name}.astype(float)")
-        return array.astype(np.float64)
-    if array.dtype.char not in NATIVE:
+            raise TypeError(f"{name} has dtype {found.dtype}: gradients are for floats, give {name}.astype(float)")
+        return found.astype(np.float64)
+    if found.dtype.char not in NATIVE:
         raise NotImplementedError(
-            f"{name} has dtype {array.dtype}: gradients are for float32, float64, complex64 and complex128"
+            f"{name} has dtype {found.dtype}: gradients are for float32, float64, complex64 and complex128"
         )
-    return array
+    return found
 
 
 def _tangent(name: str, given: Any, arrays: dict[str, Array]) -> Array:
     if name not in arrays:
         raise TypeError(f"{name} is not differentiable: its tangent must be None")
-    tangent, array = np.asarray(given), arrays[name]
+    tangent, value = array(f"the tangent of {name}", given), arrays[name]
     if tangent.dtype.kind not in "biufc":
         raise TypeError(f"the tangent of {name} must be numbers, got dtype {tangent.dtype}")
-    if tangent.shape != array.shape:
-        raise ValueError(f"the tangent of {name} has shape {tangent.shape}, expected {array.shape}")
-    if tangent.dtype.kind == "c" and array.dtype.kind != "c":
+    if tangent.shape != value.shape:
+        raise ValueError(f"the tangent of {name} has shape {tangent.shape}, expected {value.shape}")
+    if tangent.dtype.kind == "c" and value.dtype.kind != "c":
         raise TypeError(f"the tangent of {name} is complex, {name} is real")
-    return tangent.astype(array.dtype.newbyteorder("="), copy=False)
+    return tangent.astype(value.dtype.newbyteorder("="), copy=False)
 
 
 def _layout(value: Any) -> Any:
@@ -404,14 +407,14 @@ def _matching(expected: Any, given: Any, name: str) -> Any:
         return tuple(_matching(*each) for each in zip(expected, given, names, strict=True))
     if given is None:
         return np.zeros(expected.shape, expected.dtype)
-    array = np.asarray(given)
-    if array.dtype.kind not in "biufc":
-        raise TypeError(f"{name} must be numbers, got dtype {array.dtype}")
-    if array.shape != expected.shape:
-        raise ValueError(f"{name} has shape {array.shape}, expected {expected.shape}")
-    if array.dtype.kind == "c" and expected.dtype.kind != "c":
+    found = array(name, given)
+    if found.dtype.kind not in "biufc":
+        raise TypeError(f"{name} must be numbers, got dtype {found.dtype}")
+    if found.shape != expected.shape:
+        raise ValueError(f"{name} has shape {found.shape}, expected {expected.shape}")
+    if found.dtype.kind == "c" and expected.dtype.kind != "c":
         raise TypeError(f"{name} is complex, the value is real")
-    return np.require(array, expected.dtype, ["A"])
+    return np.require(found, expected.dtype, ["A"])
 
 
 def _like(gradient: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

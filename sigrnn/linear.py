@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._apply import Recursion, Taps, Varying, apply, by_scipy, inner, matched, repeated, state_layout
-from sigrnn._arrays import F8, NATIVE, Array, initial_state, signal, time_axis
+from sigrnn._arrays import F8, NATIVE, Array, array, initial_state, promoted, short, signal, time_axis
 from sigrnn._cascade import METHODS, Cascade
 
 __all__ = ["lfilter", "lfilter_tv", "sosfilt"]
@@ -103,7 +103,7 @@ def lfilter(
         if quick is not None:
             return quick
     b, a, x = coefficients(b, "b"), coefficients(a, "a"), signal(x)
-    dtype = np.result_type(b, a, x) if zi is None else np.result_type(b, a, x, weak(zi))
+    dtype = promoted(b=b, a=a, x=x) if zi is None else promoted(b=b, a=a, x=x, zi=weak(zi))
     check_method(method, a.shape[-1] == 1)
     axis = time_axis(axis, x)
     if dtype.char not in NATIVE:
@@ -197,7 +197,7 @@ def sosfilt(
         if quick is not None:
             return quick
     sos, x = sections(sos), signal(x)
-    dtype = np.result_type(sos, x) if zi is None else np.result_type(sos, x, weak(zi))
+    dtype = promoted(sos=sos, x=x) if zi is None else promoted(sos=sos, x=x, zi=weak(zi))
     check_method(method, False)
     axis = time_axis(axis, x)
     if dtype.char not in NATIVE:
@@ -264,12 +264,12 @@ def lfilter_tv(b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: Arr
     >>> sigrnn.lfilter_tv([[1.0]] * 4, [[1.0, -1.0]] * 2 + [[1.0, -0.5]] * 2, [4.0, 0.0, 0.0, 0.0])
     array([4., 4., 4., 2.])
     """
-    b, a, x = np.asarray(b), np.asarray(a), signal(x)
+    b, a, x = array("b", b), array("a", a), signal(x)
     axis = time_axis(axis, x)
     for name, c in (("b", b), ("a", a)):
         if c.ndim < 2 or c.shape[-1] == 0 or c.shape[-2] != x.shape[axis]:
             raise ValueError(f"{name} has shape {c.shape}, expected (..., {x.shape[axis]}, taps): a row a sample of x")
-    dtype = np.result_type(b, a, x) if zi is None else np.result_type(b, a, x, weak(zi))
+    dtype = promoted(b=b, a=a, x=x) if zi is None else promoted(b=b, a=a, x=x, zi=weak(zi))
     if dtype.char not in NATIVE:
         raise NotImplementedError(f"lfilter_tv serves float32, float64, complex64 and complex128, not {dtype}")
     b, a = normalised(b, a, dtype, fir=False)
@@ -279,23 +279,24 @@ def lfilter_tv(b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: Arr
 
 def sections(sos: ArrayLike) -> Array:
     """Check second-order sections (..., S, 6)."""
-    sos = np.atleast_2d(np.asarray(sos))
-    if sos.shape[-1] != 6:
-        raise ValueError(f"sos array must be shape (n_sections, 6), got {sos.shape}")
-    if not (sos[..., 3] == 1).all():
+    given = array("sos", sos)
+    rows = np.atleast_2d(given)
+    if rows.shape[-1] != 6:
+        raise ValueError(f"sos array must be shape (n_sections, 6), got {given.shape if given.ndim else short(sos)}")
+    if not (rows[..., 3] == 1).all():
         raise ValueError("sos[:, 3] should be all ones")
-    return sos
+    return rows
 
 
 def check_method(method: str, fir: bool) -> None:
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}")
     if method == "fft" and not fir:
-        raise ValueError("method 'fft' serves FIR filters only: a must have a single coefficient")
+        raise ValueError("method 'fft' serves FIR filters only: lfilter, with a single coefficient a")
 
 
 def coefficients(c: ArrayLike, name: str) -> Array:
-    c = np.asarray(c)
+    c = array(name, c)
     if c.ndim == 0:
         c = c.reshape(1)
     if c.size == 0:
@@ -318,7 +319,7 @@ def _full(zi: Any, own: tuple[int, ...], x: Array, axis: int) -> Any:
 
 def weak(zi: Any) -> Any:
     """The initial state as NumPy's promotion wants it: a Python scalar does not widen float32."""
-    return zi if type(zi) in (int, float, complex) else np.asarray(zi)
+    return zi if type(zi) in (int, float, complex) else array("zi", zi)
 
 
 def normalised(b: Array, a: Array, dtype: np.dtype[Any], fir: bool = True) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array, whole
+from sigrnn._arrays import F8, Array, array, promoted, whole
 from sigrnn._layers import GATES, Layer, Run, Runs
 from sigrnn.activations import Activation, known, respond
 
@@ -322,11 +322,15 @@ def weighed(x: ArrayLike, v: ArrayLike, bias: ArrayLike | None) -> Array:
 
 def common(arrays: dict[str, Any]) -> np.dtype[Any]:
     """The common dtype; integers become float64."""
-    dtype = np.result_type(*(np.asarray(value) for value in arrays.values() if value is not None))
+    given = {name: array(name, value) for name, value in arrays.items() if value is not None}
+    dtype = promoted(**given)
     if dtype.kind in "biu":
         return F8
     if dtype.char not in "fd":
-        raise NotImplementedError(f"layers serve float32 and float64, not {dtype}, which x and the weights make")
+        kinds = ", ".join(f"{name} {value.dtype}" for name, value in given.items())
+        raise NotImplementedError(
+            f"layers serve float32 and float64, not {dtype}, which x and the weights make: {kinds}"
+        )
     return dtype
 
 
@@ -421,7 +425,7 @@ def remembered(kind: Any, dtype: str, inputs: int, *weights: bytes | None) -> La
 
 
 def counts(lengths: ArrayLike, x: Array, alone: bool) -> Array:
-    given = np.asarray(lengths)
+    given = array("lengths", lengths)
     if alone or given.shape != (len(x),):
         expected = "none for a single sequence" if alone else f"{(len(x),)}"
         raise ValueError(f"lengths has shape {given.shape}, expected {expected}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, array, numbers, short
 
 __all__ = ["lfilter_zi", "lfiltic", "sosfilt_zi"]
 
@@ -58,7 +58,7 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
     >>> y
     array([4., 4., 4.])
     """
-    b, a = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a))
+    b, a = np.atleast_1d(numbers("b", b)), np.atleast_1d(numbers("a", a))
     for name, c in (("b", b), ("a", a)):
         if c.ndim != 1:
             raise ValueError(f"Numerator `b` and Denominator `a` must be 1-D, got {name} of shape {c.shape}")
@@ -136,9 +136,10 @@ def sosfilt_zi(sos: ArrayLike) -> Array:
     >>> sigrnn.sosfilt_zi(sos)
     array([[3., 0.]])
     """
-    sos = np.asarray(sos)
+    given, sos = sos, array("sos", sos)
     if sos.ndim != 2 or sos.shape[1] != 6:
-        raise ValueError(f"sos must be shape (n_sections, 6), got {sos.shape}")
+        raise ValueError(f"sos must be shape (n_sections, 6), got {sos.shape if sos.ndim else short(given)}")
+    numbers("sos", sos)
     if (sos[:, 3] == 0).any():
         raise ValueError("First coefficient of parameter `a` must be non-zero in each section: sos[:, 3] has a zero")
     return constant_sections(sos.astype(float) if sos.dtype.kind in "iub" else sos)
@@ -196,7 +197,7 @@ def lfiltic(b: ArrayLike, a: ArrayLike, y: ArrayLike, x: ArrayLike | None = None
     >>> sigrnn.lfilter([1.0], [1.0, -0.5], [0.0, 0.0], zi=zi)[0]
     array([2., 1.])
     """
-    b, a = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a))
+    b, a = np.atleast_1d(numbers("b", b)), np.atleast_1d(numbers("a", a))
     for name, c in (("b", b), ("a", a)):
         if c.ndim > 1:
             raise ValueError(f"Filter coefficients `{name}` must be 1-D, got shape {c.shape}.")
@@ -204,13 +205,10 @@ def lfiltic(b: ArrayLike, a: ArrayLike, y: ArrayLike, x: ArrayLike | None = None
         raise ValueError("There must be at least one `a` coefficient.")
     if a[0] == 0:
         raise ValueError("First `a` filter coefficient must be non-zero.")
-    past_y, past_x = np.atleast_1d(np.asarray(y)), np.atleast_1d(np.asarray(0.0 if x is None else x))
+    past_y, past_x = np.atleast_1d(numbers("y", y)), np.atleast_1d(numbers("x", 0.0 if x is None else x))
     for name, past in (("y", past_y), ("x", past_x)):
         if past.ndim > 1:
             raise ValueError(f"{name} must be 1-D, the latest first, got shape {past.shape}")
-    for name, c in (("b", b), ("a", a), ("y", past_y), ("x", past_x)):
-        if c.dtype.kind not in "biufcO":
-            raise TypeError(f"{name} must be numbers, got dtype {c.dtype}")
     kind = np.result_type(b, a, past_y) if x is None else np.result_type(b, a, past_y, past_x)
     if kind.kind in "iub":
         kind = np.dtype(np.float64)

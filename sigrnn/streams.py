@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._apply import Recursion, Runner, Taps, fill, inner, state_given, state_rows
-from sigrnn._arrays import C16, F8, NATIVE, Array, signal, time_axis, whole
+from sigrnn._arrays import C16, F8, NATIVE, Array, numbers, signal, time_axis, whole
 from sigrnn._cascade import Cascade
 from sigrnn.activations import Activation, known
 from sigrnn.linear import (
@@ -168,11 +168,11 @@ class Stream:
         """Take these coefficients, if they go with the state there is."""
         cascade: Cascade | None
         if "sos" in given:
-            given = {"sos": sections(np.array(given["sos"]))}  # copies: the user may change theirs
+            given = {"sos": sections(numbers("sos", given["sos"]).copy())}  # copies: the user may change theirs
             check_method(self._method, fir=False)
             runner, cascade = self._from_sections(**given)
         else:
-            given = {name: coefficients(np.array(c), name) for name, c in given.items()}
+            given = {name: coefficients(numbers(name, c).copy(), name) for name, c in given.items()}
             check_method(self._method, fir=given["a"].size == 1)
             runner, cascade = self._from_coefficients(**given)
         self._given, self._runner, self._size = given, runner, runner.state
@@ -256,7 +256,7 @@ class Stream:
 
     def _rows(self, zi: ArrayLike, x: Array) -> Array:
         """A state for the channels of x, as rows."""
-        kind = inner(np.asarray(zi).dtype)
+        kind = inner(numbers("zi", zi).dtype)
         return state_rows(zi, self._runner.state, x, time_axis(self._axis, x), kind)
 
     def reset(self) -> None:
@@ -292,5 +292,5 @@ class Stream:
 
 def doubled(zi: ArrayLike) -> Array:
     """A copy of a state in double precision."""
-    zi = np.asarray(zi)
+    zi = numbers("zi", zi)
     return np.array(zi, inner(zi.dtype))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._apply import by_scipy, repeated
-from sigrnn._arrays import NATIVE, Array, output, signal, time_axis, time_back, time_last, whole
+from sigrnn._arrays import NATIVE, Array, array, output, signal, time_axis, time_back, time_last, whole
 from sigrnn.linear import SHORT, check_first, lfilter, sections, sosfilt
 from sigrnn.steady import constant_sections, constant_state
 
@@ -94,7 +94,7 @@ def filtfilt(
     >>> sigrnn.filtfilt([0.5], [1.0, -0.5], np.full(9, 2.0)).round(12)
     array([2., 2., 2., 2., 2., 2., 2., 2., 2.])
     """
-    b, a, x = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a)), signal(x)
+    b, a, x = np.atleast_1d(array("b", b)), np.atleast_1d(array("a", a)), signal(x)
     if method not in ("pad", "gust"):
         raise ValueError(f"method must be 'pad' or 'gust', got {method!r}.")
     axis = time_axis(axis, x)

@@ -157,6 +157,43 @@ def test_constants_and_dtypes(rng):
         sj.gru(jnp.ones((4, 2)), jnp.ones((3, 1)), jnp.ones((3, 1)))
 
 
+X, WEIGHTS = np.ones((5, 2)), (np.ones((6, 2)), np.ones((6, 2)))
+MISTAKES = {
+    "coefficients left out": (lambda: sj.lfilter(None, [1.0], X), TypeError, "missing 1 required .* 'b'"),
+    "signal left out": (lambda: sj.filtfilt([1.0], [1.0], None), TypeError, "missing 1 required .* 'x'"),
+    "words": (lambda: sj.lfilter([1.0], [1.0], "x"), TypeError, "x must be an array of numbers, got 'x'"),
+    "uneven lists": (
+        lambda: sj.nlfilter([[1, 2], [3]], [1.0], X),
+        ValueError,
+        r"b must be an array of numbers, got \[\[1",
+    ),
+    "state": (lambda: sj.lfilter([1, 1], [1.0], X, zi=[1, 2, 3]), ValueError, r"x with shape \(5, 2\).* got \(3,\)"),
+    "axis": (lambda: sj.sosfilt(SOS, X, axis=2), ValueError, r"axis 2 is out of bounds for x with shape \(5, 2\)"),
+    "sections": (lambda: sj.sosfilt([1.0, 2.0], X), ValueError, r"shape \(n_sections, 6\), got \(2,\)"),
+    "sections both ways": (lambda: sj.sosfiltfilt([1.0, 2.0], X), ValueError, r"shape \(n_sections, 6\), got \(2,\)"),
+    "method": (lambda: sj.lfilter([1.0], [1.0], X, method="x"), ValueError, "method must be one of .* got 'x'"),
+    "padtype": (lambda: sj.filtfilt([1.0], [1.0], X, padtype="x"), ValueError, "'x' given to padtype"),
+    "short": (lambda: sj.filtfilt([1, 1], [1.0], X), ValueError, "greater than padlen, which is 6; x has 2 samples"),
+    "padlen": (lambda: sj.sosfiltfilt(SOS, X, padlen=-1), ValueError, "padlen must not be negative, got -1"),
+    "activation": (lambda: sj.nlfilter([1.0], [1.0], X, activation="x"), ValueError, "unknown activation 'x'"),
+    "rows of weights": (lambda: sj.lstm(X, *WEIGHTS), ValueError, r"w_hh has shape \(6, 2\), expected \(4 \* H, H\)"),
+    "rows of biases": (
+        lambda: sj.gru(X, *WEIGHTS, b_ih=np.ones(2)),
+        ValueError,
+        r"b_ih has shape \(2,\), expected \(6,\)",
+    ),
+    "inputs": (lambda: sj.dense(X, np.ones((3, 3))), ValueError, r"x has shape \(5, 2\), expected \(..., 3\)"),
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_told_as_numpys(mistake, compiled):
+    call, kind, message = MISTAKES[mistake]
+    with pytest.raises(kind, match=message):
+        jax.jit(call)() if compiled else call()
+
+
 def test_long_signals_do_not_lock(rng):
     x = jnp.ones((16, 100_000), jnp.float32)
     slope = jax.jit(jax.grad(lambda b: sj.lfilter(b, [1.0, -0.5], x)[:, -1].sum()))(jnp.ones(1))

@@ -360,6 +360,22 @@ def test_workers_of_a_loader(start):
     torch.testing.assert_close(found, torch.stack([data[n] for n in range(4)]))
 
 
+MISTAKES = {
+    "coefficients": (lambda: st.lfilter("b", [1.0], torch.ones(5)), TypeError, "b must be numbers, got dtype <U1"),
+    "signal": (lambda: st.sosfiltfilt([[1, 0, 0, 1, 0, 0]], "x"), TypeError, "x must be numbers, got dtype <U1"),
+    "uneven lists": (lambda: st.nlfilter([[1, 2], [3]], [1.0], torch.ones(5)), ValueError, "b must be an array, got"),
+    "activation": (lambda: st.NonlinearIIR(2, 1, activation="tahn"), ValueError, "unknown activation 'tahn'"),
+    "sequence": (lambda: st.LSTM(2, 2)(None), TypeError, "input must be a tensor or a PackedSequence, got None"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_told(mistake):
+    call, kind, message = MISTAKES[mistake]
+    with pytest.raises(kind, match=message):
+        call()
+
+
 def test_import_of_sigrnn_leaves_torch_alone():
     run_in_fresh_process("import sys, sigrnn; assert 'torch' not in sys.modules")
     run_in_fresh_process("import sys, sigrnn.torch; assert 'torch._dynamo' not in sys.modules")

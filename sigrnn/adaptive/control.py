@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import C16, F8, Array
+from sigrnn._arrays import C16, F8, Array, array, short
 from sigrnn.adaptive.gradient import input_power
 from sigrnn.adaptive.parameters import Parameter, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
@@ -231,7 +231,7 @@ class FxLMS(SteppedFilter):
         ndarray, shape (N,)
             What to send through the path.
         """
-        x = np.asarray(x)
+        x = array("x", x)
         if x.ndim != 1:
             raise ValueError(f"x must have shape (N,), got {x.shape}")
         dtype = result_dtype(x)
@@ -264,7 +264,7 @@ class FxLMS(SteppedFilter):
             If an error is more than :math:`10^8` times the largest ``|x|``, and the errors of the first `n_taps` samples, and
             ``on_divergence='raise'``.
         """
-        e = np.asarray(e)
+        e = array("e", e)
         waiting = int(self._state["counts"][WAITING]) if self._state else 0
         if not waiting and e.size:
             raise ValueError(
@@ -324,9 +324,9 @@ class FxLMS(SteppedFilter):
 
 def path(taps: ArrayLike, name: str) -> Array:
     """An impulse response, checked."""
-    s = np.array(taps)
+    s = array(name, taps)
     if s.ndim != 1 or not s.size or s.dtype.kind not in "biufc":
-        raise ValueError(f"{name} must be an impulse response of shape (S,), got {taps!r}")
+        raise ValueError(f"{name} must be an impulse response of shape (S,), got {short(taps)}")
     s = s.astype(C16 if s.dtype.kind == "c" else F8)
     if not np.isfinite(s).all():
         raise ValueError(f"{name} must be finite")

@@ -139,7 +139,7 @@ class FeedbackFilter(SteppedFilter):
 
 def bit(value: str, name: str, bits: dict[str, int]) -> int:
     """What a choice by name stands for."""
-    if value not in bits:
+    if value not in tuple(bits):  # a list would not be looked up in a dict
         raise ValueError(f"{name} must be one of {', '.join(map(repr, bits))}, got {value!r}")
     return bits[value]
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, array
 from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.adaptive.parameters import count_of
 
@@ -138,7 +138,7 @@ class SampleFilter(AdaptiveFilter):
 
 def rows_of(x: ArrayLike) -> Array:
     """A signal as (N, channels)."""
-    x = np.asarray(x)
+    x = array("x", x)
     if x.ndim not in (1, 2):
         raise ValueError(f"x must have shape (N,) or (N, channels), got {x.shape}")
     return x[:, None] if x.ndim == 1 else x

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, short
 from sigrnn.exchange import keras
 from sigrnn.exchange.layers import TAPS, Place, activation, fill, halves, need_sizes, option, refuse_extras, row
 
@@ -177,17 +177,18 @@ def parsed(source: Any) -> tuple[int, list[Told]]:
 def _document(source: Any) -> dict[str, Any]:
     if hasattr(source, "read"):
         source = source.read()
-    if isinstance(source, bytes):
-        source = source.decode()
+    shown = ""
     if isinstance(source, os.PathLike) or (isinstance(source, str) and not source.lstrip().startswith("{")):
-        source = Path(source).read_text("utf-8")
-    if isinstance(source, str):
+        shown, source = f" in {os.fspath(source)}", Path(source).read_bytes()
+    if isinstance(source, str | bytes):
         try:
             source = json.loads(source)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"no model of RTNeural: not JSON: {error}") from None
+        except ValueError as error:  # of JSON, or of its encoding
+            raise ValueError(f"no model of RTNeural{shown}: not JSON: {error}") from None
+        if not isinstance(source, Mapping):
+            raise ValueError(f"no model of RTNeural{shown}: expected a JSON object, got a {type(source).__name__}")
     if not isinstance(source, Mapping):
-        raise TypeError(f"source must be a path, JSON text, a file or a dict, got {type(source).__name__}")
+        raise TypeError(f"source must be a path, JSON text, a file or a dict, got {short(source)}")
     return dict(source)
 
 

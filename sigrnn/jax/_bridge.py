@@ -14,9 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sigrnn._arrays import Array
+import sigrnn
+from sigrnn._arrays import Array, short
 from sigrnn._shapes import Like, results
 from sigrnn.gradients import vjp
+from sigrnn.zerophase import edge_length, taps_of
 
 ARRAYS = jax.Array, np.ndarray, np.generic
 SERVED = "float32", "float64", "complex64", "complex128"
@@ -60,6 +62,7 @@ def run(function: Callable[..., Any], given: dict[str, Any], **options: Any) -> 
     lengths = options.pop("lengths", None)
     if lengths is not None:
         arrays["lengths"] = jnp.asarray(lengths)
+    rehearse(function, arrays, options)
     call = Call(function, tuple(arrays), tuple(a.ndim for a in arrays.values()), tuple(options.items()))
     found = outputs(call, *arrays.values())
     if len(found) == 1:
@@ -75,11 +78,52 @@ def arrays_of(given: dict[str, Any]) -> dict[str, Any]:
             raise TypeError(f"{name} has dtype {value.dtype}: expected float32 or float64, give {name}.astype(float)")
     floats = [value.dtype for value in arrays.values() if value.dtype.kind in "fc"]
     dtype = jnp.result_type(*floats) if floats else jnp.result_type(float)
-    found = {name: arrays[name] if name in arrays else jnp.asarray(v) for name, v in given.items() if v is not None}
+    found = {name: arrays[name] if name in arrays else listed(name, v) for name, v in given.items() if v is not None}
     for name, value in found.items():
         if name not in arrays or value.dtype not in floats:
             found[name] = value.astype(jnp.result_type(dtype, value.dtype) if value.dtype.kind == "c" else dtype)
     return found
+
+
+def listed(name: str, given: Any) -> Any:
+    """A list, or a number, as an array."""
+    try:
+        return jnp.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} must be an array of numbers, got {short(given)}: {error}") from None
+
+
+def rehearse(function: Callable[..., Any], arrays: dict[str, Any], options: dict[str, Any]) -> None:
+    """
+    Call the function with no samples, for its errors.
+
+    What it refuses once the program runs comes out as an error of JAX's runtime, behind pages of tracebacks.
+    """
+    given = {name: stand_in(name, a.shape, np.dtype(a.dtype)) for name, a in arrays.items() if name != "lengths"}
+    x = given.get("x", np.zeros(()))
+    axis = options.get("axis", -2 if "w_hh" in given else -1)
+    if x.ndim and function.__name__ == "dense":
+        given["x"] = x[(slice(0),) * (x.ndim - 1)]
+    elif x.ndim and isinstance(axis, int) and -x.ndim <= axis < x.ndim:
+        given["x"] = x[(*[slice(None)] * (axis % x.ndim), slice(0))]
+    try:
+        if "padlen" not in options or x.ndim == 0:
+            function(**given, **options)
+            return
+        one_way: Any = sigrnn.sosfilt if function is sigrnn.sosfiltfilt else sigrnn.lfilter
+        one_way(**given, axis=axis)
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(given["x"].shape), str(x.shape))) from None
+    taps = taps_of(given["sos"]) if "sos" in given else max(given[name].shape[-1] for name in ("b", "a"))
+    edge_length(options["padtype"], options["padlen"], x, axis % x.ndim, taps)
+
+
+def stand_in(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Zeros, but for what filters are divided by."""
+    row = np.zeros(shape[-1:], dtype)
+    if name in ("a", "sos"):
+        row[... if not shape else slice(1) if name == "a" else slice(3, 4)] = 1
+    return np.broadcast_to(row, shape)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

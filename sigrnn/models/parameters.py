@@ -20,6 +20,9 @@ class Params(dict[str, Array]):
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, self._assign(name, value))
 
+    def __missing__(self, name: str) -> Array:
+        raise KeyError(f"{name}: the parameters are {', '.join(self)}")
+
     def update(self, *args: Any, **kwargs: Any) -> None:
         for name, value in dict(*args, **kwargs).items():
             self[name] = value

@@ -130,7 +130,8 @@ class FilterRegressor(RegressorMixin, BaseEstimator):
             The estimator itself.
         """
         if self.model is not None and not isinstance(self.model, Model):
-            raise TypeError(f"model must be a Model, got {self.model!r}")
+            hint = ": call it" if isinstance(self.model, type) else ""
+            raise TypeError(f"model must be a Model, got {self.model!r}{hint}")
         x, t = validate_data(self, X, y, dtype=F8, y_numeric=True, multi_output=True)
         if t.ndim == 2 and t.shape[1] == 1:
             t = column_or_1d(t, warn=True)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, numbers
 from sigrnn.gradients import jvp, vjp
 
 NUMBERS = int, float, complex, bool
@@ -57,7 +57,11 @@ def sorted_out(given: Named) -> tuple[dict[str, torch.Tensor], torch.dtype]:
     """The tensors, checked, and their common dtype."""
     tensors = {name: value for name, value in given.items() if isinstance(value, torch.Tensor)}
     if not tensors:  # then the signal is one
-        tensors["x"] = torch.as_tensor(given["x"])
+        try:
+            tensors["x"] = torch.as_tensor(given["x"])
+        except (TypeError, ValueError, RuntimeError):  # which do not say what is at fault
+            numbers("x", given["x"])
+            raise
     for name, tensor in tensors.items():
         check(name, tensor)
     dtypes = {tensor.dtype for tensor in tensors.values()}
@@ -75,11 +79,11 @@ def constants_of(given: Named, tensors: Named, dtype: torch.dtype) -> Named:
         if value is None or name in tensors:
             continue
         if type(value) not in NUMBERS or name not in WEAK:
-            array = np.asarray(value)
-            if array.dtype.kind == "c" and not isinstance(value, ARRAYS):
-                array = array.astype(np.result_type(SERVED[dtype], np.complex64))
-            keep = array.dtype.kind == "c" or (array.dtype.kind == "f" and isinstance(value, ARRAYS))
-            value = array if keep else array.astype(SERVED[dtype])
+            found = numbers(name, value)
+            if found.dtype.kind == "c" and not isinstance(value, ARRAYS):
+                found = found.astype(np.result_type(SERVED[dtype], np.complex64))
+            keep = found.dtype.kind == "c" or (found.dtype.kind == "f" and isinstance(value, ARRAYS))
+            value = found if keep else found.astype(SERVED[dtype])
         constants[name] = value
     return constants
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from sigrnn.activations import Activation
+from sigrnn.activations import Activation, known
 from sigrnn.torch import functions
 from sigrnn.torch._coefficients import counted, described, monic, shape_of, stable_denominator, unconstrained, uniform
 
@@ -378,6 +378,7 @@ class NonlinearIIR(nn.Module):
     ) -> None:
         super().__init__()
         taps, order = counted("n_taps", n_taps, 1), counted("order", order, 0)
+        known(activation)  # or an error, now and not at the first call
         self.activation = activation
         self.b = nn.Parameter(torch.empty(shape_of(channels, taps), device=device, dtype=dtype))
         self.feedback = nn.Parameter(torch.empty(shape_of(channels, order), device=device, dtype=dtype))

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from sigrnn._arrays import short
 from sigrnn.torch import functions
 
 __all__ = ["GRU", "LSTM", "RNN"]
@@ -37,6 +38,8 @@ class _Layers(nn.RNNBase):
             Final state of all layers.
         """
         packed = isinstance(input, PackedSequence)
+        if not packed and not isinstance(input, torch.Tensor):
+            raise TypeError(f"input must be a tensor or a PackedSequence, got {short(input)}")
         if packed:
             if lengths is not None:
                 raise ValueError("lengths are those of the packed sequence: give one of both")

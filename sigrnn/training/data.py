@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, array
 
 WASTE = 0.75  # sequences are filled up to the longest beside them if they have this share of its length
 
@@ -147,27 +147,27 @@ def _taken_apart(given: Any, name: str, many: bool | None = None) -> tuple[list[
     if isinstance(given, list | tuple) and any(isinstance(a, np.ndarray) and a.ndim for a in given):
         return [_real(a, f"{name}[{k}]") for k, a in enumerate(given)], True
     try:
-        array = _real(given, name)
+        found = _real(given, name)
     except ValueError:
         if isinstance(given, list | tuple) and given and all(isinstance(a, list | tuple) for a in given):
             return [_real(a, f"{name}[{k}]") for k, a in enumerate(given)], True  # lists of different length
         raise
-    if many is None and array.ndim not in (1, 2, 3):
-        raise ValueError(f"{name} has shape {array.shape}, expected (N,), (N, I) or (B, N, I), or a list of sequences")
-    if many or (many is None and array.ndim == 3):
-        if array.ndim < 2:
-            raise ValueError(f"{name} has shape {array.shape}, expected a first axis for the sequences")
-        return list(array), True
-    return [array], False
+    if many is None and found.ndim not in (1, 2, 3):
+        raise ValueError(f"{name} has shape {found.shape}, expected (N,), (N, I) or (B, N, I), or a list of sequences")
+    if many or (many is None and found.ndim == 3):
+        if found.ndim < 2:
+            raise ValueError(f"{name} has shape {found.shape}, expected a first axis for the sequences")
+        return list(found), True
+    return [found], False
 
 
 def _real(given: Any, name: str) -> Array:
-    array = np.asarray(given)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
-    if array.ndim == 0:
+    found = array(name, given)
+    if found.dtype.kind not in "fiub":
+        raise ValueError(f"{name} has dtype {found.dtype}, expected real numbers")
+    if found.ndim == 0:
         raise ValueError(f"{name} is a single number, expected a signal")
-    return array if array.dtype.kind == "f" else array.astype(float)
+    return found if found.dtype.kind == "f" else found.astype(float)
 
 
 def _weights(weights: ArrayLike | None, ts: list[Array], many: bool, name: str) -> list[Array]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, short
 
 from .watch import History
 
@@ -87,6 +87,8 @@ class FitResult:
             import matplotlib.pyplot as plt
 
             figure = plt.figure(figsize=(8.0, 7.0), layout="constrained")
+        if not hasattr(figure, "subplots"):
+            raise TypeError(f"figure must be one of matplotlib's, or None, got {short(figure)}")
         losses, signals, spectra = figure.subplots(3, 1)
         self._draw_losses(losses)
         y = np.asarray(self.model(self.x), F8).reshape(self.t.shape)

@@ -87,7 +87,13 @@ def _design(
 ) -> Array:
     from scipy import signal
 
-    sos: Array = getattr(signal, family)(order, *parameters, cutoff, btype, output="sos", fs=sampling_rate(data, dim))
+    rate = sampling_rate(data, dim)
+    try:
+        sos: Array = getattr(signal, family)(order, *parameters, cutoff, btype, output="sos", fs=rate)
+    except (TypeError, ValueError) as error:  # most of SciPy's do not say what came
+        given = ", ".join(map(repr, (order, *parameters, cutoff, btype)))
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"no filter {family}({given}) at a sampling rate of {rate:g}: {error}") from None
     return sos
 
 
