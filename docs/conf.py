@@ -48,9 +48,11 @@ html_title = f"sigrnn {version}"
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,
+    "navbar_center": [],  # the pages are in the column on the left
     # None for gallery and lecture: their code needs the width.
     "secondary_sidebar_items": {pages: ["page-toc"] for pages in ("*", "howto/*", "theory/*", "generated/*")},
 }
+html_sidebars = {"**": ["contents.html"]}
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
 html_math_renderer = "mathml"  # browsers draw it themselves: no scripts from the network
