@@ -49,8 +49,8 @@ html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,
     "navbar_center": [],  # the pages are in the column on the left
-    # None for gallery and lecture: their code needs the width.
-    "secondary_sidebar_items": {pages: ["page-toc"] for pages in ("*", "howto/*", "theory/*", "generated/*")},
+    # None for gallery and lecture, whose code needs the width, and benchmarks, whose tables do.
+    "secondary_sidebar_items": {pages: ["page-toc"] for pages in ("[!b]*", "howto/*", "theory/*", "generated/*")},
 }
 html_sidebars = {"**": ["contents.html"]}
 html_static_path = ["_static"]
