@@ -2,11 +2,14 @@
 
 Usage: python bench/dask_recording.py [--gigabytes 20] [--channels 128] [--function sosfilt] [--scheduler threads]
 With ``--workers N`` on a cluster of N processes of this machine; ``--function none`` only makes the recording.
+With ``--alone N`` without dask: N processes, each with its share of the channels, chunk after chunk of as many bytes. That is
+what the machine can do with nothing to be passed around, and a chunk filtered once.
 With ``--page`` the figures become a row of the table in docs/howto/dask.md.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import resource
 import time
@@ -45,8 +48,31 @@ def filtered(function, x):
 
 
 def power(y):
-    """What is wanted of it: the power of each channel, each second or so."""
-    return da.stack([(block**2).mean(axis=1) for block in y.blocks.ravel()]).mean(axis=0)
+    """What is wanted of it: the power of each channel."""
+    return (y**2).mean(axis=1)
+
+
+def share(function, channels, samples, chunks, ready):
+    """The power of some channels, chunk after chunk in a loop; seconds and the peak of memory."""
+    zi = np.zeros((len(SOS), channels, 2))
+    sigrnn.sosfilt(SOS, np.zeros((channels, 100)))
+    ready.wait()
+    began, sums = time.perf_counter(), np.zeros(channels)
+    for k in range(chunks):
+        y = np.random.default_rng(k).standard_normal((channels, samples), dtype=np.float32).astype(float)
+        if function != "none":
+            y, zi = sigrnn.sosfilt(SOS, y, zi=zi)
+        sums += (y**2).mean(axis=1)
+    return time.perf_counter() - began, peak()
+
+
+def alone(function, channels, chunks, processes):
+    """Seconds and peak of memory of processes that know nothing of each other."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, context.Pool(processes) as pool:
+        ready = manager.Barrier(processes)
+        given = (function, channels // processes, SAMPLES * processes, -(-chunks // processes), ready)
+        return [max(found) for found in zip(*pool.starmap(share, [given] * processes, chunksize=1), strict=True)]
 
 
 def main():
@@ -56,11 +82,17 @@ def main():
     parser.add_argument("--function", default="sosfilt", choices=["sosfilt", "sosfiltfilt", "none"])
     parser.add_argument("--scheduler", default="threads", choices=["threads", "synchronous", "processes"])
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--alone", type=int, default=0)
     parser.add_argument("--page", action="store_true", help="put the figures into the page")
     options = parser.parse_args()
     x = recording(options.channels, int(options.gigabytes * 1e9 / 8 / options.channels))
     result = power(filtered(options.function, x))
-    if options.workers:
+    where = f"scheduler: {options.scheduler}"
+    if options.alone:
+        where = f"no dask, processes: {options.alone}"
+        took, used = alone(options.function, options.channels, x.npartitions, options.alone)
+    elif options.workers:
+        where = f"LocalCluster, workers: {options.workers}"
         from distributed import Client, LocalCluster
 
         with (
@@ -80,7 +112,7 @@ def main():
         took, used = time.perf_counter() - began, peak()
     row = {
         "function": options.function,
-        "where": f"LocalCluster, workers: {options.workers}" if options.workers else f"scheduler: {options.scheduler}",
+        "where": where,
         "gigabytes": round(x.nbytes / 1e9, 1),
         "chunks": x.npartitions,
         "seconds": round(took, 1),

@@ -121,7 +121,7 @@ def test_overflow_on_the_way():
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("kind", ["f", "d", "F", "D"])
+@pytest.mark.parametrize("kind", ["f", "d", "F", "D", "i2", ">d"])
 def test_axes_and_dtypes(axis, kind, rng):
     shape = [2, 3, 2]
     shape[axis] = 50

@@ -1,10 +1,11 @@
 """Filters over dask arrays at work: on every scheduler, in bounded memory; adaptive filters, channel by channel."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
-from helpers import assert_close, run_in_fresh_process
+from helpers import answer_of_fresh_process, assert_close, run_in_fresh_process
 from scipy.signal import butter
 
 import sigrnn
@@ -70,6 +71,85 @@ def test_distributed():
     pytest.importorskip("distributed")
     lines = run_in_fresh_process(CLUSTER).splitlines()
     assert max(json.loads(lines[-1])) < 1e-12
+
+
+TRAFFIC = """
+import json, warnings
+warnings.simplefilter("ignore")
+import dask, dask.array as da, numpy as np, sigrnn.dask
+from scipy.signal import butter
+from distributed import Client, LocalCluster
+
+def noise(block, block_info=None):
+    return np.random.default_rng(block_info[None]["chunk-location"][1]).standard_normal(block.shape)
+
+def counts(cluster):
+    # Bytes that workers have got from each other, and the tasks that each has done.
+    workers = cluster.workers.values()
+    received = sum(each["total"] for worker in workers for each in worker.transfer_incoming_log)
+    return np.array([received, *(worker.state.executed_count for worker in workers)])
+
+if __name__ == "__main__":
+    sos, taps = butter(2, 0.2, output="sos"), np.ones(9) / 9
+    x = da.zeros((4, 24 * 25_000), chunks=(4, 25_000)).map_blocks(noise, dtype=float, meta=np.empty((0, 0)))
+    filtered = [
+        sigrnn.dask.sosfilt(sos, x),
+        sigrnn.dask.lfilter(taps, [1.0], x),
+        sigrnn.dask.sosfiltfilt(sos, x),
+    ]
+    settings = dict(n_workers=2, threads_per_worker=1, dashboard_address=None, processes=False)
+    # A network so slow that what may stay, stays: what moves then is what the graph makes move.
+    with (
+        dask.config.set({"distributed.scheduler.bandwidth": "100 kB"}),
+        LocalCluster(**settings) as cluster,
+        Client(cluster),
+    ):
+        found = [counts(cluster)]
+        for y in filtered:
+            (y**2).mean(axis=1).compute()
+            found.append(counts(cluster))
+    print(json.dumps([x.nbytes, np.diff(found, axis=0).tolist()]))
+"""
+
+
+def test_only_states_travel():
+    """Of two workers, both have tasks, and neither needs what the other has read."""
+    pytest.importorskip("distributed")
+    size, counts = answer_of_fresh_process(TRAFFIC, timeout=300)
+    assert len(counts) == 3
+    for received, *tasks in counts:
+        assert received < size / 100
+        assert min(tasks) > 24  # there are two or more for each of 24 chunks, and as many of the mean
+
+
+FAULTS = """
+import json, resource
+import numpy as np
+import dask.array as da
+from sigrnn.dask.filters import cascade
+from sigrnn.dask.plan import from_rest
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+plan = cascade({sos}, da.zeros((8, 10)), 1, np.dtype(float))
+found = []
+for kind in (float, np.int16):
+    x = np.ones((8, 500_000), kind)
+    from_rest(plan, x, 1)
+    before = faults()
+    from_rest(plan, x, 1)
+    found.append((faults() - before) * resource.getpagesize())
+print(json.dumps([*found, 8 * x.size]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how memory is given back is glibc's")
+def test_an_effect_takes_little_new_memory(monkeypatch):
+    """In dask's worker processes memory let go is memory given back, and asking for it again costs more than filtering."""
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    *fresh, size = answer_of_fresh_process(FAULTS.format(sos=SOS.tolist()))
+    assert max(fresh) < size / 4
 
 
 RECORDING = """

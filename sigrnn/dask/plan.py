@@ -66,7 +66,13 @@ class Plan(NamedTuple):
 
 
 def fill(runner: Runner, x: Array, y: Array, axis: int, z: Array) -> None:
-    """Filter on one thread: dask has a task for each core, and hands the caller's `set_workers` on to all of them."""
+    """Filter on one thread: dask has a task for each core, and hands the caller's `set_workers` on to all of them.
+
+    Numbers of another dtype, as of a recording in int16, are converted where the result is to be.
+    """
+    if x.dtype != y.dtype:
+        y[...] = x
+        x = y
     with set_workers(1):
         _apply.fill(runner, x, y, axis, z)
 
@@ -111,19 +117,25 @@ class Effect(NamedTuple):
 
 
 def from_rest(plan: Plan, x: Array, axis: int) -> Effect:
-    """The effect of a chunk. Without feedback the last inputs say all."""
+    """The effect of a chunk. Without feedback the last inputs say all.
+
+    All pieces share their room: dask's worker processes run with MALLOC_TRIM_THRESHOLD_, where each piece would be memory new
+    from the system, and a chunk of 64 MB takes 147 ms, 100 ms of them in page faults, instead of 34 ms.
+    """
     x = np.asarray(x)
     if plan.kind == "taps":
         x = x[(*[slice(None)] * axis, slice(x.shape[axis] - plan.state[0], None))]
     samples, z = x.shape[axis], begin(plan, None, x.shape, axis)
     peak, runner = np.zeros(len(z)), plan.runner()
     step = max(64, PIECE // max(1, len(z)))
+    room = np.empty(min(step, samples) * len(z), plan.dtype)
     with np.errstate(all="ignore"):
         for start in range(0, samples, step):
             piece = x[(*[slice(None)] * axis, slice(start, start + step))]
-            y = np.empty(piece.shape, plan.dtype)
+            y = room[: piece.size].reshape(piece.shape)
             fill(runner, piece, y, axis, z)
-            peak = np.maximum(peak, np.abs(y).max(axis=axis).reshape(-1))
+            size = np.abs(y, out=None if y.dtype.kind == "c" else y)
+            peak = np.maximum(peak, size.max(axis=axis).reshape(-1))
     beyond = np.flatnonzero(~(peak < HUGE) & ~lost(z)) if plan.kind != "taps" else np.arange(0)
     if not beyond.size:
         return Effect(z, beyond, np.empty((0, samples), x.dtype))
