@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sigrnn import _guesses
 from sigrnn._arrays import C16, F8, Array
 from sigrnn.workers import get_workers, share
 
@@ -24,6 +26,7 @@ DEEPEST = 4  # sections run together: more do not fit the registers
 NOWHERE = np.empty((1, 0, 1, 1))  # for states nobody asks for
 NOTHING = np.empty((0, 0, 0)), np.empty((0, 0, 0, 0, 0))  # likewise
 MANY = 8  # channels from which lanes of channels beat blocks of time
+LINEAR = "direct", "sections", "taps", "poles"  # the kinds without an activation
 
 
 @cache
@@ -47,7 +50,7 @@ class Cascade:
     S sections of order P, one after the other: `lfilter` is one section, `sosfilt` S of order 2.
 
     b, a : (S, P + 1) for all channels or (C, S, P + 1), float64 or complex128, contiguous, normalised, P >= 1.
-    kind : which recurrence: 'direct', 'sections' or 'taps' (direct without feedback).
+    kind : which recurrence: one of LINEAR ('taps' is direct without feedback), or an activation.
     """
 
     __slots__ = ("_blocks", "_lanes", "a", "b", "depth", "kind", "order", "run_one")
@@ -67,6 +70,13 @@ class Cascade:
         """Filter x (N,) into y sample after sample; z (S P,)."""
         run = self.run_one if y.dtype == self.b.dtype else self.kernel("sequential", y.dtype.char)
         run(self.b, self.a, x, y, z)
+
+    @property
+    def long(self) -> int:
+        """Samples from which a channel is cut into blocks of time."""
+        if self.kind in LINEAR:
+            return LEAST * loops().LANES
+        return _guesses.LONG if self.order <= _guesses.MOST else sys.maxsize
 
     def block(self, samples: int) -> Block | None:
         """Blocks for a signal of this length; None if it is too short for them or the filter has none that are safe.
@@ -171,7 +181,7 @@ def run_complex(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
 def run_real(cascade: Cascade, x: Array, y: Array, z: Array | None, method: str) -> None:
     channels, samples = x.shape
     scans = loops()
-    long = samples >= LEAST * scans.LANES and method != "sequential"
+    long = samples >= cascade.long and method != "sequential"
     if channels > 1 and cascade.order <= scans.MOST and not (long and (channels < MANY or method == "blocked")):
         run_lanes(cascade, x, y, z)
         return
@@ -184,8 +194,24 @@ def run_real(cascade: Cascade, x: Array, y: Array, z: Array | None, method: str)
             cascade.of_channel(c).one(x[c], y[c], z[c].reshape(-1))
 
 
+def run_guessed(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
+    """One channel of a filter with an activation."""
+    from sigrnn._kernels.guesses import forward
+
+    kernel = forward(cascade.kind, cascade.order, y.dtype.char)
+    b, a, state = cascade.b[0], cascade.a[0], z.reshape(-1)
+    _guesses.run(
+        len(x),
+        lambda part, length, scratch: kernel(b, a, (x[part],), y[part], state, length, scratch),
+        lambda part: cascade.one(x[part], y[part], state),
+    )
+
+
 def run_long(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
     """One channel: blocks while they last, sample after sample for the rest (or for all, if there are no blocks)."""
+    if cascade.kind not in LINEAR:
+        run_guessed(cascade, x, y, z)
+        return
     block, done = cascade.block(len(x)), 0
     if block is not None:
         stretch = block.length * loops().LANES

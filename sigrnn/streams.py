@@ -203,7 +203,7 @@ class Stream:
             if a.size == 1:
                 return ExcitedTaps(b, bias, self._activation), None
             cascade = Cascade(b[None], np.concatenate([bias, padded(a, length)[1:]])[None], self._activation)
-            return Recursion(cascade, "sequential"), cascade
+            return Recursion(cascade, "auto"), cascade
         if a.size == 1:
             return Taps(b, self._method), Cascade(b[None], b[None], "taps") if 1 < length <= FEW else None
         cascade = Cascade(b[None], padded(a, length)[None], "direct")

@@ -12,7 +12,7 @@ import numpy as np
 from sigrnn._arrays import Array
 
 PIECE = 65_536  # samples of all channels taken at a time: what is between two passes stays in the second-level cache
-LEAST, MOST = 1 << 20, 1 << 26  # bytes of an array that is worth it; of all that wait for their next use
+LEAST, MOST = 1 << 18, 1 << 26  # bytes of an array that is worth it; of all that wait for their next use
 
 
 class Scratch(threading.local):

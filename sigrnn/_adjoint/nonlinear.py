@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from sigrnn import _guesses
 from sigrnn._adjoint.linear import (
     Named,
     Pull,
@@ -28,7 +29,7 @@ from sigrnn._adjoint.linear import (
 from sigrnn._adjoint.reverse import Reverse, Rows
 from sigrnn._apply import inner, matched, state_given
 from sigrnn._arrays import F8, Array, signal, time_axis
-from sigrnn._cascade import in_lanes
+from sigrnn._cascade import MANY, in_lanes
 from sigrnn._layers import EXCITATION
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.linear import coefficients, lfilter, normalised
@@ -52,13 +53,14 @@ def nlfilter_vjp(arguments: Named, total: bool = True) -> tuple[Any, Pull]:
     state = bb.shape[-1] - 1
 
     def pull(dy: Array, dzf: Array | None = None) -> Named:
-        parts = rows.pieces(0, rows.samples)
         reverse = Returned(bb, aa, tail_of(dzf, (state,), shape, axis, F8), rows, total)
-        dy, dx, delta = rows.of(dy), rows.empty(rows.samples, dtype), rows.empty(rows.samples, dtype)
-        for part in reversed(parts):
-            known_by = kept_y if e is None else e
-            slope = respond(activation, np.array(known_by[:, part], F8, order="K"), slope=True)
-            delta[:, part] = reverse.back(kept_x[:, part], kept_y[:, part], slope, dy[:, part], dx[:, part])
+        dy, dx, known_by = rows.of(dy), rows.empty(rows.samples, dtype), kept_y if e is None else e
+        for part in reversed(rows.pieces(0, rows.samples)):
+            slope = rows.scratch(1, part.stop - part.start, F8)
+            slope[...] = known_by[:, part]
+            slope = respond(activation, slope, slope=True)
+            reverse.back(kept_x[:, part], kept_y[:, part], slope, dy[:, part], dx[:, part], part)
+        delta = reverse.v[:, : rows.samples].astype(dtype, copy=False)
         db, da = of_channels((reverse.db, reverse.da), bb.ndim, shape, axis)
         db, da = denormalised(db, da, *normal, a[..., :1])
         dzi = state_given(reverse.tail, (state,), shape, axis)
@@ -87,32 +89,54 @@ class Returned(Reverse):
         super().__init__(b, np.zeros_like(a), tail, rows, "auto")
         self.feedback = a if feedback and a[:, 1:].any() else None
         self.total = np.zeros(len(tail))
+        self.v = rows.empty(rows.samples + tail.shape[1], F8)  # delta, and what follows it
+        self.v[:, rows.samples :] = tail
 
-    def back(self, x: Array, y: Array, slope: Array, dy: Array, dx: Array) -> Array:
-        """Fill dx for a piece that ends where the last one began; delta."""
+    def back(self, x: Array, y: Array, slope: Array, dy: Array, dx: Array, part: slice) -> None:
+        """Fill dx, and delta, for a piece that ends where the last one began."""
         samples, order = dy.shape[1], self.tail.shape[1]
-        v = self.with_tail(samples)
+        v = self.v[:, part.start : part.stop + order]
         if self.feedback is None:
             np.multiply(slope, dy, out=v[:, :samples])
         else:
             feed_back(self.feedback, slope[:, ::-1], dy.astype(F8, copy=False)[:, ::-1], v[:, ::-1])
-        self.tail = v[:, :order].copy()
+        self.tail = v[:, :order]
         self.total += v[:, :samples].sum(axis=1)
         self.sums(v, x, y, dx)
-        return v[:, :samples]
 
 
 def feed_back(a: Array, slope: Array, u: Array, v: Array) -> None:
     """v[:, P+n] = slope[:, n] (u[:, n] - sum_m a[m] v[:, P+n-m]) with the first P of v given; a (1 or C, P + 1)."""
     from sigrnn._kernels import returns
 
-    if len(u) == 1 or a.shape[1] > returns.MOST + 1:
+    long = len(u) < MANY and u.shape[1] >= _guesses.LONG and a.shape[1] <= _guesses.MOST + 1
+    if len(u) == 1 or a.shape[1] > returns.MOST + 1 or long:
         for c in range(len(u)):
-            returns.one()(a[c : c + 1] if len(a) > 1 else a, slope[c], u[c], v[c])
+            channel = a[c : c + 1] if len(a) > 1 else a, slope[c], u[c], v[c]
+            feed_back_long(*channel) if long else returns.one()(*channel)
         return
     groups = -(-len(u) // returns.LANES)
     shared = np.repeat(a, returns.LANES, axis=0) if len(a) == 1 else a
     returns.many()(in_lanes(shared[:, None], groups if len(a) > 1 else 1, returns.LANES), slope, u, v)
+
+
+def feed_back_long(a: Array, slope: Array, u: Array, v: Array) -> None:
+    """The same for one channel, cut into blocks of time; a (1, P + 1)."""
+    from sigrnn._kernels.guesses import backward
+    from sigrnn._kernels.returns import one
+
+    order = a.shape[1] - 1
+    kernel, plain = backward(order), one()
+
+    def guess(part: slice, length: int, scratch: Array) -> int:
+        past = v[part.start : part.start + order][::-1]  # the latest first
+        state = np.array([-(a[0, p + 1 :] @ past[: order - p]) for p in range(order)])
+        return int(kernel(a[0], a[0], (u[part], slope[part]), v[order:][part], state, length, scratch))
+
+    def one_by_one(part: slice) -> None:
+        plain(a, slope[part], u[part], v[part.start : part.stop + order])
+
+    _guesses.run(len(u), guess, one_by_one)
 
 
 def excitation(b: Array, a: Array, arguments: Named, x: Array, y: Array) -> Array:

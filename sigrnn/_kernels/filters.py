@@ -101,6 +101,16 @@ def returned(order, a, c, v, i, stride, s, dy, last):
     return delta - (s * number(a, c, 1, dy)) * last
 
 
+@device
+def gained(order, a, z, c, s, dy, gain):
+    """The same with its sum as a state: delta = g' (dy + z[0]),  z[p] <- z[p+1] - a[p+1] delta."""
+    delta = gain * (dy + z[s])
+    for p in range(order - 1):
+        z[s + p] = z[s + p + 1] - delta * a[c + p + 1]
+    z[s + order - 1] = (0.0 - a[c + order]) * delta
+    return delta
+
+
 class Recurrence(NamedTuple):
     """A step, and whether its products and sums may be fused: not where SciPy's bits are wanted."""
 
