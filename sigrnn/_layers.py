@@ -62,7 +62,7 @@ class Layer:
         self._entries: dict[tuple[str, bool], Any] = {}
         self.gates = GATES.get(kind, 1) if isinstance(kind, str) else 1
         self.inputs, self.hidden = w_ih.shape[1], w_hh.shape[1]
-        self.width = 16 if self.dtype == np.float32 and self.hidden > 8 else 8
+        self.width = loops().lanes(self.dtype, self.hidden)
         self.units = -(-self.hidden // self.width) * self.width
         self.first = self.inputs + 1  # where h begins in what a step sees
         self.sums, self.memory = 4 if kind == "gru" else self.gates, kind in ("lstm", "peephole")
@@ -74,22 +74,24 @@ class Layer:
                 for gate, q in enumerate(rows):
                     self.whole[q, : self.hidden, columns] += each[gate]
         depth, blocks = self.first + self.hidden, self.units // self.width
-        seen = self.whole[:, :, :depth]
+        factors = np.array(loops().factors(kind))[:, None, None]
+        seen = self.whole[:, :, :depth] * factors
         units = self.whole[:, :, self.first :]
         if kind == "gru_before":  # the third weighs r h, after all else
             self.gated = np.zeros((self.units, self.units), self.dtype)
             self.gated[: self.hidden, : self.hidden] = w_hh[2 * self.hidden :]
             last = np.zeros((3, self.units, self.hidden), self.dtype)
-            last[0] = self.gated[:, : self.hidden]
+            last[0] = self.gated[:, : self.hidden] * factors[2]
             seen = np.concatenate([seen, last], axis=2)
             units = np.concatenate([units[:2], self.gated[None]])
         seen = seen.reshape(self.sums, blocks, self.width, -1)
-        self.forward_weights = np.ascontiguousarray(seen.transpose(1, 3, 0, 2))
+        self.forward_weights = np.ascontiguousarray(seen.transpose(1, 3, 0, 2), self.dtype)
         back = units[:, : self.hidden].reshape(self.sums * self.hidden, blocks, 1, self.width)
         self.backward_weights = np.ascontiguousarray(back.transpose(1, 0, 2, 3))
         self.peepholes = np.zeros((3, self.units), self.dtype)
         if peephole is not None:
             self.peepholes[:, : self.hidden] = peephole
+        self.forward_peepholes = (self.peepholes * factors[0, 0]).astype(self.dtype)
 
     def _places(self) -> list[tuple[str, Sequence[int], slice]]:
         """Where the user's arrays go: for each gate its sum, and the columns. The GRU's n has a sum of its own over units."""
@@ -120,9 +122,9 @@ class Layer:
         """Memory for a run, at rest; an odd sequence, if not `alone`, gets another beside it, that sees zeros."""
         full, rows = batch if alone else batch + batch % 2, steps + 1 if taped else 2
         s = np.empty((rows, full, self.first + self.units), self.dtype)
-        c = np.zeros((rows if self.memory else 2, full, self.units), self.dtype)
+        c = np.empty((rows if self.memory else 2, full, self.units), self.dtype)
         kept = steps if taped else 1 if self.kind == "gru_before" else 0  # that one works in it
-        s[:, batch:, : self.inputs] = s[0, :, self.first :] = 0.0
+        s[:, batch:, : self.inputs] = s[0, :, self.first :] = c[: 1 if self.memory else 2] = 0.0
         s[:, :, self.inputs] = 1.0
         return Run(s, c, np.empty((kept, full, self.sums, self.units), self.dtype))
 
@@ -141,7 +143,7 @@ class Layer:
         run = self.rest(batch, alone, steps, taped)
         self.start(run, h0, c0)
         kernel = self.entry(alone, "taped" if taped else "forward")
-        kernel(self.forward_weights, self.peepholes, x, *run, h)
+        kernel(self.forward_weights, self.forward_peepholes, x, *run, h)
         if not taped:
             return Run(run.s[:1], run.c[:1], run.tape)
         # What a sequence that fills a pair has come to must not be NaN times 0 on the way back.

@@ -148,7 +148,7 @@ class LayerStream:
             self._run = run = layer.rest(batch, batch == 1)
             self._last = Run(run.s[:1], run.c[:1], run.tape)
             layer.start(run, call.h0, call.c0)
-            self._kernel, self._packed = layer.entry(batch == 1), (layer.forward_weights, layer.peepholes)
+            self._kernel, self._packed = layer.entry(batch == 1), (layer.forward_weights, layer.forward_peepholes)
             self._layer, self._dtype, self._block = layer, layer.dtype, (batch, layer.inputs)
             self._ndim, self._sequences = x.ndim, x.shape[:-2]
         return x.astype(self._dtype, copy=False)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sigrnn._kernels.activations import label, pair, sigmoid, sigmoid_parts, tanh_by_exponential, tanh_parts
+from sigrnn._kernels.activations import label, pair
+from sigrnn._kernels.gates import GATE, SQUASH, closing, gate, squashed, squashed_parts
 from sigrnn._kernels.jit import device, once
 from sigrnn._kernels.vec import load, spread
 
@@ -21,15 +22,19 @@ class Cell(NamedTuple):
     run(a, h, c, p, k, hop) : the same where there is no way back, which may save divisions.
     back(d, a, h, c0, c, dh, dc, p, k, hop) : from the gradients of h and c to those of the sums, in `d`; gives those that
         reach the h and c before directly. `h`, `c0` are those before the step, `c` that after it.
-    p : peepholes (3, hop).
+    p : peepholes (3, hop); `step` and `run` are given them with the factors of the sums they belong to.
     """
 
     name: str
-    sums: int
+    factors: tuple[float, ...]  # of the sums, as steps are given them
     memory: bool
     step: Any
     run: Any
     back: Any
+
+    @property
+    def sums(self) -> int:
+        return len(self.factors)
 
 
 @device
@@ -48,26 +53,23 @@ def lstm(name: str, seen: Any) -> Cell:
 
     @device
     def step(a, h, c, p, k, hop):
-        a[0], a[1] = sigmoid(seen(a[0], p, k, c)), sigmoid(seen(a[1], p, hop + k, c))
-        a[2] = tanh_by_exponential(a[2])
+        a[0], a[1], a[2] = gate(seen(a[0], p, k, c)), gate(seen(a[1], p, hop + k, c)), squashed(a[2])
         c = a[1] * c + a[0] * a[2]
-        a[3] = sigmoid(seen(a[3], p, 2 * hop + k, c))
-        return a[3] * tanh_by_exponential(c), c
+        a[3] = gate(seen(a[3], p, 2 * hop + k, c))
+        return a[3] * squashed(SQUASH * c), c
 
     @device
     def run(a, h, c, p, k, hop):
-        # Divisions are half the cost of a gate: i g and o tanh(c) take one each.
-        i, below_i = sigmoid_parts(seen(a[0], p, k, c))
-        g, below_g = tanh_parts(a[2])
-        c = sigmoid(seen(a[1], p, hop + k, c)) * c + (i * g) / (below_i * below_g)
-        o, below_o = sigmoid_parts(seen(a[3], p, 2 * hop + k, c))
-        t, below_t = tanh_parts(c)
-        return (o * t) / (below_o * below_t), c
+        # Divisions take long: i g and o tanh(c) have one each. That by 1 / f leaves c as it is where f is 1.
+        g, below = squashed_parts(a[2])
+        c = c / closing(seen(a[1], p, hop + k, c)) + g / (closing(seen(a[0], p, k, c)) * below)
+        t, below = squashed_parts(SQUASH * c)
+        return t / (closing(seen(a[3], p, 2 * hop + k, c)) * below), c
 
     @device
     def back(d, a, h, c0, c, dh, dc, p, k, hop):
         i, f, g, o = a[0], a[1], a[2], a[3]
-        t = tanh_by_exponential(c)
+        t = squashed(SQUASH * c)
         d[3] = dh * t * o * (1.0 - o)
         dc = seen(dc + dh * o * (1.0 - t * t), p, 2 * hop + k, d[3])
         d[0] = dc * g * i * (1.0 - i)
@@ -75,14 +77,14 @@ def lstm(name: str, seen: Any) -> Cell:
         d[2] = dc * i * (1.0 - g * g)
         return spread(0.0, h), seen(seen(dc * f, p, k, d[0]), p, hop + k, d[1])
 
-    return Cell(name, 4, True, step, run, back)
+    return Cell(name, (GATE, GATE, SQUASH, GATE), True, step, run, back)
 
 
 @device
 def gru_step(a, h, c, p, k, hop):
     """h <- (1 - z) n + z h with n = tanh(a[2] + r a[3]): a[3] is the part of n's sum over units, which r gates."""
-    a[0], a[1] = sigmoid(a[0]), sigmoid(a[1])
-    a[2] = tanh_by_exponential(a[2] + a[0] * a[3])
+    a[0], a[1] = gate(a[0]), gate(a[1])
+    a[2], a[3] = squashed(a[2] + a[0] * a[3]), a[3] * (1.0 / SQUASH)
     return a[2] + a[1] * (h - a[2]), c
 
 
@@ -114,7 +116,7 @@ def rnn(activation: Any) -> Cell:
         d[0] = dh * slope(a[0])
         return spread(0.0, h), dc
 
-    return Cell(f"rnn_{label(activation)}", 1, False, step, step, back)
+    return Cell(f"rnn_{label(activation)}", (1.0,), False, step, step, back)
 
 
 @device
@@ -130,7 +132,7 @@ def the_second(x, y):
 CELLS = {
     "lstm": lstm("lstm", blind),
     "peephole": lstm("peephole", looking),
-    "gru": Cell("gru", 4, False, gru_step, gru_step, gru_back),
+    "gru": Cell("gru", (GATE, GATE, SQUASH, SQUASH), False, gru_step, gru_step, gru_back),
 }
 
 

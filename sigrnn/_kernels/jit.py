@@ -24,6 +24,7 @@ import numba
 import numpy as np
 from numba import types
 from numba.core import compiler, config, serialize
+from numba.core.registry import cpu_target
 from numba.np.numpy_support import from_dtype as as_dtype
 
 DIGEST = hashlib.sha256().digest_size  # bytes at the head of a file that vouch for the rest
@@ -90,6 +91,13 @@ def packed(dtype: Any, ndim: int, read: bool = False) -> types.Array:
 def strided(dtype: Any, ndim: int, read: bool = False) -> types.Array:
     """Type of an array of any layout."""
     return types.Array(as_dtype(np.dtype(dtype)), ndim, "A", readonly=read)
+
+
+@cache
+def register_bytes() -> int:
+    """What a vector register holds of the processor that is compiled for; those of 16 bytes are more, and are taken in twos."""
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return 64 if "+avx512f" in features.split(",") else 32
 
 
 @cache

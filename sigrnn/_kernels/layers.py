@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sigrnn._kernels.activations import sigmoid, tanh_by_exponential
 from sigrnn._kernels.cells import cell
-from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, strided
+from sigrnn._kernels.gates import GATE, SQUASH, gate, squashed
+from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, register_bytes, strided
 from sigrnn._kernels.vec import lanes_of, load, pointer, spread, stack, store
 
-__all__ = ["entry_point", "runner"]
+__all__ = ["entry_point", "factors", "lanes", "runner"]
 
-DEEP = 8  # sums of products that must be under way at a time for the processor not to wait
+DEEP = 8  # sums of products that must be under way at a time for the processor not to wait; each has a register
 
 
 def together(sums: int, alone: bool) -> tuple[int, int]:
@@ -223,7 +223,7 @@ def forward_before(kind: Any, width: int, alone: bool, taped: bool) -> Any:
                     )
                     added_up(acc, 3 * three[0] * three[1], three[0])
                     for i in range(three[1]):
-                        r, z = sigmoid(acc[i * three[0]]), sigmoid(acc[(three[1] + i) * three[0]])
+                        r, z = gate(acc[i * three[0]]), gate(acc[(three[1] + i) * three[0]])
                         store(pointer(tape[at, b + i, 0]), k, r)
                         store(pointer(tape[at, b + i, 1]), k, z)
                         store(pointer(tape[at, b + i, 2]), k, acc[(2 * three[1] + i) * three[0]])
@@ -236,9 +236,12 @@ def forward_before(kind: Any, width: int, alone: bool, taped: bool) -> Any:
                     products(weights, pointer(c[0, b]), units, 0, hidden, one[0], one[1], 1, 3 * width, -1, acc, like)
                     added_up(acc, one[0] * one[1], one[0])
                     for i in range(one[1]):
-                        gate = pointer(tape[at, b + i, 2])
-                        n, z = tanh_by_exponential(load(gate, k, like) + acc[i * one[0]]), load(gate, k - units, like)
-                        store(gate, k, n)
+                        gates = pointer(tape[at, b + i, 0])
+                        z, n = (
+                            load(gates, units + k, like),
+                            squashed(load(gates, 2 * units + k, like) + acc[i * one[0]]),
+                        )
+                        store(gates, 2 * units + k, n)
                         h = load(pointer(s[now, b + i]), first + k, like)
                         h = n + z * (h - n)
                         made = pointer(s[then, b + i, first:])
@@ -309,6 +312,17 @@ BEFORE = {
     "taped": lambda *given: forward_before(*given, taped=True),
     "backward": backward_before,
 }
+
+
+def lanes(dtype: Any, hidden: int) -> int:
+    """Units in a vector: what a register holds, as 16 registers, `DEEP` of them sums, serve no vector of two; few units are not spread thin."""
+    most = register_bytes() // dtype.itemsize
+    return min(most, 8) if hidden <= 8 else most
+
+
+def factors(kind: Any) -> tuple[float, ...]:
+    """What the weights of each sum are to be multiplied by."""
+    return (GATE, GATE, SQUASH) if kind == "gru_before" else cell(kind).factors
 
 
 @once
