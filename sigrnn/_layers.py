@@ -86,8 +86,9 @@ class Layer:
             units = np.concatenate([units[:2], self.gated[None]])
         seen = seen.reshape(self.sums, blocks, self.width, -1)
         self.forward_weights = np.ascontiguousarray(seen.transpose(1, 3, 0, 2), self.dtype)
-        back = units[:, : self.hidden].reshape(self.sums * self.hidden, blocks, 1, self.width)
-        self.backward_weights = np.ascontiguousarray(back.transpose(1, 0, 2, 3))
+        back = units[:, : self.hidden].reshape(self.sums * self.hidden, blocks, self.width)
+        groups = np.split(back, np.cumsum(loops().groups(blocks))[:-1], axis=1)
+        self.backward_weights = np.concatenate([group.reshape(-1) for group in groups]).reshape(blocks, -1, self.width)
         self.peepholes = np.zeros((3, self.units), self.dtype)
         if peephole is not None:
             self.peepholes[:, : self.hidden] = peephole

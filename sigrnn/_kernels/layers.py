@@ -14,9 +14,9 @@ from typing import Any
 from sigrnn._kernels.cells import cell
 from sigrnn._kernels.gates import GATE, SQUASH, gate, squashed
 from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, register_bytes, strided
-from sigrnn._kernels.vec import lanes_of, load, pointer, spread, stack, store
+from sigrnn._kernels.vec import lanes_of, load, offset, pointer, spread, stack, store
 
-__all__ = ["entry_point", "factors", "lanes", "runner"]
+__all__ = ["entry_point", "factors", "groups", "lanes", "runner"]
 
 DEEP = 8  # sums of products that must be under way at a time for the processor not to wait; each has a register
 
@@ -147,21 +147,66 @@ def forward(kind: Any, width: int, alone: bool, taped: bool) -> Any:
     return run
 
 
+def groups(blocks: int) -> list[int]:
+    """How many vectors of units the way back takes at a time: fours, then what is left."""
+    return [4] * (blocks // 4) + [2] * (blocks // 2 % 2) + [1] * (blocks % 2)
+
+
+def returned(width: int, alone: bool) -> Any:
+    """The transposed sums: to each unit, from all gradients it is weighed into. As many vectors at a time as `groups` says."""
+
+    def of_groups(vectors: int) -> Any:
+        entries, sequences = together(vectors, alone)
+        room = vectors * entries * sequences
+
+        @device
+        def run(w, d, t, first, last, target, step, j):
+            # target[b step + k] += sum_q sum_i w[q H + i, k] d[t, b, q, i], q = first ... last - 1, k of vectors j, j + 1, ...
+            like = lanes_of(width, w)
+            acc = stack(room, like)
+            blocks, units, hidden = w.shape[0], w.shape[0] * width, w.shape[1] // d.shape[2]
+            while j + vectors <= blocks:
+                for b in range(0, d.shape[1], sequences):
+                    cleared(acc, room, like)
+                    for q in range(first, last):
+                        weights, rows = offset(pointer(w[j]), q * hidden * vectors * width), pointer(d[t, b, q])
+                        size = d.shape[2] * units
+                        products(weights, rows, size, 0, hidden, entries, sequences, vectors, width, -1, acc, like)
+                    added_up(acc, room, entries)
+                    for v in range(vectors):
+                        for r in range(sequences):
+                            at = (b + r) * step + (j + v) * width
+                            store(target, at, load(target, at, like) + acc[(v * sequences + r) * entries])
+                j += vectors
+            return j
+
+        return run
+
+    fours, twos, ones = (of_groups(vectors) for vectors in (4, 2, 1))
+
+    @device
+    def run(w, d, t, first, last, target, step):
+        j = fours(w, d, t, first, last, target, step, 0)
+        j = twos(w, d, t, first, last, target, step, j)
+        ones(w, d, t, first, last, target, step, j)
+
+    return run
+
+
 def backward(kind: Any, width: int, alone: bool) -> Any:
     """The transpose: from the gradients of the outputs and of the state after all steps to those of the sums."""
     chosen = cell(kind)
     sums, memory, back = chosen.sums, chosen.memory, chosen.back
-    entries, sequences = together(1, alone)
-    room = entries * sequences
+    add_returned = returned(width, alone)
 
     def run(w, p, s, c, tape, dy, dh, dc, d):
-        # w (J, Q H, 1, W): the weights of h, transposed   s, c, tape as above, of the steps to take   dy (T, B, J W)
+        # w (J, Q H, W): the weights of h, transposed; vectors that are taken together lie together, as in the way forward
+        # s, c, tape as above, of the steps to take   dy (T, B, J W)
         # dh, dc (B, J W): of the state after the last step, left as those before the first   d (T, B, Q, J W)
         like = lanes_of(width, w)
-        acc, a, slopes = stack(room, like), stack(sums, like), stack(sums, like)
-        blocks, hidden, units = w.shape[0], w.shape[1] // sums, w.shape[0] * width
-        batch, size = s.shape[1], s.shape[2]
-        first, peepholes = size - units, pointer(p)
+        a, slopes = stack(sums, like), stack(sums, like)
+        units, batch = w.shape[0] * width, s.shape[1]
+        first, peepholes = s.shape[2] - units, pointer(p)
         for t in range(tape.shape[0] - 1, -1, -1):
             for b in range(batch):
                 carried, inside = pointer(dh[b]), pointer(dc[b])
@@ -180,16 +225,7 @@ def backward(kind: Any, width: int, alone: bool) -> Any:
                         store(inside, k, dc0)
                     for q in range(sums):
                         store(pointer(d[t, b, q]), k, slopes[q])
-            for j in range(blocks):
-                for b in range(0, batch, sequences):
-                    cleared(acc, room, like)
-                    for q in range(sums):
-                        weights, rows = pointer(w[j, q * hidden :]), pointer(d[t, b, q])
-                        products(weights, rows, sums * units, 0, hidden, entries, sequences, 1, width, -1, acc, like)
-                    added_up(acc, room, entries)
-                    for r in range(sequences):
-                        carried = pointer(dh[b + r])
-                        store(carried, j * width, load(carried, j * width, like) + acc[r * entries])
+            add_returned(w, d, t, 0, sums, pointer(dh), units)
 
     return run
 
@@ -256,15 +292,13 @@ def forward_before(kind: Any, width: int, alone: bool, taped: bool) -> Any:
 
 def backward_before(kind: Any, width: int, alone: bool) -> Any:
     """Its transpose."""
-    entries, sequences = together(1, alone)
-    room = entries * sequences
+    add_returned = returned(width, alone)
 
     def run(w, p, s, c, tape, dy, dh, dc, d):
-        # w (J, 3 H, 1, W): the weights of h for r and z, and of r h for n, transposed; all else as in `backward`
+        # w (J, 3 H, W): the weights of h for r and z, and of r h for n, transposed; all else as in `backward`
         like = lanes_of(width, w)
-        acc = stack(room, like)
-        blocks, hidden, units = w.shape[0], w.shape[1] // 3, w.shape[0] * width
-        batch, first = s.shape[1], s.shape[2] - units
+        units, batch = w.shape[0] * width, s.shape[1]
+        first = s.shape[2] - units
         for t in range(tape.shape[0] - 1, -1, -1):
             for b in range(batch):
                 carried, slopes, gates = pointer(dh[b]), pointer(d[t, b, 0]), pointer(tape[t, b, 0])
@@ -272,32 +306,18 @@ def backward_before(kind: Any, width: int, alone: bool) -> Any:
                     z, n = load(gates, units + k, like), load(gates, 2 * units + k, like)
                     h = load(pointer(s[t, b]), first + k, like)
                     slope = load(pointer(dy[t, b]), k, like) + load(carried, k, like)
+                    store(slopes, k, like)
                     store(slopes, units + k, slope * (h - n) * z * (1.0 - z))
                     store(slopes, 2 * units + k, slope * (1.0 - z) * (1.0 - n * n))
                     store(carried, k, slope * z)
-            for j in range(blocks):
-                k, weights = j * width, pointer(w[j, 2 * hidden :])
-                for b in range(0, batch, sequences):
-                    rows = pointer(d[t, b, 2])
-                    cleared(acc, room, like)
-                    products(weights, rows, 3 * units, 0, hidden, entries, sequences, 1, width, -1, acc, like)
-                    added_up(acc, room, entries)
-                    for i in range(sequences):
-                        slope, carried = acc[i * entries], pointer(dh[b + i])
-                        r, h = load(pointer(tape[t, b + i, 0]), k, like), load(pointer(s[t, b + i]), first + k, like)
-                        store(pointer(d[t, b + i, 0]), k, slope * h * r * (1.0 - r))
-                        store(carried, k, load(carried, k, like) + slope * r)
-            for j in range(blocks):
-                k = j * width
-                for b in range(0, batch, sequences):
-                    cleared(acc, room, like)
-                    for q in range(2):
-                        weights, rows = pointer(w[j, q * hidden :]), pointer(d[t, b, q])
-                        products(weights, rows, 3 * units, 0, hidden, entries, sequences, 1, width, -1, acc, like)
-                    added_up(acc, room, entries)
-                    for i in range(sequences):
-                        carried = pointer(dh[b + i])
-                        store(carried, k, load(carried, k, like) + acc[i * entries])
+            add_returned(w, d, t, 2, 3, pointer(d[t]), 3 * units)  # to r h, in the place of what r is to get
+            for b in range(batch):
+                carried, slopes = pointer(dh[b]), pointer(d[t, b, 0])
+                for k in range(0, units, width):
+                    slope, r = load(slopes, k, like), load(pointer(tape[t, b, 0]), k, like)
+                    store(slopes, k, slope * load(pointer(s[t, b]), first + k, like) * r * (1.0 - r))
+                    store(carried, k, load(carried, k, like) + slope * r)
+            add_returned(w, d, t, 0, 2, pointer(dh), units)
 
     return run
 
@@ -331,11 +351,10 @@ def runner(direction: str, kind: Any, dtype: str, width: int, alone: bool) -> An
     make = (BEFORE if kind == "gru_before" else LOOPS)[direction]
     called = kind if kind == "gru_before" else cell(kind).name
     name = f"{direction}_{called}_{dtype}_{width}_{'one' if alone else 'two'}"
-    weights, state = packed(dtype, 4, read=True), packed(dtype, 2, read=True)
+    weights, state, read = packed(dtype, 4, read=True), packed(dtype, 2, read=True), packed(dtype, 3, read=True)
     if direction == "backward":
-        read = packed(dtype, 3, read=True)
         slopes = packed(dtype, 2), packed(dtype, 2), packed(dtype, 4)
-        arguments = weights, state, read, read, packed(dtype, 4, read=True), read, *slopes
+        arguments = read, state, read, read, weights, read, *slopes
     else:
         inputs, memory, outputs = strided(dtype, 3, read=True), packed(dtype, 3), strided(dtype, 3)
         arguments = weights, state, inputs, memory, memory, packed(dtype, 4), outputs
