@@ -81,7 +81,8 @@ def nlfilter(
     Cost: for each sample and channel, O(M + P) and one g. A single channel with feedback waits for each g to be there;
     many channels, and filters without feedback, find several at once and are several times faster a sample. So is one
     channel of 4096 samples and more if the filter forgets where it began, as stable ones do: blocks of time run side by
-    side, once more from where their predecessors ended, until nothing changes, not even the last bit.
+    side, once more from where their predecessors ended, until nothing changes, not even the last bit. Only 'tanh' is
+    not computed by the same operations for many as for one: there long and short pieces of a signal differ by rounding.
     float32 signals are filtered in float64 and rounded once. NaN and inf go where the equation takes them.
 
     References

@@ -64,7 +64,7 @@ RUNNERS = {
         streamed,
         lambda: sigrnn.Stream(sos=[[1.0, 0.2, 0.1, 1.0, -1.6, 0.8], [0.5, 0.5, 0.0, 1.0, -0.2, 0.0]], method="sequential"),
     ),
-    "Stream, tanh": (streamed, lambda: sigrnn.Stream([1.0, 0.2], [1.0, -0.5], activation="tanh", bias=0.1)),
+    "Stream, softsign": (streamed, lambda: sigrnn.Stream([1.0, 0.2], [1.0, -0.5], activation="softsign", bias=0.1)),
     "LayerStream, gru": (layered, gru),
     "NLMS": (adapted, lambda: adaptive.NLMS(32, 0.5)),
     "RLS": (adapted, lambda: adaptive.RLS(8, 0.999)),

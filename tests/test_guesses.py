@@ -55,6 +55,18 @@ def test_twin(rng, tried, kind, order):
     assert sum(plain) < LONG
 
 
+@pytest.mark.parametrize("kind", ["softsign", "relu"])  # tanh alone has a form for lanes and one for a channel
+def test_the_very_bits_of_the_plain_recurrence(rng, tried, kind):
+    (b, a), x = contractive(rng, 2), noise(rng, 2 * LONG + 900)
+    y, zf = nlfilter(b, a, x, zi=[0.1, -0.2], activation=kind, bias=0.1)
+    assert len(tried[0]) == 1
+    assert tried[0][0][1] > LONG
+    stream = Stream(b, a, activation=kind, bias=0.1, zi=[0.1, -0.2])
+    assert_same(y, np.concatenate([stream(block) for block in np.array_split(x, 7)]))
+    assert_same(zf, stream.zi)
+    assert len(tried[0]) == 1
+
+
 def test_the_very_bits_of_lanes(rng, tried):
     # In lanes of channels the same arithmetic runs from the first sample to the last.
     (b, a), x = contractive(rng, 2), noise(rng, 3 * LONG + 5)
