@@ -331,7 +331,7 @@ SECTION = [1.0, 0.5, 0, 1, 0.5, 0]
 WRONG = {
     "five columns": (([[1.0, 2, 3, 1, 2]], np.ones(5)), {}, r"\(n_sections, 6\).*\(1, 5\)"),
     "seven columns": ((np.ones((2, 7)), np.ones(5)), {}, r"\(n_sections, 6\).*\(2, 7\)"),
-    "no columns": (([], np.ones(5)), {}, r"\(n_sections, 6\).*\(1, 0\)"),
+    "no columns": (([], np.ones(5)), {}, r"\(n_sections, 6\).*\(0,\)"),
     "a0 not 1": (([[1.0, 2, 3, 2, 2, 2]], np.ones(5)), {}, r"sos\[:, 3\] should be all ones"),
     "a0 NaN": (([[1.0, 2, 3, np.nan, 2, 2]], np.ones(5)), {}, r"sos\[:, 3\] should be all ones"),
     "sos 3-D, x 1-D": ((np.ones((2, 1, 6)), np.ones(5)), {}, r"sos .*\(2, 1, 6\)"),
@@ -363,7 +363,7 @@ def test_objects_go_to_scipy(zi):
     x, state = np.ones(5, object), None if zi is None else np.zeros((1, 2))
     theirs = outcome(scipy.signal.sosfilt, SECTION, x, zi=state)
     if isinstance(theirs, Exception):  # its compiled code has none for objects and says "No matching signature found"
-        with pytest.raises(type(theirs), match=r"no code for the dtype that float64, object make"):
+        with pytest.raises(type(theirs), match=r"x has dtype object.*No matching signature"):
             sosfilt(SECTION, x, zi=zi)
     else:
         assert np.array_equal(sosfilt(SECTION, x, zi=zi)[0], theirs[0])
