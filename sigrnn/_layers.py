@@ -110,7 +110,11 @@ class Layer:
         return {name: value[:, 0] if name.startswith("b") else value for name, value in found.items()}
 
     def kernel(self, direction: str, alone: bool) -> Any:
-        return loops().runner(direction, self.kind, self.dtype.char, self.width, alone)
+        given = direction, self.kind, self.dtype.char, self.width, alone
+        if direction != "backward":
+            return loops().runner(*given)
+        groups = loops().groups(self.units // self.width)
+        return loops().runner(*given, tuple(sorted(set(groups), reverse=True)))
 
     def entry(self, alone: bool, direction: str = "forward") -> Any:
         """The way forward, with less checks at each call."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from sigrnn._kernels.cells import cell
 from sigrnn._kernels.gates import GATE, SQUASH, gate, squashed
-from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, register_bytes, strided
+from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, register_bytes, routine, strided
 from sigrnn._kernels.vec import lanes_of, load, offset, pointer, spread, stack, store
 
 __all__ = ["entry_point", "factors", "groups", "lanes", "runner"]
@@ -152,14 +152,17 @@ def groups(blocks: int) -> list[int]:
     return [4] * (blocks // 4) + [2] * (blocks // 2 % 2) + [1] * (blocks % 2)
 
 
-def returned(width: int, alone: bool) -> Any:
-    """The transposed sums: to each unit, from all gradients it is weighed into. As many vectors at a time as `groups` says."""
+def returned(width: int, alone: bool, taken: tuple[int, ...]) -> Any:
+    """The transposed sums: to each unit, from all gradients it is weighed into; so many vectors at a time as `taken` says.
+
+    Each takes a second to compile: only what `groups` has for a layer is.
+    """
 
     def of_groups(vectors: int) -> Any:
         entries, sequences = together(vectors, alone)
         room = vectors * entries * sequences
 
-        @device
+        @routine
         def run(w, d, t, first, last, target, step, j):
             # target[b step + k] += sum_q sum_i w[q H + i, k] d[t, b, q, i], q = first ... last - 1, k of vectors j, j + 1, ...
             like = lanes_of(width, w)
@@ -182,7 +185,11 @@ def returned(width: int, alone: bool) -> Any:
 
         return run
 
-    fours, twos, ones = (of_groups(vectors) for vectors in (4, 2, 1))
+    @device
+    def none(w, d, t, first, last, target, step, j):
+        return j
+
+    fours, twos, ones = (of_groups(vectors) if vectors in taken else none for vectors in (4, 2, 1))
 
     @device
     def run(w, d, t, first, last, target, step):
@@ -193,11 +200,11 @@ def returned(width: int, alone: bool) -> Any:
     return run
 
 
-def backward(kind: Any, width: int, alone: bool) -> Any:
+def backward(kind: Any, width: int, alone: bool, taken: tuple[int, ...]) -> Any:
     """The transpose: from the gradients of the outputs and of the state after all steps to those of the sums."""
     chosen = cell(kind)
     sums, memory, back = chosen.sums, chosen.memory, chosen.back
-    add_returned = returned(width, alone)
+    add_returned = returned(width, alone, taken)
 
     def run(w, p, s, c, tape, dy, dh, dc, d):
         # w (J, Q H, W): the weights of h, transposed; vectors that are taken together lie together, as in the way forward
@@ -290,9 +297,9 @@ def forward_before(kind: Any, width: int, alone: bool, taped: bool) -> Any:
     return run
 
 
-def backward_before(kind: Any, width: int, alone: bool) -> Any:
+def backward_before(kind: Any, width: int, alone: bool, taken: tuple[int, ...]) -> Any:
     """Its transpose."""
-    add_returned = returned(width, alone)
+    add_returned = returned(width, alone, taken)
 
     def run(w, p, s, c, tape, dy, dh, dc, d):
         # w (J, 3 H, W): the weights of h for r and z, and of r h for n, transposed; all else as in `backward`
@@ -346,8 +353,11 @@ def factors(kind: Any) -> tuple[float, ...]:
 
 
 @once
-def runner(direction: str, kind: Any, dtype: str, width: int, alone: bool) -> Any:
-    """The compiled loop for a cell, 'forward', 'taped' or 'backward', for one sequence `alone` or for pairs of them."""
+def runner(direction: str, kind: Any, dtype: str, width: int, alone: bool, taken: tuple[int, ...] = ()) -> Any:
+    """The compiled loop for a cell, 'forward', 'taped' or 'backward', for one sequence `alone` or for pairs of them.
+
+    Backward also with how many vectors of units are `taken` at a time, each number once.
+    """
     make = (BEFORE if kind == "gru_before" else LOOPS)[direction]
     called = kind if kind == "gru_before" else cell(kind).name
     name = f"{direction}_{called}_{dtype}_{width}_{'one' if alone else 'two'}"
@@ -355,7 +365,10 @@ def runner(direction: str, kind: Any, dtype: str, width: int, alone: bool) -> An
     if direction == "backward":
         slopes = packed(dtype, 2), packed(dtype, 2), packed(dtype, 4)
         arguments = read, state, read, read, weights, read, *slopes
+        made = make(kind, width, alone, taken)
+        name += "_" + "".join(map(str, taken))
     else:
         inputs, memory, outputs = strided(dtype, 3, read=True), packed(dtype, 3), strided(dtype, 3)
         arguments = weights, state, inputs, memory, memory, packed(dtype, 4), outputs
-    return kernel(make(kind, width, alone), name, *arguments, keep=isinstance(kind, str))
+        made = make(kind, width, alone)
+    return kernel(made, name, *arguments, keep=isinstance(kind, str))
