@@ -26,7 +26,7 @@ from sigrnn._adjoint.linear import (
     summed,
     tail_of,
 )
-from sigrnn._adjoint.reverse import Reverse, Rows
+from sigrnn._adjoint.reverse import Reverse, Rows, entered
 from sigrnn._apply import inner, matched, state_given
 from sigrnn._arrays import F8, Array, signal, time_axis
 from sigrnn._cascade import MANY, in_lanes
@@ -100,7 +100,7 @@ class Returned(Reverse):
             np.multiply(slope, dy, out=v[:, :samples])
         else:
             feed_back(self.feedback, slope[:, ::-1], dy.astype(F8, copy=False)[:, ::-1], v[:, ::-1])
-        self.tail = v[:, :order]
+        self.tail = v[:, :order].copy()  # the user gets it, and delta too
         self.total += v[:, :samples].sum(axis=1)
         self.sums(v, x, y, dx)
 
@@ -109,11 +109,12 @@ def feed_back(a: Array, slope: Array, u: Array, v: Array) -> None:
     """v[:, P+n] = slope[:, n] (u[:, n] - sum_m a[m] v[:, P+n-m]) with the first P of v given; a (1 or C, P + 1)."""
     from sigrnn._kernels import returns
 
-    long = len(u) < MANY and u.shape[1] >= _guesses.LONG and a.shape[1] <= _guesses.MOST + 1
-    if len(u) == 1 or a.shape[1] > returns.MOST + 1 or long:
+    order = a.shape[1] - 1
+    long = len(u) < MANY and u.shape[1] >= _guesses.LONG and order <= _guesses.MOST
+    if long or len(u) == 1 or order > returns.MOST:
+        run = feed_back_long if long else returns.one()
         for c in range(len(u)):
-            channel = a[c : c + 1] if len(a) > 1 else a, slope[c], u[c], v[c]
-            feed_back_long(*channel) if long else returns.one()(*channel)
+            run(a[c : c + 1] if len(a) > 1 else a, slope[c], u[c], v[c])
         return
     groups = -(-len(u) // returns.LANES)
     shared = np.repeat(a, returns.LANES, axis=0) if len(a) == 1 else a
@@ -129,8 +130,7 @@ def feed_back_long(a: Array, slope: Array, u: Array, v: Array) -> None:
     kernel, plain = backward(order), one()
 
     def guess(part: slice, length: int, scratch: Array) -> int:
-        past = v[part.start : part.start + order][::-1]  # the latest first
-        state = np.array([-(a[0, p + 1 :] @ past[: order - p]) for p in range(order)])
+        state = entered(a, v[None, part.start : part.start + order][:, ::-1])[0]
         return int(kernel(a[0], a[0], (u[part], slope[part]), v[order:][part], state, length, scratch))
 
     def one_by_one(part: slice) -> None:

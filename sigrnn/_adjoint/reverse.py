@@ -159,11 +159,7 @@ class Reverse:
         return left
 
     def _state(self) -> Array:
-        order = self.tail.shape[1]
-        state = np.zeros((len(self.tail), 1, order), self.kind)
-        for p in range(order):
-            state[:, 0, p] = -(self.a[..., p + 1 :] * self.tail[:, : order - p]).sum(axis=1)
-        return state
+        return entered(self.a, self.tail)[:, None]
 
     def run(self, x: Array, y: Array, dy: Array, dx: Array) -> None:
         """Fill dx, which may be dy, for a piece that ends where the last one began."""
@@ -214,6 +210,12 @@ def correlate() -> Any:
     from sigrnn._kernels import correlations
 
     return correlations.correlate, correlations.scratch
+
+
+def entered(a: Array, past: Array) -> Array:
+    """The states (C, K) in which 1/A, of all channels (K + 1,) or of each (C, K + 1), goes on after outputs (C, K), the last first."""
+    order = past.shape[1]
+    return np.stack([-(a[..., p + 1 :] * past[:, : order - p]).sum(axis=1) for p in range(order)], axis=1)
 
 
 def poles(a: Array) -> Cascade | None:
