@@ -13,7 +13,7 @@ from typing import Any
 from numba.extending import overload
 
 from sigrnn._kernels.exponentials import LOG2E, single
-from sigrnn._kernels.jit import device
+from sigrnn._kernels.jit import device, part
 from sigrnn._kernels.vec import ROUND, ROUND_SINGLE, choose, power_of_two
 
 GATE, SQUASH = -LOG2E, 2.0 * LOG2E
@@ -90,7 +90,7 @@ def power_double(e):
     return q, r * s, s
 
 
-@device
+@part
 def closing(e):
     """1 / sigmoid(x), inf where that is too large."""
     q, p, s = power(gate_range(e))
@@ -103,7 +103,7 @@ def gate(e):
     return 1.0 / closing(e)
 
 
-@device
+@part
 def squashed_parts(e):
     """Numerator and denominator of tanh(x)."""
     q, p, s = power(squash_range(e))
