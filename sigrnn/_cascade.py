@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn import _guesses
-from sigrnn._arrays import C16, F8, Array
+from sigrnn._arrays import C16, F8, Array, aligned
 from sigrnn.workers import get_workers, share
 
 METHODS = "auto", "sequential", "blocked", "fft"
@@ -23,7 +23,7 @@ SHARE = 1 << 20  # samples for a thread at a time: what is found ahead takes no 
 TRIES = 4  # lengths tried before a filter is taken as one without safe blocks
 KEPT = 8  # sets of blocks a filter keeps, for signals of different length
 DEEPEST = 4  # sections run together: more do not fit the registers
-NOWHERE = np.empty((1, 0, 1, 1))  # for states nobody asks for
+NOWHERE = np.empty((1, 0)), np.empty((1, 0, 1, 1))  # for tiles and states nobody asks for
 NOTHING = np.empty((0, 0, 0)), np.empty((0, 0, 0, 0, 0))  # likewise
 MANY = 8  # channels from which lanes of channels beat blocks of time
 LINEAR = "direct", "sections", "taps", "poles"  # the kinds without an activation
@@ -228,23 +228,26 @@ def run_long(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
         cascade.one(x[done:], y[done:], z.reshape(-1))
 
 
-def run_blocks(cascade: Cascade, block: Block, x: Array, y: Array, z: Array, entries: Array | None = None) -> None:
+def run_blocks(
+    cascade: Cascade, block: Block, x: Array, y: Array, z: Array, keep: tuple[Array, Array] | None = None
+) -> None:
     """A whole number of stretches, one after the other; those with NaN or inf on the way go sample after sample.
 
-    entries : (stretches, S / D, D P, lanes), filled with the states before each block; where there are none, but the first, NaN.
+    keep : (stretches, L lanes) for the tiles of x, (stretches, S / D, D P, lanes) for the states before each block; where
+    there are none, but the first, NaN.
     """
     lanes = loops().LANES
     stretch, kernel, done = block.length * lanes, cascade.kernel("blocked", y.dtype.char), 0
-    scratch = np.empty(stretch), np.empty((cascade.depth, cascade.order, lanes)), np.empty_like(z)
+    scratch = aligned(stretch), aligned(cascade.depth, cascade.order, lanes), np.empty_like(z)
     while done < len(x):
-        into = NOWHERE if entries is None else entries[done // stretch :]
-        done += kernel(cascade.b, cascade.a, block.g, block.power, x[done:], y[done:], z, into, *scratch)
+        tiles, entries = NOWHERE if keep is None else (c[done // stretch :] for c in keep)
+        done += kernel(cascade.b, cascade.a, block.g, block.power, x[done:], y[done:], z, tiles, entries, *scratch)
         if done < len(x):
             plain = slice(done, done + stretch)
-            if entries is not None:
-                into = entries[done // stretch :]
-                into[0] = np.nan
-                into[0, ..., 0] = z.reshape(into.shape[1:3])
+            if keep is not None:
+                entry = keep[1][done // stretch]
+                entry[...] = np.nan
+                entry[..., 0] = z.reshape(entry.shape[:2])
             cascade.one(x[plain], y[plain], z.reshape(-1))
             done = plain.stop
 
@@ -259,9 +262,9 @@ def run_together(cascade: Cascade, block: Block, x: Array, y: Array, z: Array, s
     lanes, dtype = loops().LANES, y.dtype.char
     parts = [slice(i, min(i + size, len(x))) for i in range(0, len(x), size)]
     stretch, before, starts = block.length * lanes, z.copy(), [z.copy()]
-    ends = [np.empty(((part.stop - part.start) // stretch, z.size, lanes)) for part in parts[:-1]]
+    ends = [aligned((part.stop - part.start) // stretch, z.size, lanes) for part in parts[:-1]]
     kernel, follow = cascade.kernel("ahead", dtype), cascade.kernel("follow", dtype)
-    share([partial(kernel, block.g, x[p], e, np.empty(stretch)) for p, e in zip(parts, ends, strict=False)], len(x))
+    share([partial(kernel, block.g, x[p], e, aligned(stretch)) for p, e in zip(parts, ends, strict=False)], len(x))
     for end in ends:
         starts.append(starts[-1].copy())
         follow(block.power, end, starts[-1].reshape(-1))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, aligned
 
 SHORTEST = 128  # samples of a block: with fewer, running twice until blocks meet costs most of what lanes gain
 USUAL = 640  # 164 kB of scratch
@@ -27,7 +25,7 @@ def run(samples: int, guess: Callable[[slice, int, Array], int], plain: Callable
     while samples - done >= LONG:
         size = stretch(samples - done)
         stop = done + (samples - done) // size * size
-        count = guess(slice(done, stop), size // BLOCKS, np.empty(size))
+        count = guess(slice(done, stop), size // BLOCKS, aligned(size))
         done, skipped = done + count, 1 if count else skipped
         if done < stop:
             left_out = slice(done, min(done + skipped * size, samples))

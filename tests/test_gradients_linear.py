@@ -184,12 +184,13 @@ def assert_alike(actual, desired):
     assert_close(np.where(finite, actual, 0.0), np.where(finite, desired, 0.0), 1e5)
 
 
-@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("order", [1, 2, 3, 12])
 @pytest.mark.parametrize("bad", [None, np.nan, np.inf, 1e300])
-def test_stretches_are_the_plain_recurrence(rng, order, bad):
+@pytest.mark.parametrize("samples", [20_011, 80_011])  # the second: more than is kept in the caches
+def test_stretches_are_the_plain_recurrence(rng, order, bad, samples):
     """Long channels, cut into blocks, against sample after sample; with what is not finite, or soon will not be."""
     b, a = stable(rng, order)
-    x, dy = noise(rng, (3, 20_011)), noise(rng, (3, 20_011))
+    x, dy = noise(rng, (3, samples)), noise(rng, (3, samples))
     zi, dzf = noise(rng, (3, order)), noise(rng, (3, order))
     if bad is not None:
         x[-1, 9000], dy[0, 11_000] = bad, bad
@@ -203,8 +204,9 @@ def test_stretches_are_the_plain_recurrence(rng, order, bad):
 
 
 @pytest.mark.parametrize("bad", [None, np.nan, np.inf])
-def test_stretches_of_sections_are_the_plain_recurrence(rng, bad):
-    x, dy = noise(rng, (3, 20_011)), noise(rng, (3, 20_011))
+@pytest.mark.parametrize("samples", [20_011, 80_011])
+def test_stretches_of_sections_are_the_plain_recurrence(rng, bad, samples):
+    x, dy = noise(rng, (3, samples)), noise(rng, (3, samples))
     zi, dzf = noise(rng, (len(SECTIONS), 3, 2)), noise(rng, (len(SECTIONS), 3, 2))
     if bad is not None:
         x[2, 9000], dy[0, 11_000] = bad, bad

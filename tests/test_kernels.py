@@ -12,6 +12,7 @@ from helpers import assert_close, assert_same, noise, stable
 
 import sigrnn
 from sigrnn import _cascade
+from sigrnn._arrays import aligned
 from sigrnn._kernels import blocks, fir, vec
 from sigrnn._kernels.filters import LANES
 
@@ -461,6 +462,28 @@ def test_load_and_store(rng, width, kind):
     assert_same(target[9 : 9 + width], source[5 : 5 + width])
     assert not target[:9].any()
     assert not target[9 + width :].any()
+
+
+@numba.njit
+def past(x, out):
+    vec.store_past(vec.pointer(out), 8, vec.load(vec.pointer(x), 0, vec.lanes(16, True)))
+    vec.settle()
+
+
+def test_stores_past_the_caches(rng):
+    x, out = noise(rng, 16), aligned(32)
+    out[:] = 1.0
+    past(x, out)
+    assert_same(out, np.concatenate([np.ones(8), x, np.ones(8)]))
+
+
+def test_memory_for_vectors_begins_with_a_cache_line():
+    for shape in ((3,), (2, 5), (100_000,)):
+        memory = aligned(*shape)
+        assert memory.shape == shape
+        assert memory.dtype == float
+        assert memory.flags.c_contiguous
+        assert memory.ctypes.data % 64 == 0
 
 
 def test_float32_memory_is_rounded_once(rng):

@@ -1,4 +1,4 @@
-"""Back through sections of order 1 or 2, one after the other: what goes into each is found again, not kept."""
+"""Back through sections, one after the other: what goes into each is found again, not kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from sigrnn import _cascade
 from sigrnn._adjoint.memory import pool
 from sigrnn._adjoint.reverse import Reverse, Rows
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, aligned
 from sigrnn._cascade import MANY, Block, Cascade
 
 ORDER = 2
@@ -27,27 +27,34 @@ class Chain:
         self.whole, self.b, self.a, self.rows, self.method = whole, b, a, rows, method
         self.each = [Cascade(_section(b, s), _section(a, s), whole.kind) for s in range(b.shape[-2])]
         self.beside = Beside(whole, rows) if Beside.serves(whole, x.dtype, rows, method) else None
-        self.x = rows.of(x) if self.beside else rows.copies([x], x.dtype)[0]
+        self.x = rows.of(x)  # the user's, and not asked for after the way forward
         alone = rows.channels < MANY and method != "sequential" and x.dtype.kind == "f"
         found = [Together.of(whole, rows.samples) for _ in range(rows.channels)] if alone else []
         self.channels = [together for together in found if together is not None]
         self.rest = "sequential" if self.channels else method  # as the filter itself does, to the same bits
+        self.done = 0  # samples that lie in whole stretches
         self.parts: list[slice] = []
         self.starts: list[Array] = []
 
     def forward(self, y: Array, state: Array) -> None:
         """Fill y; the state (C, S, P) goes from the initial to the final one."""
+        x = self.x
+        del self.x
         if self.beside:
-            self.beside.forward(self.x, y, state)
-            del self.x  # the user's, and not asked for again
+            self.beside.forward(x, y, state)
             return
-        done = 0
         for c, together in enumerate(self.channels):
-            done = together.forward(self.x[c], y[c], state[c])
-        self.parts = self.rows.pieces(done, self.rows.samples, *self.each)
+            self.done = together.forward(x[c], y[c], state[c])
+        self.rest_of_x = self.rows.empty(self.rows.samples - self.done, x.dtype)
+        self.rest_of_x[...] = x[:, self.done :]
+        self.parts = self.rows.pieces(self.done, self.rows.samples, *self.each)
         for part in self.parts:
             self.starts.append(state.copy())
-            run(self.whole, self.x[:, part], y[:, part], state, self.rest)
+            run(self.whole, self._input(part), y[:, part], state, self.rest)
+
+    def _input(self, part: slice) -> Array:
+        """What was kept of x for a piece that lies in no whole stretch."""
+        return self.rest_of_x[:, part.start - self.done : part.stop - self.done]
 
     def pull(self, dy: Array, dx: Array, tail: Array) -> list[Reverse]:
         """Fill dx; the sections over reversed time, with their sums. tail (C, S, P)."""
@@ -57,20 +64,20 @@ class Chain:
             self.beside.pull(dy, dx, reverses)
             return reverses
         for part, start in zip(reversed(self.parts), reversed(self.starts), strict=True):
-            self.plain(reverses, self.x[:, part], dy[:, part], dx[:, part], start, self.rest)
+            self.plain(reverses, self._input(part), dy[:, part], dx[:, part], start, self.rest)
         for c, together in enumerate(self.channels):
             self._together(c, together, dy[c], dx[c], reverses)
         return reverses
 
     def _together(self, c: int, together: Together, dy: Array, dx: Array, reverses: Sequence[Reverse]) -> None:
         """One long channel, the samples that lie in whole stretches."""
-        ones, x, left = [reverse.of_channel(c) for reverse in reverses], self.x[c], together.samples
+        ones, left = [reverse.of_channel(c) for reverse in reverses], together.samples
         while left:
-            left = together.pull(x[:left], dy[:left], dx[:left], ones)
+            left = together.pull(dy[:left], dx[:left], ones)
             if left:  # NaN and inf go sample after sample
                 part = slice(left - together.stretch, left)
-                start = together.entries[part.start // together.stretch, :, : self.whole.order, 0]
-                self.plain(ones, x[None, part], dy[None, part], dx[None, part], start[None], "sequential")
+                x, start = together.kept_of(part.start // together.stretch)
+                self.plain(ones, x, dy[None, part], dx[None, part], start, "sequential")
                 left = part.start
         for reverse, one in zip(reverses, ones, strict=True):
             reverse.tail[c] = one.tail[0]
@@ -89,32 +96,44 @@ class Chain:
 
 
 class Entered(NamedTuple):
-    """Sections of order 2, and what it takes to enter blocks of one length in 1/A of each over reversed time."""
+    """Sections of one order, and what it takes to enter blocks of one length in 1/A of each over reversed time.
 
-    b: Array  # (S, 3)
-    a: Array  # (S, 3)
-    h: Array  # (S, L, 2)
-    power: Array  # (S, 2, 2)
+    Of order 2 they are entered with v[L] and v[L + 1], of higher order with the state of the transposed form.
+    """
+
+    b: Array  # (S, P + 1)
+    a: Array  # (S, P + 1)
+    h: Array  # (S, L, P): what sample n adds to that of the block before
+    power: Array  # (S, P, P): what that of the block after adds
 
 
 @lru_cache(maxsize=64)
 def backwards(whole: Cascade, length: int) -> Entered | None:
-    """The sections of a filter over reversed time; None if the blocks would not be safe."""
+    """The sections of a filter over reversed time, of order 2 at least; None if the blocks would not be safe."""
     b, a = _padded(whole.b), _padded(whole.a)
-    poles = Cascade(np.eye(1, ORDER + 1).repeat(len(a), axis=0), a, "sections")
+    poles = Cascade(np.eye(1, b.shape[1]).repeat(len(a), axis=0), a, whole.kind)
     poles.depth = 1  # a block for each section
     block = poles.entered(length)
-    return None if block is None else Entered(b, a, np.ascontiguousarray(block.g[:, ::-1]), block.power)
+    if block is None:
+        return None
+    h, power = block.g[:, ::-1], block.power
+    if b.shape[1] == ORDER + 1:  # h[n, 0] was the impulse response n + 1 samples after its begin
+        impulse = np.concatenate([np.zeros((len(a), 1)), np.ones((len(a), 1)), h[:, :, 0]], axis=1)
+        h = np.stack([impulse[:, 1:-1], impulse[:, :-2]], axis=-1)
+        now, before = impulse[:, [-1, -2]], impulse[:, [-2, -3]]
+        power = np.stack([now, -a[:, 2:] * before], axis=-1)
+    return Entered(b, a, np.ascontiguousarray(h), np.ascontiguousarray(power))
 
 
 class Together:
-    """All sections of one long channel at once: see `_kernels/cascades.py`."""
+    """All sections of one long channel at once, any number of order 2 or one of any order."""
 
     def __init__(self, whole: Cascade, block: Block, entered: Entered, samples: int) -> None:
         self.whole, self.block, self.entered = whole, block, entered
         self.stretch = block.length * _cascade.loops().LANES
         self.samples = samples // self.stretch * self.stretch
-        self.entries = np.empty((0, len(whole.b), ORDER, 0))
+        self.order = entered.b.shape[1] - 1
+        self.kept = self.entries = np.empty(())
 
     @classmethod
     def serves(cls, whole: Cascade, rows: Rows) -> bool:
@@ -131,34 +150,58 @@ class Together:
     def forward(self, x: Array, y: Array, z: Array) -> int:
         """Fill y as far as whole stretches reach: how far. z (S, P) goes from the state before to that after."""
         done, parts, lanes = slice(0, self.samples), self.block.g, _cascade.loops().LANES
-        entries = np.empty((self.samples // self.stretch, len(parts), parts.shape[2], lanes))
-        _cascade.run_blocks(self.whole, self.block, x[done], y[done], z, entries)
+        self.kept = pool.borrow((self.samples // self.stretch, self.stretch), F8)
+        entries = aligned(len(self.kept), len(parts), parts.shape[2], lanes)
+        _cascade.run_blocks(self.whole, self.block, x[done], y[done], z, (self.kept, entries))
         self.entries = entries.reshape(len(entries), *z.shape, lanes)
-        if self.whole.order < ORDER:
+        if self.whole.order < self.order:
             self.entries = np.concatenate([self.entries, np.zeros_like(self.entries)], axis=2)
         return self.samples
 
-    def pull(self, x: Array, dy: Array, dx: Array, reverses: Sequence[Reverse]) -> int:
+    def kept_of(self, i: int) -> tuple[Array, Array]:
+        """The input (1, L lanes) of a stretch, and the states (1, S, P) before it."""
+        x = self.kept[i].reshape(-1, _cascade.loops().LANES).T.reshape(1, -1)
+        return x, self.entries[i, None, :, : self.whole.order, 0]
+
+    def pull(self, dy: Array, dx: Array, reverses: Sequence[Reverse]) -> int:
         """Fill dx from the end; how many samples are left, where NaN or inf stopped it."""
+        signals = self.kept, self.entries, dy, dx
+        return self._sections(signals, reverses) if self.order == ORDER else self._one(signals, *reverses)
+
+    def _sections(self, signals: tuple[Array, ...], reverses: Sequence[Reverse]) -> int:
+        """Sections of order 2: see `_kernels/cascades.py`."""
         from sigrnn._kernels.cascades import section_gradients
 
-        b, lanes, stretch = self.entered.b, _cascade.loops().LANES, self.stretch
-        scratch = np.empty((len(b) + 1, stretch)), np.empty(stretch), np.empty((ORDER, lanes)), np.empty((3, *b.shape))
+        b, lanes, order = self.entered.b, _cascade.loops().LANES, self.whole.order
+        scratch = aligned(len(b) + 1, self.stretch), aligned(2, ORDER, lanes), np.empty((3, *b.shape))
         tail, (db, da) = np.zeros((len(b), ORDER)), np.zeros((2, *b.shape))
         for s, reverse in enumerate(reverses):
-            tail[s, : self.whole.order] = reverse.tail[0]
-        kernel = section_gradients(dx.dtype.char)
-        left: int = kernel(*self.entered, x, dy, dx, self.entries, tail, db, da, *scratch)
+            tail[s, :order] = reverse.tail[0]
+        kernel = section_gradients(signals[-1].dtype.char)
+        left: int = kernel(*self.entered, *signals, tail, db, da, *scratch)
         for s, reverse in enumerate(reverses):
-            reverse.db += db[s, : self.whole.order + 1]
-            reverse.da += da[s, : self.whole.order + 1]
-            reverse.resume(tail[s : s + 1, : self.whole.order])
+            reverse.db += db[s, : order + 1]
+            reverse.da += da[s, : order + 1]
+            reverse.resume(tail[s : s + 1, :order])
+        return left
+
+    def _one(self, signals: tuple[Array, ...], reverse: Reverse) -> int:
+        """One section of higher order: see `_kernels/correlations.py`."""
+        from sigrnn._kernels.correlations import pulled, scratch
+
+        order, lanes = self.order, _cascade.loops().LANES
+        v, entry = aligned(self.stretch + order * lanes), aligned(1, order, lanes)
+        room = aligned(self.stretch), v, entry, np.empty((1, order)), scratch(order + 1)
+        tail, state = reverse.tail[0].copy(), reverse.start()[0, 0]
+        kernel = pulled(order, signals[-1].dtype.char)
+        left: int = kernel(*self.entered, *signals, state, tail, reverse.db, reverse.da, *room)
+        reverse.resume(tail[None])
         return left
 
 
 def _padded(c: Array) -> Array:
-    """Coefficients (S, P + 1) as those of order 2."""
-    full = np.zeros((len(c), ORDER + 1))
+    """Coefficients (S, P + 1) as those of order 2 at least."""
+    full = np.zeros((len(c), max(ORDER + 1, c.shape[1])))
     full[:, : c.shape[1]] = c
     return full
 
@@ -171,7 +214,7 @@ class Beside:
         self.whole, self.groups = whole, -(-rows.channels // scans.LANES)
         tiles = self.groups, -(-rows.samples // scans.TILE)
         self.kept = pool.borrow((*tiles, scans.AREA), F8)
-        self.entries = np.empty((*tiles, len(whole.b), ORDER, scans.LANES))
+        self.entries = aligned(*tiles, len(whole.b), ORDER, scans.LANES)
 
     @staticmethod
     def serves(whole: Cascade, dtype: np.dtype[Any], rows: Rows, method: str) -> bool:
@@ -193,7 +236,7 @@ class Beside:
         db, da = np.zeros((2, self.groups, *b.shape))
 
         def run(low: int, high: int) -> None:
-            scratch = np.empty((len(b) + 1, scans.AREA)), np.empty((ORDER, scans.LANES))
+            scratch = aligned(len(b) + 1, scans.AREA), aligned(ORDER, scans.LANES)
             kernel(b, a, self.kept, self.entries, dy, dx, tail, db, da, low, high, *scratch)
 
         _cascade.by_group(run, self.groups, dy.size)

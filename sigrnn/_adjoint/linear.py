@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._adjoint.chain import ORDER, Beside, Chain, Together
+from sigrnn._adjoint.chain import Beside, Chain, Together
 from sigrnn._adjoint.reverse import Reverse, Rows
 from sigrnn._apply import inner, matched, state_given, state_layout, state_rows
 from sigrnn._arrays import F8, Array, signal, time_axis, time_back, time_last
@@ -77,12 +77,12 @@ def through_kept(b: Array, a: Array, x: Array, arguments: Named) -> tuple[Any, W
 
 
 def through_again(b: Array, a: Array, x: Array, arguments: Named) -> tuple[Any, Way] | None:
-    """The same for long or many channels and orders up to 2, which find the output again: cheaper than to keep it."""
+    """The same for long channels, and many of order 2, which find the output again: cheaper than to keep it."""
     zi, method = arguments["zi"], arguments["method"]
     dtype = np.result_type(b, a, x) if zi is None else np.result_type(b, a, x, weak(zi))
     if dtype.char not in "fd" or b.ndim != 1 or a.ndim != 1 or method == "sequential":
         return None
-    if not 1 < max(len(b), len(a)) <= ORDER + 1 or not a[1:].any() or not a[0]:
+    if not a[1:].any() or not a[0]:
         return None
     check_method(method, False)
     axis = time_axis(arguments["axis"], x)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import F8, Array, aligned
 
 PIECE = 65_536  # samples of all channels taken at a time: what is between two passes stays in the second-level cache
 LEAST, MOST = 1 << 18, 1 << 26  # bytes of an array that is worth it; of all that wait for their next use
@@ -25,7 +25,7 @@ class Scratch(threading.local):
         """At least `count` float64 numbers; two callers with different slots do not share them."""
         memory = self.kept.get(slot)
         if memory is None or memory.size < count:
-            memory = np.empty(count)
+            memory = aligned(count)
             if count <= 4 * PIECE:
                 self.kept[slot] = memory
         return memory[:count]
@@ -62,7 +62,7 @@ class Pool:
             memory = free.pop() if free else None
             self.waiting -= 0 if memory is None else size
         if memory is None:
-            memory = np.empty(size, np.uint8)
+            memory = aligned(-(-size // F8.itemsize)).view(np.uint8)[:size]
         loan = Loan(memory)
         weakref.finalize(loan, self._give_back, memory).atexit = False
         return np.asarray(loan).view(dtype).reshape(shape)

@@ -12,7 +12,7 @@ import numpy as np
 from sigrnn import _cascade
 from sigrnn._adjoint.memory import PIECE, pool, room
 from sigrnn._arrays import F8, Array, time_back, time_last
-from sigrnn._cascade import MANY, Block, Cascade
+from sigrnn._cascade import MANY, Cascade
 from sigrnn.linear import known_recursion
 
 LEAST = 128  # samples of a channel, however many channels there are
@@ -105,18 +105,7 @@ class Reverse:
 
     def whole(self, x: Array, y: Array, dy: Array, dx: Array) -> None:
         """Fill dx, which may be dy, for the whole signal."""
-        if 1 < self.rows.channels < MANY:
-            tails = []
-            for c in range(self.rows.channels):
-                one = self.of_channel(c)
-                one.whole(*(s[c : c + 1] for s in (x, y, dy, dx)))
-                tails.append(one.tail[0])
-            self.resume(np.array(tails))
-            return
-        block, left = self._block(), self.rows.samples
-        if block is not None:
-            left = self._stretches(block, x[0], y[0], dy[0], dx[0])
-        for part in reversed(self.rows.pieces(0, left, self.poles)):
+        for part in reversed(self.rows.pieces(0, self.rows.samples, self.poles)):
             self.run(x[:, part], y[:, part], dy[:, part], dx[:, part])
 
     def of_channel(self, c: int) -> Reverse:
@@ -127,38 +116,8 @@ class Reverse:
         one.db, one.da = self.db[k : k + 1], self.da[k : k + 1]
         return one
 
-    def _block(self) -> Block | None:
-        """Blocks for one long channel of real samples; None if there are none that are safe."""
-        if self.poles is None or self.rows.channels > 1 or self.kind != F8 or self.method == "sequential":
-            return None
-        return self.poles.block(self.rows.samples)
-
-    def _stretches(self, block: Block, x: Array, y: Array, dy: Array, dx: Array) -> int:
-        """Stretch after stretch from the end; how many samples are left, too few for one."""
-        from sigrnn._kernels.correlations import pulled, scratch
-
-        assert self.poles is not None
-        lanes, order = _cascade.loops().LANES, self.tail.shape[1]
-        size = block.length * lanes
-        entered = self.poles.b, self.poles.a, block.g, block.power
-        v, state = np.empty(size + order), np.empty((1, order))
-        room = np.empty(size), np.empty((1, order, lanes)), np.empty((1, order)), scratch(order + 1)
-        sums = self.b[0], self.db[0], self.da[0], _cascade.NOWHERE[0]
-        run, left = pulled(order, dx.dtype.char), len(dy)
-        while left >= size:
-            v[:order], state[0] = self.tail[0], self._state()[0, 0]
-            whole = slice(left % size, left)
-            signals = dy[whole][::-1], x[whole], y[whole], dx[whole]
-            left = whole.start + run(*entered, *signals, state, v, v[:size][::-1], *sums, *room)
-            self.resume(v[None, :order].copy())
-            if left >= size:  # it stopped at NaN or inf, which go sample after sample
-                plain = slice(left - size, left)
-                method, self.method = self.method, "sequential"
-                self.run(x[None, plain], y[None, plain], dy[None, plain], dx[None, plain])
-                self.method, left = method, plain.start
-        return left
-
-    def _state(self) -> Array:
+    def start(self) -> Array:
+        """The state (C, 1, K) of 1/A over reversed time after the last sample."""
         return entered(self.a, self.tail)[:, None]
 
     def run(self, x: Array, y: Array, dy: Array, dx: Array) -> None:
@@ -170,7 +129,7 @@ class Reverse:
             now[...] = last
             last = now
         if self.poles is not None:
-            self.state = self._state() if self.state is None else self.state
+            self.state = self.start() if self.state is None else self.state
             _cascade.run(self.poles, last, now, self.state, self.method)
         self.tail = v[:, :order].copy()
         self.sums(v, x, y, dx)

@@ -1,7 +1,7 @@
 """The pull-back of second-order sections of one long channel: forward and back through all of them while they are near.
 
-As in `scans.blocked`, a stretch of the signal is cut into blocks that run side by side in the lanes. It is transposed
-once for all sections; what goes into each stays in tiles, where the sums for the coefficients find it beside v.
+As in `scans.blocked`, a stretch of the signal is cut into blocks that run side by side in the lanes. The way forward left
+it transposed; what goes into each section stays in tiles, where the sums for the coefficients find it beside v.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sigrnn._kernels.scans import AREA, TILE, all_finite, back, columns, followi
 from sigrnn._kernels.vec import lanes, load, pointer, spread, stack, store
 
 ORDER = 2  # states of a section
-SUMS, ENDS = 5 * LANES, 2 * LANES
+SUMS = 5 * LANES
 
 
 @device
@@ -34,53 +34,57 @@ def through(b, a, entry, source, target, length, like, coming):
         x = load(source, n * LANES, like)
         ask(coming, n)
         y = b0 * x + z0
-        z0, z1 = b1 * x - a1 * y + z1, b2 * x - a2 * y
+        z0, z1 = (b1 * x + z1) - a1 * y, b2 * x - a2 * y  # one product and sum of z0 waits for y
         store(target, n * LANES, y)
     store(pointer(entry[0]), 0, z0)
     store(pointer(entry[1]), 0, z1)
 
 
 @device
-def return_chain(a, power, tail, entry):
-    """From final states from rest to true ones, from the last lane to the first; v after the last lane is `tail`."""
-    z0, z1 = -(a[1] * tail[0] + a[2] * tail[1]), -a[2] * tail[0]
+def return_chain(power, tail, ends):
+    """From what blocks begin with when nothing follows them to what follows each; after the last lane it is `tail`."""
+    v1, v2 = tail[0], tail[1]
     for i in range(LANES):
         k = LANES - 1 - i
-        end0, end1 = entry[0, k], entry[1, k]
-        entry[0, k], entry[1, k] = z0, z1
-        z0, z1 = end0 + power[0, 0] * z0 + power[0, 1] * z1, end1 + power[1, 0] * z0 + power[1, 1] * z1
+        first, second = ends[0, k], ends[1, k]
+        ends[0, k], ends[1, k] = v1, v2
+        v1, v2 = (
+            (first + power[0, 1] * v2) + power[0, 0] * v1,
+            (second + power[1, 1] * v2) + power[1, 0] * v1,
+        )
 
 
 @device
-def returned(b, a, h, entry, x, y, slope, ends, sums, length, linked, like, coming):
-    """One section back, block k from state entry[:, k] of 1/A over reversed time, v after it in `ends`:
+def returned(b, a, h, x, y, slope, ends, onward, sums, length, linked, like, coming):
+    """One section back, block k from v[L + m] in `ends[m, k]`, the first v of what follows it:
 
-    slope[n] <- sum_m b[m] v[n + m],  sums = sum_n x[n] v[n + m], sum_n y[n] v[n + m],  v = slope / A
+    v = slope / A,  slope[n] <- sum_m b[m] v[n + m],  sums = sum_n x[n] v[n + m], sum_n y[n] v[n + m]
 
-    and the first of v in `ends`; if `linked` (a literal), what the section before it would end with from rest in `entry`.
+    and the first of v in `ends`; if `linked` (a literal), `onward` is what the section before it would have there if nothing
+    followed. The direct form: one product and sum of v waits for the v before it, in the transposed one it is two.
     """
     b0, b1, b2 = spread(b[0], like), spread(b[1], like), spread(b[2], like)
     a1, a2 = spread(a[1], like), spread(a[2], like)
-    x0, x1, x2, y1, y2 = like, like, like, like, like
-    v1, v2, end0, end1 = load(ends, 0, like), load(ends, LANES, like), like, like
-    z0, z1 = load(pointer(entry[0]), 0, like), load(pointer(entry[1]), 0, like)
+    x0, x1, x2, y1, y2, first, second = like, like, like, like, like, like, like
+    v1, v2 = load(pointer(ends[0]), 0, like), load(pointer(ends[1]), 0, like)
+    h_at = pointer(h)
     for i in range(length):
         n = length - 1 - i
         ask(coming, i)
-        v0 = load(slope, n * LANES, like) + z0
-        xn, yn = load(x, n * LANES, like), load(y, n * LANES, like)
-        z0, z1 = z1 - a1 * v0, like - a2 * v0
-        out = b0 * v0 + b1 * v1 + b2 * v2
+        v0 = (load(slope, n * LANES, like) - a2 * v2) - a1 * v1
+        out = b0 * v0 + (b1 * v1 + b2 * v2)
         store(slope, n * LANES, out)
         if linked:
-            end0, end1 = end0 + spread(h[n, 0], like) * out, end1 + spread(h[n, 1], like) * out
+            first, second = first + spread(h_at[2 * n], like) * out, second + spread(h_at[2 * n + 1], like) * out
+        xn, yn = load(x, n * LANES, like), load(y, n * LANES, like)
         x0, x1, x2 = x0 + xn * v0, x1 + xn * v1, x2 + xn * v2
         y1, y2 = y1 + yn * v1, y2 + yn * v2
         v1, v2 = v0, v1
-    store(pointer(entry[0]), 0, end0)
-    store(pointer(entry[1]), 0, end1)
-    store(ends, 0, v1)
-    store(ends, LANES, v2)
+    store(pointer(ends[0]), 0, v1)
+    store(pointer(ends[1]), 0, v2)
+    if linked:
+        store(pointer(onward[0]), 0, first)
+        store(pointer(onward[1]), 0, second)
     store(sums, 0, x0)
     store(sums, LANES, x1)
     store(sums, 2 * LANES, x2)
@@ -89,59 +93,51 @@ def returned(b, a, h, entry, x, y, slope, ends, sums, length, linked, like, comi
 
 
 @device
-def across(b, h, tail, entry, x, y, slope, ends, sums, db, da, length):
-    """What `returned` left out: v after each block, the beginning of the next one's; after the last block `tail`."""
+def add_up(sums, db, da):
+    """What the lanes have summed."""
     for k in range(LANES):
-        w0, w1 = (ends[k + 1], ends[LANES + k + 1]) if k < LANES - 1 else (tail[0], tail[1])
-        last, before = (length - 1) * LANES + k, (length - 2) * LANES + k
-        change0, change1 = b[1] * w0 + b[2] * w1, b[2] * w0
-        slope[last] += change0
-        slope[before] += change1
-        for p in range(2):
-            entry[p, k] += h[length - 1, p] * change0 + h[length - 2, p] * change1
-        db[0] += sums[k]
-        db[1] += sums[LANES + k] + x[last] * w0
-        db[2] += sums[2 * LANES + k] + x[last] * w1 + x[before] * w0
-        da[1] -= sums[3 * LANES + k] + y[last] * w0
-        da[2] -= sums[4 * LANES + k] + y[last] * w1 + y[before] * w0
-    tail[0], tail[1] = ends[0], ends[LANES]
+        for m in range(3):
+            db[m] += sums[m * LANES + k]
+        for m in range(2):
+            da[m + 1] -= sums[(3 + m) * LANES + k]
 
 
-def _section_gradients(b, a, h, power, x, dy, dx, entries, tail, db, da, tiles, slope, entry, before):
+def _section_gradients(b, a, h, power, kept, entries, dy, dx, tail, db, da, tiles, entry, before):
     """Stretch after stretch from the end, all sections: dx, and the sums db, da. Returns how many samples are left."""
-    # b, a, db, da (S, 3)   h (S, L, 2) entries of 1/A, reversed   power (S, 2, 2)   x, dy, dx (M L LANES,)
-    # entries (M, S, 2, LANES) states before each block   tail (S, 2) v after the last sample, left as v of the first
-    # scratch: tiles (S + 1, L LANES)   slope (L LANES,)   entry (2, LANES)   before (3, S, 3)
+    # b, a, db, da (S, 3)   h (S, L, 2), power (S, 2, 2) as from `Entered`   dy, dx (N,), N <= M L LANES
+    # kept (M, L LANES) tiles of x   entries (M, S, 2, LANES) states before each block
+    # tail (S, 2) v after the last sample, left as v of the first
+    # scratch: tiles (S + 1, L LANES)   entry (2, 2, LANES)   before (3, S, 3)
     like = lanes(LANES, True)
-    sections, length, left = b.shape[0], h.shape[1], x.shape[0]
-    size, slope_at = length * LANES, pointer(slope)
-    ends, sums = stack(ENDS, 0.0), stack(SUMS, 0.0)
+    # tiles[0] holds the slope: the input of the first section is in `kept`
+    sections, length, left, slope_at = b.shape[0], h.shape[1], dy.shape[0], pointer(tiles[0])
+    size, sums = length * LANES, stack(SUMS, 0.0)
     while left > 0:
         first = left - size
-        columns(x, first, length, pointer(tiles[0]))
-        finite = True
-        early = (Later(pointer(x), first - size, LANES),)
+        i, finite = first // size, True
+        early = (Later(pointer(kept[i]), -size, LANES),)
         coming = Later(pointer(dy), first - size, LANES), Later(pointer(dx), first - size, LANES)
         for s in range(sections):
-            copy(entries[first // size, s], entry)
-            through(b[s], a[s], entry, pointer(tiles[s]), pointer(tiles[s + 1]), length, like, early)
-            finite = finite and all_finite(entry, like)
+            copy(entries[i, s], entry[0])
+            source = pointer(tiles[s]) if s else pointer(kept[i])
+            through(b[s], a[s], entry[0], source, pointer(tiles[s + 1]), length, like, early)
+            finite = finite and all_finite(entry[0], like)
         if not finite:
             break
         copy(tail, before[0])
         copy(db, before[1])
         copy(da, before[2])
         columns(dy, first, length, slope_at)
-        final_states(ORDER, ORDER, h[sections - 1], slope_at, entry, length, like, ())
+        final_states(ORDER, ORDER, h[sections - 1], slope_at, entry[0], length, like, ())
         for r in range(sections):
             s = sections - 1 - r
-            x_at, y_at, onward = pointer(tiles[s]), pointer(tiles[s + 1]), h[max(s - 1, 0)]
-            return_chain(a[s], power[s], tail[s], entry)
-            store(ends, 0, like)
-            store(ends, LANES, like)
-            returned(b[s], a[s], onward, entry, x_at, y_at, slope_at, ends, sums, length, 1, like, coming)
-            across(b[s], onward, tail[s], entry, x_at, y_at, slope_at, ends, sums, db[s], da[s], length)
-            finite = finite and all_finite(entry, like)
+            x_at, y_at = pointer(tiles[s]) if s else pointer(kept[i]), pointer(tiles[s + 1])
+            ends, onward = entry[r % 2], entry[(r + 1) % 2]
+            return_chain(power[s], tail[s], ends)
+            returned(b[s], a[s], h[max(s - 1, 0)], x_at, y_at, slope_at, ends, onward, sums, length, 1, like, coming)
+            finite = finite and all_finite(ends, like)
+            tail[s, 0], tail[s, 1] = ends[0, 0], ends[1, 0]
+            add_up(sums, db[s], da[s])
         if not finite:
             copy(before[0, :, :2], tail)
             copy(before[1], db)
@@ -176,18 +172,9 @@ def _channel_gradients(b, a, kept, entries, dy, dx, tail, db, da, low, high, til
         for r in range(sections):
             s = sections - 1 - r
             x_at = pointer(tiles[s]) if s else pointer(kept[g, t])
-            ends, a1, a2 = pointer(tail[g, s]), spread(a[s, 1], like), spread(a[s, 2], like)
-            v1, v2 = load(ends, 0, like), load(ends, LANES, like)
-            store(pointer(entry[0]), 0, like - a1 * v1 - a2 * v2)
-            store(pointer(entry[1]), 0, like - a2 * v1)
-            returned(
-                b[s], a[s], entry, entry, x_at, pointer(tiles[s + 1]), slope_at, ends, sums, length, 0, like, coming
-            )
-            for k in range(LANES):
-                for m in range(3):
-                    db[g, s, m] += sums[m * LANES + k]
-                for m in range(2):
-                    da[g, s, m + 1] -= sums[(3 + m) * LANES + k]
+            ends, y_at = tail[g, s], pointer(tiles[s + 1])
+            returned(b[s], a[s], entry, x_at, y_at, slope_at, ends, ends, sums, length, 0, like, coming)
+            add_up(sums, db[g, s], da[g, s])
         scatter(slope_at, dx, g * LANES, width, start, length, like, -1)
 
 
@@ -204,7 +191,10 @@ def channel_gradients(dtype: str) -> Any:
 def section_gradients(dtype: str) -> Any:
     """The pull-back for real samples of this type."""
     coefs, entered = [packed("d", 2, read=True)] * 2, [packed("d", 3, read=True)] * 2
-    samples = strided(dtype, 1, read=True), strided(dtype, 1, read=True), strided(dtype, 1)
-    scratch = packed("d", 2), packed("d", 1), packed("d", 2), packed("d", 3)
-    arguments = *coefs, *entered, *samples, packed("d", 4, read=True), *[packed("d", 2)] * 3, *scratch
+    kept, samples = (
+        (packed("d", 2, read=True), packed("d", 4, read=True)),
+        (strided(dtype, 1, read=True), strided(dtype, 1)),
+    )
+    scratch = packed("d", 2), packed("d", 3), packed("d", 3)
+    arguments = *coefs, *entered, *kept, *samples, *[packed("d", 2)] * 3, *scratch
     return kernel(_section_gradients, f"section_gradients_{dtype}", *arguments)

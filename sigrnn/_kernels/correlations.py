@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from sigrnn._kernels.filters import LANES, Later, recurrence
+from sigrnn._kernels.filters import LANES, Later, ask, copy, final_states, recurrence, sweep
 from sigrnn._kernels.jit import device, kernel, once, packed, strided
-from sigrnn._kernels.scans import LARGEST, stretch
-from sigrnn._kernels.vec import lanes, load, pointer, prefetch_later, spread, stack, store
+from sigrnn._kernels.scans import LARGEST, MOST, all_finite, back, chain, columns
+from sigrnn._kernels.vec import lanes, load, offset, pointer, spread, stack, store
 
 WIDTH = 8  # samples in a vector
 GROUP = 6  # vectors that share each load and store of a sum; 4 were slower (order 8: 0.54 against 0.91 ns)
 SPAN = GROUP * WIDTH
+ROW = LANES // WIDTH  # vectors asked for together
 AHEAD = 1024  # samples asked for before their turn
 
 
@@ -27,20 +28,18 @@ def begin(sums, lags):
 
 
 @device
-def correlate_row(v, at, x, y, first, samples, taps, dx, hop, sums, ahead):
-    """The same sums over `samples` of a row, lag m is m hop elements; asks memory for what lies `ahead`."""
+def correlate_row(v, x, y, samples, taps, dx, hop, sums, coming):
+    """The same sums over a row, lag m is m hop elements; dx may be y. Asks memory for what is `coming`."""
     like = lanes(WIDTH, True)
     inputs, outputs, slopes = stack(GROUP, like), stack(GROUP, like), stack(GROUP, like)
     lags, wide, total = taps.shape[0], samples // SPAN * SPAN, pointer(sums)
-    v_at, x_at, y_at, dx_at = pointer(v[at:]), pointer(x[first:]), pointer(y[first:]), pointer(dx[first:])
+    v_at, x_at, y_at, dx_at = pointer(v), pointer(x), pointer(y), pointer(dx)
     for i in range(0, wide, SPAN):
-        coming = i + ahead
         for u in range(GROUP):
             inputs[u], outputs[u] = load(x_at, i + u * WIDTH, like), load(y_at, i + u * WIDTH, like)
             slopes[u] = like
-            prefetch_later(x_at, coming + u * WIDTH)
-            prefetch_later(y_at, coming + u * WIDTH)
-            prefetch_later(dx_at, coming + u * WIDTH)
+            if u % ROW == 0:
+                ask(coming, i // LANES + u // ROW)
         for m in range(lags):
             tap = spread(taps[m], like)
             of_x, of_y = like, like  # apart from the totals, which would make one long chain of waits
@@ -80,38 +79,60 @@ def _correlate(v, x, y, b, dx, db, da, hop, sums):
     for r in range(x.shape[0]):
         c = r if b.shape[0] > 1 else 0
         begin(sums, b.shape[1])
-        correlate_row(v[r], 0, x[r], y[r], 0, x.shape[1], b[c], dx[r], hop, sums, AHEAD)
+        coming = (
+            Later(pointer(x[r]), AHEAD, LANES),
+            Later(pointer(y[r]), AHEAD, LANES),
+            Later(pointer(dx[r]), AHEAD, LANES),
+        )
+        correlate_row(v[r], x[r], y[r], x.shape[1], b[c], dx[r], hop, sums, coming)
         end(sums, db[c], da[c])
 
 
 def _pulled(order: int) -> Any:
-    """The pull-back of one long channel, stretch after stretch from the end: v, and its sums while it is near."""
-    filtered = stretch(recurrence("poles"), order, 1)
+    """The pull-back of one long channel, stretch after stretch from the end: y again, v, and the sums while they are near."""
+    forward, backward = recurrence("direct").step, recurrence("poles").step
+    known, room = order, order + 1 if order else MOST + 1
 
-    def run(b, a, g, power, dy, x, y, dx, z, v, late, taps, db, da, nowhere, tile, entry, before, sums):
-        # for 1/A over reversed time, as in `scans.stretch`: b, a, g, power, z, tile, entry, before   dy (M L LANES,)
-        # x, y, dx (M L LANES,)   v (L LANES + K,), its first K what follows   late (L LANES,) is the same reversed
-        # taps, db, da (K + 1,)   sums (K + 1, 2, WIDTH) scratch   returns how many samples are left
-        size, left = late.shape[0], dy.shape[0]
-        begin(sums, taps.shape[0])
+    def run(b, a, h, power, kept, entries, dy, dx, z, tail, db, da, y, v, entry, before, sums):
+        # b, a, db, da (1, P + 1)   h (1, L, P), power (1, P, P) of 1/A   kept (M, L LANES) tiles of x
+        # entries (M, 1, P, LANES) states before each block   dy, dx (N,), N <= M L LANES
+        # z (P,) state of 1/A over reversed time after the last sample, left as that before the first   tail (P,) v likewise
+        # scratch: y (L LANES,)   v ((L + P) LANES,)   entry (1, P, LANES)   before (1, P)   sums (P + 1, 2, WIDTH)
+        like = lanes(LANES, True)
+        order = known if known else b.shape[1] - 1
+        length, left = h.shape[1], dy.shape[0]
+        size, y_at, v_at = length * LANES, pointer(y), pointer(v)
+        begin(sums, order + 1)
         while left > 0:
-            for p in range(taps.shape[0] - 1):
-                v[size + p] = v[p]
             first = left - size
-            along = dy.strides[0] // dy.itemsize
-            early = (Later(pointer(dy), (dy.shape[0] - first) * along, LANES * along),)
-            coming = (
-                Later(pointer(x), first - size, LANES),
-                Later(pointer(y), first - size, LANES),
-                Later(pointer(dx), first - size, LANES),
-            )
-            if not filtered(
-                b, a, g, power, dy, dy.shape[0] - left, late, 0, z, nowhere, tile, entry, before, early, coming
-            ):
+            i = first // size
+            copy(entries[i, 0], entry[0])
+            for n in range(length):
+                store(y_at, n * LANES, load(pointer(kept[i]), n * LANES, like))
+            early = (Later(pointer(kept[i]), -size, LANES),)
+            sweep(forward, order, 1, room, b, a, entry, y_at, LANES, length, like, early)
+            if not all_finite(entry[0], like):
                 break
-            correlate_row(v, 0, x, y, first, size, taps, dx, 1, sums, -size)
+            for p in range(order):
+                before[0, p] = z[p]
+            columns(dy, first, length, v_at)
+            final_states(order, room, h[0], v_at, entry[0], length, like, ())
+            chain(order, power[0], z, entry[0], -1)
+            coming = Later(pointer(dy), first - size, LANES), Later(pointer(dx), first - size, LANES)
+            sweep(backward, order, 1, room, b, a, entry, offset(v_at, size - LANES), -LANES, length, like, coming)
+            if not all_finite(entry[0], like):
+                for p in range(order):
+                    z[p] = before[0, p]
+                break
+            for p in range(order):  # what follows each block: the first samples of the next one
+                for k in range(LANES - 1):
+                    v[(length + p) * LANES + k] = v[p * LANES + k + 1]
+                v[(length + p + 1) * LANES - 1] = tail[p]
+                tail[p] = v[p * LANES]
+            correlate_row(v, kept[i], y, size, b[0], y, LANES, sums, ())
+            back(y_at, dx, first, length)
             left = first
-        end(sums, db, da)
+        end(sums, db[0], da[0])
         return left
 
     return run
@@ -136,7 +157,8 @@ def pulled(order: int, dtype: str) -> Any:
     """The pull-back for real signals of this type through a filter of this order."""
     known = order if order <= LARGEST else 0
     entered = *[packed("d", 2, read=True)] * 2, *[packed("d", 3, read=True)] * 2
-    signals = *[strided(dtype, 1, read=True)] * 3, strided(dtype, 1)
-    state, sums = (packed("d", 2), packed("d", 1), strided("d", 1)), (packed("d", 1, read=True), *[packed("d", 1)] * 2)
-    scratch = packed("d", 3), packed("d", 1), packed("d", 3), packed("d", 2), packed("d", 3)
-    return kernel(_pulled(known), f"pulled{known or ''}_{dtype}", *entered, *signals, *state, *sums, *scratch)
+    kept = packed("d", 2, read=True), packed("d", 4, read=True)
+    sums = packed("d", 1), packed("d", 1), packed("d", 2), packed("d", 2)
+    scratch = packed("d", 1), packed("d", 1), packed("d", 3), packed("d", 2), packed("d", 3)
+    arguments = *entered, *kept, strided(dtype, 1, read=True), strided(dtype, 1), *sums, *scratch
+    return kernel(_pulled(known), f"pulled{known or ''}_{dtype}", *arguments)

@@ -11,14 +11,15 @@ from typing import Any
 from numba import types
 
 from sigrnn._kernels.activations import label
-from sigrnn._kernels.filters import LANES, LINE, Later, Soon, ask, copy, final_states, recurrence, sweep, sweep_any
+from sigrnn._kernels.filters import LANES, LINE, Later, Soon, copy, final_states, recurrence, sweep, sweep_any
 from sigrnn._kernels.jit import device, entry_point, kernel, once, packed, strided
-from sigrnn._kernels.vec import ROWS, lanes, load, pointer, prefetch, stack, store, transpose
+from sigrnn._kernels.vec import ROWS, lanes, load, pointer, prefetch, settle, stack, store, store_past, transpose
 
 __all__ = ["LANES", "LARGEST", "MOST", "entry_point", "kernels"]
 
 TILE = 128  # samples of a channel moved before its neighbours' turn
 AREA = TILE * LANES  # 16 kB, half of a small first-level cache
+FAR = 1 << 16  # numbers that are kept past the caches: more than half of a small second-level one
 LARGEST = 8  # orders up to here have kernels of their own, with the state in registers
 MOST = 64  # orders up to here run in lanes
 
@@ -161,9 +162,7 @@ def channels(recurrence: Any, order: int, depth: int) -> Any:
             count, width = min(TILE, x.shape[1] - start), min(LANES, x.shape[0] - g * LANES)
             gather(x, g * LANES, width, start, count, tile, like)
             if kept.shape[0]:
-                for n in range(count):
-                    store(pointer(kept[g, t]), n * LANES, load(tile, n * LANES, like))
-                    ask((Later(pointer(kept[g, t]), AREA, LANES),), n)
+                keep(tile, kept[g, t], count, like, kept.size > FAR)
                 for s in range(b.shape[1]):
                     copy(z[g, s], entries[g, t, s])
             h = g if b.shape[0] > 1 else 0
@@ -171,6 +170,7 @@ def channels(recurrence: Any, order: int, depth: int) -> Any:
             coming = following(x, g, start, by_row, back), following(y, g, start, by_row, back)
             sweep(step, order, depth, room, b[h], a[h], z[g], tile, LANES, count, like, coming)
             scatter(tile, y, g * LANES, width, start, count, like)
+        settle()
 
     return run
 
@@ -185,9 +185,10 @@ def stretch(recurrence: Any, order: int, depth: int) -> Any:
     step, known, room = recurrence.step, order, depth * (order + 1) if order else MOST + 1
 
     @device
-    def run(b, a, g, power, x, start, y, to, z, entries, tile, entry, before, early, coming):
-        # b, a (S, P + 1)   x, y (N,), samples from `start` and `to` on   z (S, P)   with D = depth, R = D P states together:
-        # g (S / D, L, R)   power (S / D, R, R)   entries (S / D, R, LANES) left as the states before each block, or (0, 1, 1)
+    def run(b, a, g, power, x, y, start, z, kept, far, entries, tile, entry, before, early, coming):
+        # b, a (S, P + 1)   x, y (N,), samples from `start` on   z (S, P)   with D = depth, R = D P states together:
+        # g (S / D, L, R)   power (S / D, R, R)   kept (L * LANES,) left as the tile of x, or (0,); `far` as for `keep`
+        # entries (S / D, R, LANES) left as the states before each block, or (0, 1, 1)
         # scratch: tile (L * LANES,)   entry (D, P, LANES)   before (S, P)
         like = lanes(LANES, True)
         order = known if known else b.shape[1] - 1
@@ -195,17 +196,19 @@ def stretch(recurrence: Any, order: int, depth: int) -> Any:
         together = entry.reshape(states, LANES)
         copy(z, before)
         columns(x, start, length, at)
+        if kept.shape[0]:
+            keep(at, kept, length, like, far)
         for i in range(g.shape[0]):
             if done:
                 part = slice(i * depth, (i + 1) * depth)
                 final_states(states, room, g[i], at, together, length, like, early)
-                chain(states, power[i], z[part].reshape(states), together)
+                chain(states, power[i], z[part].reshape(states), together, 1)
                 if entries.shape[0]:
                     copy(together, entries[i])
                 sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like, coming)
                 done = all_finite(together, like)
         if done:
-            back(at, y, to, length)
+            back(at, y, start, length)
         else:
             copy(before, z)
         return done
@@ -217,16 +220,18 @@ def blocked(recurrence: Any, order: int, depth: int) -> Any:
     """One long channel, stretch after stretch. Returns how many samples are done: it stops before one that will not do."""
     one = stretch(recurrence, order, depth)
 
-    def run(b, a, g, power, x, y, z, entries, tile, entry, before):
-        # as above, N a multiple of L LANES   entries (N / (L LANES), S / D, R, LANES) or (1, 0, 1, 1)
-        size = g.shape[1] * LANES
+    def run(b, a, g, power, x, y, z, kept, entries, tile, entry, before):
+        # as above, N a multiple of L LANES, for each stretch:   kept (M, L LANES) or (1, 0)   entries (M, ...) or (1, 0, 1, 1)
+        size, far = g.shape[1] * LANES, kept.size > FAR
         for start in range(0, x.shape[0], size):
-            entered = entries[min(start // size, entries.shape[0] - 1)]
+            i = start // size
+            row, entered = kept[min(i, kept.shape[0] - 1)], entries[min(i, entries.shape[0] - 1)]
             along, across = x.strides[0] // x.itemsize, y.strides[0] // y.itemsize
             early = (Later(pointer(x), (start + size) * along, LANES * along),)
             coming = (early[0], Later(pointer(y), (start + size) * across, LANES * across))
-            if not one(b, a, g, power, x, start, y, start, z, entered, tile, entry, before, early, coming):
+            if not one(b, a, g, power, x, y, start, z, row, far, entered, tile, entry, before, early, coming):
                 return start
+        settle()
         return x.shape[0]
 
     return run
@@ -253,7 +258,7 @@ def follow(recurrence: Any, order: int, depth: int) -> Any:
     def run(power, ends, z):
         # power (1, R, R)   ends as from `ahead`, overwritten   z (R,)
         for i in range(ends.shape[0]):
-            chain(z.shape[0], power[0], z, ends[i])
+            chain(z.shape[0], power[0], z, ends[i], 1)
 
     return run
 
@@ -283,11 +288,24 @@ def back(tile, y, start, length):
 
 
 @device
-def chain(states, power, z, entry):
-    """From final states from rest to true entry states, lane after lane."""
+def keep(tile, kept, count, like, far):
+    """A copy of a tile, past the caches if it is of many that do not fit them."""
+    at = pointer(kept)
+    if far:
+        for n in range(count):
+            store_past(at, n * LANES, load(tile, n * LANES, like))
+    else:
+        for n in range(count):
+            store(at, n * LANES, load(tile, n * LANES, like))
+
+
+@device
+def chain(states, power, z, entry, way):
+    """From final states from rest to true entry states, lane after lane; `way` -1: from the last to the first."""
     # power (R, R)   z (R,) state before the first block, left as the state after the last   entry (R, LANES)
     end = stack(MOST, 0.0)
-    for k in range(LANES):
+    for i in range(LANES):
+        k = i if way > 0 else LANES - 1 - i
         for p in range(states):
             end[p] = entry[p, k]
             entry[p, k] = z[p]
@@ -331,7 +349,7 @@ LOOPS = {
             *[packed(z, 2, read=True)] * 2,
             *[packed(z, 3, read=True)] * 2,
             *[strided(x, 1, read=True), strided(x, 1)],
-            *[packed(z, 2), packed(z, 4), packed(z, 1), packed(z, 3), packed(z, 2)],
+            *[packed(z, 2), packed(z, 2), packed(z, 4), packed(z, 1), packed(z, 3), packed(z, 2)],
         ),
     ),
     "ahead": (

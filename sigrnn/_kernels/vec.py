@@ -21,6 +21,7 @@ from numba.extending import intrinsic, lower_builtin, models, register_model, ty
 
 ELEMENT = {types.float64: ir.DoubleType(), types.float32: ir.FloatType()}
 I32, I64 = ir.IntType(32), ir.IntType(64)
+LINE = 64  # bytes of a cache line
 
 
 class Vec(types.Type):
@@ -189,6 +190,33 @@ def store(typing: Any, at: Any, i: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(at, types.intp, value), emit
+
+
+@intrinsic
+def store_past(typing: Any, at: Any, i: Any, value: Any) -> Any:
+    """The same past the caches, for float64 that are read long after; `at` and `i` are at the begin of a cache line.
+
+    A store to memory that is in no cache reads the line first; this one does not. It needs `settle` before others look.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address = builder.bitcast(builder.gep(args[0], [args[1]]), vector(value.width).as_pointer())
+        written = builder.store(args[2], address, align=LINE)
+        written.set_metadata("nontemporal", builder.module.add_metadata([I32(1)]))
+        return context.get_dummy_value()
+
+    return types.void(at, types.intp, value), emit
+
+
+@intrinsic
+def settle(typing: Any) -> Any:
+    """What was stored is there for all threads."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), emit
 
 
 @intrinsic
