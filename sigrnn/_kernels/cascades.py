@@ -10,9 +10,9 @@ from typing import Any
 
 from numba import types
 
-from sigrnn._kernels.filters import LANES, Later, ask, copy, final_states
+from sigrnn._kernels.filters import LANES, Later, ask, copy, final_states, halves
 from sigrnn._kernels.jit import device, kernel, once, packed, strided
-from sigrnn._kernels.scans import AREA, TILE, all_finite, back, columns, following, gather, scatter
+from sigrnn._kernels.scans import AREA, TILE, all_finite, back, columns, following, following_stretch, gather, scatter
 from sigrnn._kernels.vec import lanes, load, pointer, spread, stack, store
 
 ORDER = 2  # states of a section
@@ -115,24 +115,26 @@ def _section_gradients(b, a, h, power, kept, entries, dy, dx, tail, db, da, tile
     while left > 0:
         first = left - size
         i, finite = first // size, True
-        early = (Later(pointer(kept[i]), -size, LANES),)
-        coming = Later(pointer(dy), first - size, LANES), Later(pointer(dx), first - size, LANES)
+        near_x, far_x = halves(pointer(kept[i]), -size, 1, length)
+        near_dy, far_dy = following_stretch(dy, first, length, -1)
+        near_dx, far_dx = following_stretch(dx, first, length, -1)
         for s in range(sections):
             copy(entries[i, s], entry[0])
             source = pointer(tiles[s]) if s else pointer(kept[i])
-            through(b[s], a[s], entry[0], source, pointer(tiles[s + 1]), length, like, early)
+            through(b[s], a[s], entry[0], source, pointer(tiles[s + 1]), length, like, near_x)
             finite = finite and all_finite(entry[0], like)
         if not finite:
             break
         copy(tail, before[0])
         copy(db, before[1])
         copy(da, before[2])
-        columns(dy, first, length, slope_at)
-        final_states(ORDER, ORDER, h[sections - 1], slope_at, entry[0], length, like, ())
+        columns(dy, first, length, slope_at, far_x)
+        final_states(ORDER, ORDER, h[sections - 1], slope_at, entry[0], length, like, near_dy)
         for r in range(sections):
             s = sections - 1 - r
             x_at, y_at = pointer(tiles[s]) if s else pointer(kept[i]), pointer(tiles[s + 1])
             ends, onward = entry[r % 2], entry[(r + 1) % 2]
+            coming = far_dy[0], near_dx[0]
             return_chain(power[s], tail[s], ends)
             returned(b[s], a[s], h[max(s - 1, 0)], x_at, y_at, slope_at, ends, onward, sums, length, 1, like, coming)
             finite = finite and all_finite(ends, like)
@@ -143,7 +145,7 @@ def _section_gradients(b, a, h, power, kept, entries, dy, dx, tail, db, da, tile
             copy(before[1], db)
             copy(before[2], da)
             break
-        back(slope_at, dx, first, length)
+        back(slope_at, dx, first, length, far_dx)
         left = first
     return left
 

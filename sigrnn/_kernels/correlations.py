@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from sigrnn._kernels.filters import LANES, Later, ask, copy, final_states, recurrence, sweep
+from sigrnn._kernels.filters import LANES, Later, ask, copy, final_states, halves, recurrence, sweep
 from sigrnn._kernels.jit import device, kernel, once, packed, strided
-from sigrnn._kernels.scans import LARGEST, MOST, all_finite, back, chain, columns
+from sigrnn._kernels.scans import LARGEST, MOST, all_finite, back, chain, columns, following_stretch
 from sigrnn._kernels.vec import lanes, load, offset, pointer, spread, stack, store
 
 WIDTH = 8  # samples in a vector
@@ -109,17 +109,18 @@ def _pulled(order: int) -> Any:
             copy(entries[i, 0], entry[0])
             for n in range(length):
                 store(y_at, n * LANES, load(pointer(kept[i]), n * LANES, like))
-            early = (Later(pointer(kept[i]), -size, LANES),)
-            sweep(forward, order, 1, room, b, a, entry, y_at, LANES, length, like, early)
+            near_x, far_x = halves(pointer(kept[i]), -size, 1, length)
+            near_dy, far_dy = following_stretch(dy, first, length, -1)
+            near_dx, far_dx = following_stretch(dx, first, length, -1)
+            sweep(forward, order, 1, room, b, a, entry, y_at, LANES, length, like, near_x)
             if not all_finite(entry[0], like):
                 break
             for p in range(order):
                 before[0, p] = z[p]
-            columns(dy, first, length, v_at)
-            final_states(order, room, h[0], v_at, entry[0], length, like, ())
+            columns(dy, first, length, v_at, far_x)
+            final_states(order, room, h[0], v_at, entry[0], length, like, near_dy)
             chain(order, power[0], z, entry[0], -1)
-            coming = Later(pointer(dy), first - size, LANES), Later(pointer(dx), first - size, LANES)
-            sweep(backward, order, 1, room, b, a, entry, offset(v_at, size - LANES), -LANES, length, like, coming)
+            sweep(backward, order, 1, room, b, a, entry, offset(v_at, size - LANES), -LANES, length, like, far_dy)
             if not all_finite(entry[0], like):
                 for p in range(order):
                     z[p] = before[0, p]
@@ -129,8 +130,8 @@ def _pulled(order: int) -> Any:
                     v[(length + p) * LANES + k] = v[p * LANES + k + 1]
                 v[(length + p + 1) * LANES - 1] = tail[p]
                 tail[p] = v[p * LANES]
-            correlate_row(v, kept[i], y, size, b[0], y, LANES, sums, ())
-            back(y_at, dx, first, length)
+            correlate_row(v, kept[i], y, size, b[0], y, LANES, sums, near_dx)
+            back(y_at, dx, first, length, far_dx)
             left = first
         end(sums, db[0], da[0])
         return left

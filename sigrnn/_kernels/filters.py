@@ -156,12 +156,33 @@ class Later(NamedTuple):
     step: int
 
 
+class Half(NamedTuple):
+    """Half of a stretch that comes after more than fits that cache, a line for each row of a tile.
+
+    Each pass over a tile asks for one half of a signal, since memory takes about as long as all passes together. With all
+    asked for in one of them, the pass waits (lfilter order 2, a million samples from memory: 2.46 instead of 1.80 ms).
+    """
+
+    at: Any
+    first: int
+    step: int  # elements from line to line
+
+
+@device
+def halves(at, first, along, length):
+    """Both halves of a stretch of so many rows, each for one `ask`; samples are `along` apart."""
+    step = LINE * along
+    return (Half(at, first, step),), (Half(at, first + length * step, step),)
+
+
 def ask_for(tile: Any, n: int) -> None:
     """Ask memory for row n of a tile to come."""
 
 
 @overload(ask_for, inline="always")
 def _ask_for(tile, n):
+    if tile.instance_class is Half:
+        return lambda tile, n: prefetch_later(tile.at, tile.first + n * tile.step)
     ask_memory = prefetch if tile.instance_class is Soon else prefetch_later
 
     def ask_for(tile, n):

@@ -35,7 +35,7 @@ def fetch(x, start, hop, tile):
     for j in range(GROUPS):
         at, part = pointer(x[start + j * LANES * hop :]), offset(tile, j * ROWS * LANES)
         if abs(along) == 1:
-            to_lanes(at, along * hop, along, ROWS, part, along * ROWS)
+            to_lanes(at, along * hop, along, ROWS, part, along * ROWS, ())
         else:
             for n in range(ROWS):
                 for k in range(LANES):
@@ -49,7 +49,7 @@ def deliver(tile, y, start, hop):
     for j in range(GROUPS):
         at, part = pointer(y[start + j * LANES * hop :]), offset(tile, j * ROWS * LANES)
         if abs(along) == 1:
-            from_lanes(part, ROWS, at, along * hop, along, along * ROWS)
+            from_lanes(part, ROWS, at, along * hop, along, along * ROWS, ())
         else:
             for n in range(ROWS):
                 for k in range(LANES):
