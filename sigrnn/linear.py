@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._apply import Recursion, Taps, Varying, apply, by_scipy, inner, matched, repeated, state_layout
-from sigrnn._arrays import F8, NATIVE, Array, array, initial_state, promoted, short, signal, time_axis
+from sigrnn._arrays import F8, NATIVE, Array, array, initial_state, output, promoted, short, signal, time_axis
 from sigrnn._cascade import METHODS, Cascade
 
 __all__ = ["lfilter", "lfilter_tv", "sosfilt"]
@@ -108,8 +108,11 @@ def lfilter(
     axis = time_axis(axis, x)
     if dtype.char not in NATIVE:
         check_first(a)
-        own = (max(b.shape[-1], a.shape[-1]) - 1,)
-        return by_scipy("lfilter", (b, a), x, out, axis=axis, zi=_full(zi, own, x, axis))
+        state = _full(zi, (max(b.shape[-1], a.shape[-1]) - 1,), x, axis)
+        if not x.size:  # np.convolve would refuse it
+            y, _ = output(out, x.shape, dtype, x)
+            return y if state is None else (y, state.astype(dtype))
+        return by_scipy("lfilter", (b, a), x, out, axis=axis, zi=state)
     if b.ndim == a.ndim == 1 and dtype.kind == "f" and len(a) > 1:
         cascade = known_recursion(b.astype(F8).tobytes(), a.astype(F8).tobytes())
         assert cascade is not None  # there is feedback

@@ -749,3 +749,16 @@ def test_broadcast_state_of_what_goes_to_scipy(rng, zi):
     theirs = scipy.signal.lfilter(b, a, x, zi=np.broadcast_to(np.asarray(zi, "g"), (3, 2)))
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(np.dtype("g") == np.dtype("d"), reason="longdouble is float64 on this system")
+@pytest.mark.parametrize(("b", "a"), [([2.0], [1.0]), ([1.0, 0.5], [1.0]), ([1.0], [1.0, -0.5])])
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 5)])
+def test_no_samples_of_what_goes_to_scipy(b, a, shape):
+    x, zi = np.zeros(shape, "G"), np.ones((*shape[:-1], max(len(b), len(a)) - 1))
+    y, zf = lfilter(b, a, x, zi=zi)
+    assert y.shape == lfilter(b, a, x).shape == shape
+    assert y.dtype == zf.dtype == x.dtype
+    np.testing.assert_array_equal(zf, zi)
+    out = np.empty_like(x)
+    assert lfilter(b, a, x, out=out) is out
