@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._apply import Recursion, Runner, Taps, apply, matched, repeated
-from sigrnn._arrays import F8, Array, signal, time_axis
+from sigrnn._arrays import F8, Array, array, signal, time_axis
 from sigrnn._cascade import Cascade
 from sigrnn.activations import Activation, known, respond
 from sigrnn.linear import coefficients, lfilter, normalised, weak
@@ -99,7 +99,7 @@ def nlfilter(
     >>> y, zf
     (array([ 1., -1., -1.]), array([1.]))
     """
-    activation, beta = known(activation), np.asarray(bias)
+    activation, beta = known(activation), array("bias", bias)
     b, a, x = coefficients(b, "b"), coefficients(a, "a"), signal(x)
     dtype = common_dtype(b, a, x, zi, bias)
     if activation == "linear" and not beta.any():

@@ -229,3 +229,6 @@ def test_adaptive_errors():
         sd.map_adaptive(NLMS(3, mu=0.5), x, x[:1])
     with pytest.raises(ValueError, match="compute_chunk_sizes"):
         sd.map_adaptive(NLMS(3, mu=0.5), x[x[:, 0] > 0], x)
+    for wrong in (NLMS, "NLMS", None, [1.0]):
+        with pytest.raises(TypeError, match=r"filter must be an adaptive filter.*got"):
+            sd.map_adaptive(wrong, x, x)

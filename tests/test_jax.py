@@ -182,6 +182,12 @@ MISTAKES = {
         ValueError,
         r"b_ih has shape \(2,\), expected \(6,\)",
     ),
+    "lengths": (
+        lambda: sj.gru(np.ones((2, 5, 2)), *WEIGHTS, lengths=[3, 9]),
+        ValueError,
+        r"lengths must be between 0 and the number of steps 5, got \[3, 9\]",
+    ),
+    "too many lengths": (lambda: sj.gru(X, *WEIGHTS, lengths=[3]), ValueError, "expected none for a single sequence"),
     "inputs": (lambda: sj.dense(X, np.ones((3, 3))), ValueError, r"x has shape \(5, 2\), expected \(..., 3\)"),
 }
 

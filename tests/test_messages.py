@@ -27,6 +27,7 @@ MISTAKES = {
         "`a` must have at least one coefficient",
     ),
     "a section without a[0]": (lambda: sigrnn.sosfilt_zi([[1.0, 0, 0, 0, 1, 0]]), ValueError, r"sos\[:, 3\] has a zero"),
+    "a bias of two lengths": (lambda: sigrnn.nlfilter(B, A, X, bias=[[1], [1, 2]]), ValueError, "bias must be an array"),
     "text for numbers": (lambda: sigrnn.nlfilter(B, A, X, bias="x"), NotImplementedError, "which b, a, x, zi and bias make"),
     "objects for a stream": (lambda: sigrnn.Stream(B, A)(X.astype(object)), NotImplementedError, "x and the coefficients"),
     "complex layers": (lambda: sigrnn.rnn(X[:, None] + 1j, [[1.0]], [[0.5]]), NotImplementedError, "x and the weights"),

@@ -11,7 +11,7 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from sigrnn._arrays import Array, time_axis
+from sigrnn._arrays import Array, short, time_axis
 from sigrnn.dask.chain import signal
 from sigrnn.workers import set_workers
 
@@ -41,6 +41,8 @@ def map_adaptive(filter: Any, x: Any, d: Any, axis: int = -1) -> tuple[Any, Any]
 
     Raises
     ------
+    TypeError
+        If `filter` is not one: its class, or a name.
     ValueError
         If shapes of `x` and `d` differ, or sizes of chunks are not known.
 
@@ -64,6 +66,8 @@ def map_adaptive(filter: Any, x: Any, d: Any, axis: int = -1) -> tuple[Any, Any]
     array([[3., 0.],
            [3., 0.]])
     """
+    if isinstance(filter, type) or not (callable(filter) and hasattr(filter, "copy")):
+        raise TypeError(f"filter must be an adaptive filter, as in map_adaptive(NLMS(32), x, d), got {short(filter)}")
     x, d = signal(x), signal(d, "d")
     if x.shape != d.shape:
         raise ValueError(f"x and d must have the same shape, got {x.shape} and {d.shape}")

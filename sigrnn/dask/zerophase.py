@@ -15,7 +15,7 @@ from sigrnn._arrays import Array, time_axis
 from sigrnn.dask.again import again
 from sigrnn.dask.chain import Chain, signal
 from sigrnn.dask.filters import cascade, common, no_samples, recursion, spread
-from sigrnn.linear import lfilter, sections, sosfilt
+from sigrnn.linear import coefficients, lfilter, sections, sosfilt
 from sigrnn.steady import constant_sections, constant_state
 
 
@@ -96,7 +96,7 @@ def filtfilt(
         raise NotImplementedError("method 'gust' solves for the whole signal at once; sigrnn.dask has 'pad' only")
     if method != "pad":
         raise ValueError(f"method must be 'pad', got {method!r}.")
-    b, a, x = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a)), signal(x)
+    b, a, x = coefficients(b, "b"), coefficients(a, "a"), signal(x)
     axis = time_axis(axis, x)
     edge = zerophase.edge_length(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
     zi = constant_state(b, a)

@@ -18,6 +18,7 @@ import sigrnn
 from sigrnn._arrays import Array, short
 from sigrnn._shapes import Like, results
 from sigrnn.gradients import vjp
+from sigrnn.recurrent import counts
 from sigrnn.zerophase import edge_length, taps_of
 
 ARRAYS = jax.Array, np.ndarray, np.generic
@@ -61,6 +62,9 @@ def run(function: Callable[..., Any], given: dict[str, Any], **options: Any) -> 
     arrays = arrays_of(given)
     lengths = options.pop("lengths", None)
     if lengths is not None:
+        if not isinstance(lengths, jax.core.Tracer):
+            x = arrays["x"]
+            counts(np.asarray(lengths), stand_in("x", x.shape, np.dtype(float)), x.ndim < 3)
         arrays["lengths"] = jnp.asarray(lengths)
     rehearse(function, arrays, options)
     call = Call(function, tuple(arrays), tuple(a.ndim for a in arrays.values()), tuple(options.items()))
