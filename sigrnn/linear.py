@@ -10,12 +10,11 @@ from numpy.typing import ArrayLike
 
 from sigrnn._apply import Recursion, Taps, Varying, apply, by_scipy, inner, matched, repeated, state_layout
 from sigrnn._arrays import F8, NATIVE, Array, array, initial_state, output, promoted, short, signal, time_axis
-from sigrnn._cascade import METHODS, Cascade
+from sigrnn._cascade import METHODS, SHORT, Cascade
 
 __all__ = ["lfilter", "lfilter_tv", "sosfilt"]
 
 ndarray, empty = np.ndarray, np.empty  # looked up once: a short call is counted in nanoseconds
-SHORT = 1024  # samples up to which there are no blocks, only the plain recurrence
 FEW = 32  # taps up to which it beats setting up sums over the taps
 
 
@@ -52,7 +51,7 @@ def lfilter(
     method : {'auto', 'sequential', 'blocked', 'fft'}, default 'auto'
         'sequential' is the plain recurrence, sample after sample, with SciPy's own bits for float64 (channels side by
         side); 'blocked' cuts each long channel into blocks that run side by side, as exact; 'fft' (FIR only) uses
-        overlap-save. 'auto': for IIR, side by side from 8 channels, else blocked from 1024 samples where the filter
+        overlap-save. 'auto': for IIR, side by side from 8 channels, else blocked from 4097 samples where the filter
         allows it, else sequential; for FIR, 'fft' from 384 taps, else sums over the taps.
 
     Returns

@@ -9,11 +9,10 @@ from numpy.typing import ArrayLike
 
 from sigrnn._apply import Recursion, Runner, Taps, fill, inner, state_given, state_rows
 from sigrnn._arrays import C16, F8, NATIVE, Array, numbers, signal, time_axis, whole
-from sigrnn._cascade import Cascade
+from sigrnn._cascade import SHORT, Cascade
 from sigrnn.activations import Activation, known
 from sigrnn.linear import (
     FEW,
-    SHORT,
     cascade_of,
     check_method,
     coefficients,

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from sigrnn._apply import by_scipy, repeated
 from sigrnn._arrays import NATIVE, Array, array, output, signal, time_axis, time_back, time_last, whole
-from sigrnn.linear import SHORT, check_first, lfilter, sections, sosfilt
+from sigrnn._cascade import SHORT
+from sigrnn.linear import check_first, lfilter, sections, sosfilt
 from sigrnn.steady import constant_sections, constant_state
 
 __all__ = ["filtfilt", "sosfiltfilt"]

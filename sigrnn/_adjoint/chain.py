@@ -29,7 +29,7 @@ class Chain:
         self.beside = Beside(whole, rows) if Beside.serves(whole, x.dtype, rows, method) else None
         self.x = rows.of(x)  # the user's, and not asked for after the way forward
         alone = rows.channels < MANY and method != "sequential" and x.dtype.kind == "f"
-        found = [Together.of(whole, rows.samples) for _ in range(rows.channels)] if alone else []
+        found = [Together.of(whole, rows.samples, method) for _ in range(rows.channels)] if alone else []
         self.channels = [together for together in found if together is not None]
         self.rest = "sequential" if self.channels else method  # as the filter itself does, to the same bits
         self.done = 0  # samples that lie in whole stretches
@@ -136,14 +136,14 @@ class Together:
         self.kept = self.entries = np.empty(())
 
     @classmethod
-    def serves(cls, whole: Cascade, rows: Rows) -> bool:
+    def serves(cls, whole: Cascade, rows: Rows, method: str) -> bool:
         """Whether these are few and long channels, and the filter has safe blocks."""
-        return rows.channels < MANY and cls.of(whole, rows.samples) is not None
+        return rows.channels < MANY and cls.of(whole, rows.samples, method) is not None
 
     @classmethod
-    def of(cls, whole: Cascade, samples: int) -> Self | None:
+    def of(cls, whole: Cascade, samples: int, method: str) -> Self | None:
         """For real sections, at least one; None if the signal is too short or the filter has no safe blocks."""
-        block = whole.block(samples) if len(whole.b) else None
+        block = whole.block(samples) if len(whole.b) and samples >= whole.long(method) else None
         entered = None if block is None else backwards(whole, block.length)
         return None if block is None or entered is None else cls(whole, block, entered, samples)
 

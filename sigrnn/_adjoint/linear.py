@@ -88,7 +88,7 @@ def through_again(b: Array, a: Array, x: Array, arguments: Named) -> tuple[Any, 
     axis = time_axis(arguments["axis"], x)
     whole = known_recursion(b.astype(F8).tobytes(), a.astype(F8).tobytes())
     rows = Rows(x.shape, axis, True)
-    if whole is None or not (Beside.serves(whole, dtype, rows, method) or Together.serves(whole, rows)):
+    if whole is None or not (Beside.serves(whole, dtype, rows, method) or Together.serves(whole, rows, method)):
         return None
     own = (whole.order,)
     state = np.zeros((rows.channels, *own)) if zi is None else state_rows(zi, own, x, axis, F8)
