@@ -89,7 +89,7 @@ def test_axes(rng, shape, kind):
             assert_close(sosfilt(sos, x, axis), scipy.signal.sosfilt(sos, x, axis))
 
 
-@pytest.mark.parametrize("samples", [*range(1, 18), 127, 128, 129, 1023, 1024, 1025, 3200, 3201, 20_000])
+@pytest.mark.parametrize("samples", [*range(1, 18), 127, 128, 129, 1023, 1024, 1025, 3200, 3201, 4096, 4097, 20_000])
 def test_lengths(rng, samples):
     sos, x, zi = cascade(rng, 3), noise(rng, samples), noise(rng, (3, 2))
     for method in METHODS:

@@ -12,8 +12,8 @@ import sigrnn
 from sigrnn import Stream, lfilter, sosfilt
 
 METHODS = ["auto", "sequential", "blocked"]
-# Blocks of one sample, none, a few, more than take the short way (1024), and more than blocks of time need.
-CUTS = [[], [0], [1, 1, 2, 3], [100, 200, 201], [1024, 2049], [2000, 2010, 5500], [7999]]
+# Blocks of one sample, none, a few, more than take the short way (4096).
+CUTS = [[], [0], [1, 1, 2, 3], [100, 200, 201], [4096, 4098], [2000, 2010, 5500], [7999]]
 SAMPLES = 8000
 
 

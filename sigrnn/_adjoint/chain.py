@@ -20,15 +20,14 @@ ORDER = 2
 class Chain:
     """Sections for all channels of a signal, and what their pull-back needs to know of the way forward.
 
-    whole : the filter. b, a : (S, P + 1) or (C, S, P + 1), its sections, normalised. x : the signal, of the type of the output.
+    whole : the filter. b, a : (S, P + 1) or (C, S, P + 1), its sections, normalised. dtype : of the signal and the output.
     """
 
-    def __init__(self, whole: Cascade, b: Array, a: Array, x: Array, rows: Rows, method: str) -> None:
+    def __init__(self, whole: Cascade, b: Array, a: Array, dtype: np.dtype[Any], rows: Rows, method: str) -> None:
         self.whole, self.b, self.a, self.rows, self.method = whole, b, a, rows, method
         self.each = [Cascade(_section(b, s), _section(a, s), whole.kind) for s in range(b.shape[-2])]
-        self.beside = Beside(whole, rows) if Beside.serves(whole, x.dtype, rows, method) else None
-        self.x = rows.of(x)  # the user's, and not asked for after the way forward
-        alone = rows.channels < MANY and method != "sequential" and x.dtype.kind == "f"
+        self.beside = Beside(whole, rows) if Beside.serves(whole, dtype, rows, method) else None
+        alone = rows.channels < MANY and method != "sequential" and dtype.kind == "f"
         found = [Together.of(whole, rows.samples, method) for _ in range(rows.channels)] if alone else []
         self.channels = [together for together in found if together is not None]
         self.rest = "sequential" if self.channels else method  # as the filter itself does, to the same bits
@@ -36,10 +35,8 @@ class Chain:
         self.parts: list[slice] = []
         self.starts: list[Array] = []
 
-    def forward(self, y: Array, state: Array) -> None:
-        """Fill y; the state (C, S, P) goes from the initial to the final one."""
-        x = self.x
-        del self.x
+    def forward(self, x: Array, y: Array, state: Array) -> None:
+        """Fill y; the state (C, S, P) goes from the initial to the final one. x, the user's, is not asked for again."""
         if self.beside:
             self.beside.forward(x, y, state)
             return

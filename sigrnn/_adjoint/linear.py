@@ -92,9 +92,9 @@ def through_again(b: Array, a: Array, x: Array, arguments: Named) -> tuple[Any, 
         return None
     own = (whole.order,)
     state = np.zeros((rows.channels, *own)) if zi is None else state_rows(zi, own, x, axis, F8)
-    chain = Chain(whole, whole.b, whole.a, x.astype(dtype, copy=False), rows, method)
+    chain = Chain(whole, whole.b, whole.a, dtype, rows, method)
     y = rows.empty(rows.samples, dtype)
-    chain.forward(y, state[:, None])
+    chain.forward(rows.of(x.astype(dtype, copy=False)), y, state[:, None])
     zf = state_given(state, own, x.shape, axis).astype(dtype, copy=False)
 
     def back(dy: Array, tail: Array) -> tuple[Array, Reverse]:

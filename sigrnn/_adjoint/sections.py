@@ -34,9 +34,9 @@ def sosfilt_vjp(arguments: Named) -> tuple[Any, Pull]:
     rows = Rows(shape, axis, coefs.ndim == 2)
     state = np.zeros((rows.channels, *own), kind) if zi is None else state_rows(zi, own, full, axis, kind)
     b, a = coefs[..., :3], coefs[..., 3:]
-    chain = Chain(sections_of(coefs), b, a, full.astype(dtype, copy=False), rows, method)
+    chain = Chain(sections_of(coefs), b, a, dtype, rows, method)
     y = rows.empty(rows.samples, dtype)
-    chain.forward(y, state)
+    chain.forward(rows.of(full.astype(dtype, copy=False)), y, state)
     y = rows.back(y)
     value = y if zi is None else (y, state_given(state, own, shape, axis).astype(dtype, copy=False))
 
