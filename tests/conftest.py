@@ -38,7 +38,7 @@ def pytest_sessionfinish():
 
 @pytest.fixture
 def rng(request):
-    """Random numbers, the same for a test whichever others run."""
+    """Random numbers, the same for a test whichever others run and wherever its file is."""
     import numpy as np
 
-    return np.random.default_rng(list(request.node.nodeid.encode()))
+    return np.random.default_rng(list(request.node.name.encode()))
