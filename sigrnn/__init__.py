@@ -2,9 +2,14 @@
 
 from sigrnn import adaptive
 from sigrnn.activations import Activation
-from sigrnn.diagnostics import GradientFlow, gradient_flow
+from sigrnn.filters.linear import lfilter, lfilter_tv, sosfilt
+from sigrnn.filters.nonlinear import nlfilter
+from sigrnn.filters.steady import lfilter_zi, lfiltic, sosfilt_zi
+from sigrnn.filters.streams import Stream
+from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
 from sigrnn.gradients import jvp, synchronous_grad, vjp
-from sigrnn.linear import lfilter, lfilter_tv, sosfilt
+from sigrnn.gradients.flow import GradientFlow, gradient_flow
+from sigrnn.layers.recurrent import dense, gru, lstm, rnn
 from sigrnn.models import (
     FIR,
     GRU,
@@ -23,13 +28,8 @@ from sigrnn.models import (
     from_rtneural_json,
     load,
 )
-from sigrnn.nonlinear import nlfilter
-from sigrnn.recurrent import dense, gru, lstm, rnn
-from sigrnn.steady import lfilter_zi, lfiltic, sosfilt_zi
-from sigrnn.streams import Stream
 from sigrnn.training import DivergenceError, FitResult, fit
 from sigrnn.workers import get_workers, set_workers
-from sigrnn.zerophase import filtfilt, sosfiltfilt
 
 __version__ = "0.1.0"
 

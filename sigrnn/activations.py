@@ -92,14 +92,14 @@ def known(activation: Any) -> Any:
 
 def slope_of_output(activation: Any) -> bool:
     """Whether g' is found from y and does not need e."""
-    from sigrnn._kernels.activations import pair
+    from sigrnn._kernels.base.activations import pair
 
     return bool(pair(activation).of_output)
 
 
 def respond(activation: Any, e: Array, slope: bool = False) -> Array:
     """g of all elements of e, or g' of e (of y where `slope_of_output`); it may be written over a float64 e."""
-    from sigrnn._kernels.activations import respond
+    from sigrnn._kernels.base.activations import respond
 
     turned = e.flags.f_contiguous and not e.flags.c_contiguous
     flat = np.ascontiguousarray(e.T if turned else e, F8).reshape(-1)

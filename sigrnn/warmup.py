@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from sigrnn.activations import NAMES
+from sigrnn.filters.linear import lfilter, lfilter_tv, sosfilt
+from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.gradients import vjp
-from sigrnn.linear import lfilter, lfilter_tv, sosfilt
-from sigrnn.nonlinear import nlfilter
-from sigrnn.recurrent import gru, lstm, rnn
+from sigrnn.layers.recurrent import gru, lstm, rnn
 
 __all__ = ["warmup"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from sigrnn import audio
+from sigrnn.cli import audio
 
 BITS = {"PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 LIBRARIES = ["soundfile", "scipy"] if importlib.util.find_spec("soundfile") else ["scipy"]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from helpers import PACKAGE, answer_of_fresh_process, finish_process, run_in_fresh_process, start_process
 
-KERNELS = sorted(path.name for path in (PACKAGE / "_kernels").glob("*.py"))
+KERNELS = sorted(path.relative_to(PACKAGE / "_kernels").as_posix() for path in (PACKAGE / "_kernels").rglob("*.py"))
 
 # One kernel, and what became of it. A result of [8, 4, 2] is right.
 REPORT = """
 import gc, json, sys
 import numpy as np, sigrnn
 y = sigrnn.lfilter(np.array([1.0]), np.array([1.0, -0.5]), np.array([8.0, 0.0, 0.0]))
-from sigrnn._kernels.jit import KernelCache, folders
+from sigrnn._kernels.base.jit import KernelCache, folders
 caches = [thing for thing in gc.get_objects() if type(thing) is KernelCache]
 files = [path.name for folder in folders() if folder.is_dir() for path in folder.glob("*.nbc")]
 print(json.dumps({
@@ -103,7 +103,7 @@ def test_second_process_loads(warm, site):
     assert (second["hits"], second["misses"]) == (1, 0)  # although the package has moved
     assert second["files"] == first["files"]
     assert len(first["files"]) == 1
-    touched = site / "sigrnn" / "_kernels" / "filters.py"
+    touched = site / "sigrnn" / "_kernels" / "filters" / "steps.py"
     os.utime(touched, (1, 1))
     third = report(site)  # dates do not matter
     assert (third["hits"], third["misses"]) == (1, 0)
@@ -113,7 +113,7 @@ def test_folder_of_the_users_choice(warm, site, tmp_path):
     # Two installs share it and leave each other's kernels alone.
     chosen = tmp_path / "chosen"
     env = {"NUMBA_CACHE_DIR": str(chosen)}
-    edit(site, "filters.py", "\n# another version\n")
+    edit(site, "filters/steps.py", "\n# another version\n")
     assert report(warm[0], env)["misses"] == 1
     assert report(site, env)["misses"] == 1
     assert report(warm[0], env)["misses"] == 0
@@ -129,7 +129,7 @@ def edit(site, name, text):
         file.write(text)
 
 
-EDITS = {name: (name, "\n# an edit\n") for name in KERNELS} | {"a new file": ("more.py", "# nothing yet\n")}
+EDITS = {name: (name, "\n# an edit\n") for name in KERNELS} | {"a new file": ("filters/more.py", "# nothing yet\n")}
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +150,10 @@ def test_any_edit_is_seen(edited, name):
 
 
 def test_all_kernel_files_are_watched():
-    assert {"blocks.py", "filters.py", "fir.py", "jit.py", "scans.py", "vec.py"} <= set(KERNELS)
-    assert not [path for path in (PACKAGE / "_kernels").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    folders = {path.name for path in (PACKAGE / "_kernels").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == {"adaptive", "base", "filters", "layers"}
+    assert folders <= {name.partition("/")[0] for name in KERNELS}
+    assert {"base/jit.py", "base/vec.py", "filters/loops.py", "filters/steps.py"} <= set(KERNELS)
 
 
 DOUBLED = """
@@ -167,7 +169,7 @@ STEPS["direct"] = Recurrence(doubled)
 
 def test_changed_helper_changes_the_result(site):
     # The step is inlined into a kernel of another file: what Numba's own cache would not see.
-    edit(site, "filters.py", DOUBLED)
+    edit(site, "filters/steps.py", DOUBLED)
     assert report(site)["y"] == [16.0, 8.0, 4.0]
 
 

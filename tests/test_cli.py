@@ -11,7 +11,8 @@ from scipy import signal
 from scipy.io import wavfile
 
 import sigrnn
-from sigrnn import audio, cli
+from sigrnn import cli
+from sigrnn.cli import audio
 
 RATE = 8000
 

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from sigrnn import cli, demo, demo_learning
+from sigrnn import cli
+from sigrnn.cli import demo, demo_learning
 
 
 def need_recordings():

@@ -8,8 +8,9 @@ import pytest
 from scipy.io import wavfile
 
 import sigrnn
-from sigrnn import audio, cli, effects
-from sigrnn.specs import SpecError, model_from
+from sigrnn import cli
+from sigrnn.cli import audio, train
+from sigrnn.cli.model_spec import SpecError, model_from
 
 RATE = 8000
 
@@ -130,7 +131,7 @@ def test_ctrl_c_keeps_the_best(folder, capsys, monkeypatch):
             raise KeyboardInterrupt
         return 0.0
 
-    monkeypatch.setattr(effects, "time", types.SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(train, "time", types.SimpleNamespace(monotonic=clock))
     line = "train in.wav target.wav --model gru:2 --solver lbfgs --iterations 50 --time 9 -o model.npz"
     assert run(line) == 0
     assert "keyboard" in capsys.readouterr().out

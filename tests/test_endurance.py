@@ -18,7 +18,7 @@ import pytest
 
 import sigrnn
 from sigrnn import adaptive
-from sigrnn.layer_streams import LayerStream
+from sigrnn.layers.streams import LayerStream
 
 SECONDS = float(os.environ.get("SIGRNN_ENDURANCE", "0"))  # for all together
 BLOCK, ROUND = 64, 200  # samples of a block, blocks of a round

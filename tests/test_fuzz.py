@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import sigrnn
 from sigrnn import adaptive
-from sigrnn.layer_streams import LayerStream
+from sigrnn.layers.streams import LayerStream
 
 CASES = int(os.environ.get("SIGRNN_FUZZ", "0"))
 # Each dtype costs compilations: a few in every run, all of them in the long one.

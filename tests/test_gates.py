@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numba import njit
 
-from sigrnn._kernels import gates, vec
+from sigrnn._kernels.base import vec
+from sigrnn._kernels.layers import gates
 
 KINDS = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 

@@ -20,7 +20,7 @@ from sigrnn import (
     sosfiltfilt,
     vjp,
 )
-from sigrnn._adjoint.rules import RULES
+from sigrnn.gradients.rules import RULES
 
 STEP = 1e-6  # of central differences: their error is about 1e-10 for values of size 1
 N = 23
@@ -686,7 +686,7 @@ class TestMemoryIsUsedAgain:
             np.testing.assert_array_equal(ours, before)
 
     def test_it_is_given_back_and_bounded(self):
-        from sigrnn._adjoint.memory import MOST, pool
+        from sigrnn.gradients.memory import MOST, pool
 
         for seed in range(3):
             self.gradients(seed)

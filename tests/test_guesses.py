@@ -5,16 +5,17 @@ import pytest
 import reference
 from helpers import assert_close, assert_same, contractive, noise
 
-from sigrnn import Activation, Stream, _guesses, nlfilter, vjp
+from sigrnn import Activation, Stream, nlfilter, vjp
+from sigrnn.filters import _fixed_point
 
-LONG = _guesses.LONG
+LONG = _fixed_point.LONG
 KINDS = [("tanh", 1), ("tanh", 2), ("relu", 2), ("softplus", 3)]  # each kernel takes seconds to compile
 
 
 @pytest.fixture
 def tried(monkeypatch):
     """What became of stretches: (samples asked for, samples done) of each call of a kernel, and samples done without."""
-    calls, plain, run = [], [], _guesses.run
+    calls, plain, run = [], [], _fixed_point.run
 
     def watched(samples, guess, one_by_one):
         def guess_and_note(part, length, scratch):
@@ -28,7 +29,7 @@ def tried(monkeypatch):
 
         run(samples, guess_and_note, run_and_note)
 
-    monkeypatch.setattr(_guesses, "run", watched)
+    monkeypatch.setattr(_fixed_point, "run", watched)
     return calls, plain
 
 
@@ -179,9 +180,9 @@ def test_every_sample_once_and_in_order():
 
             def guess(part, length, scratch, every=every):
                 nonlocal at, tries
-                size = length * _guesses.BLOCKS
+                size = length * _fixed_point.BLOCKS
                 assert scratch.size == size
-                assert length % _guesses.ROWS == 0
+                assert length % _fixed_point.ROWS == 0
                 assert part.start == at
                 assert (part.stop - part.start) % size == 0
                 done = min(part.stop - part.start, (every - 1) * size)
@@ -194,13 +195,14 @@ def test_every_sample_once_and_in_order():
                 assert part.stop > at
                 at = part.stop
 
-            _guesses.run(samples, guess, plain)
+            _fixed_point.run(samples, guess, plain)
             assert at == samples
             assert bool(tries) == (samples >= LONG)
 
 
 def test_the_kernels_agree_on_the_cut():
-    from sigrnn._kernels import guesses, scans
+    from sigrnn._kernels.filters import fixed_point
+    from sigrnn._kernels.filters import loops as scans
 
-    assert (_guesses.BLOCKS, _guesses.ROWS) == (guesses.BLOCKS, guesses.ROWS)
-    assert _guesses.MOST == scans.LARGEST < _guesses.ROWS
+    assert (_fixed_point.BLOCKS, _fixed_point.ROWS) == (fixed_point.BLOCKS, fixed_point.ROWS)
+    assert _fixed_point.MOST == scans.LARGEST < _fixed_point.ROWS

@@ -11,10 +11,11 @@ import scipy.signal
 from helpers import assert_close, assert_same, noise, stable
 
 import sigrnn
-from sigrnn import _cascade
 from sigrnn._arrays import aligned
-from sigrnn._kernels import blocks, fir, vec
-from sigrnn._kernels.filters import LANES
+from sigrnn._kernels.base import vec
+from sigrnn._kernels.filters import block_transition, fir
+from sigrnn._kernels.filters.steps import LANES
+from sigrnn.filters import _recursive
 
 ORDERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 64]
 KINDS = ["f8", "f4"]
@@ -32,30 +33,30 @@ SCIPY_BITS = pytest.mark.skipif(
 def run_sequential(kind, b, a, x, z):
     """b, a (S, P + 1), x (N,), z (S, P)."""
     y, z = np.empty_like(x), z.copy()
-    _cascade.Cascade(b, a, kind).kernel("sequential", x.dtype.char)(b, a, x, y, z.reshape(-1))
+    _recursive.Cascade(b, a, kind).kernel("sequential", x.dtype.char)(b, a, x, y, z.reshape(-1))
     return y, z
 
 
 def run_channels(kind, b, a, x, z, y=None, groups=None):
     """b, a (S, P + 1) or (C, S, P + 1), x (C, N), z (C, S, P); groups: first and last + 1."""
-    cascade, count = _cascade.Cascade(b, a, kind), -(-len(x) // LANES)
-    state, y = _cascade.in_lanes(z, count, LANES), np.empty_like(x) if y is None else y
+    cascade, count = _recursive.Cascade(b, a, kind), -(-len(x) // LANES)
+    state, y = _recursive.in_lanes(z, count, LANES), np.empty_like(x) if y is None else y
     kernel = cascade.kernel("channels", x.dtype.char)
     some = (0, count) if groups is None else groups
-    kernel(*cascade.in_lanes(count, LANES), x, y, state, *some, *_cascade.NOTHING)
+    kernel(*cascade.in_lanes(count, LANES), x, y, state, *some, *_recursive.NOTHING)
     return y, state.transpose(0, 3, 1, 2).reshape(-1, *z.shape[1:])[: len(x)]
 
 
 def run_blocked(kind, b, a, x, z, length, y=None, share=None):
     """b, a (S, P + 1), x (N,) with N a multiple of length * LANES, z (S, P); share: samples for each thread."""
-    cascade = _cascade.Cascade(b, a, kind)
+    cascade = _recursive.Cascade(b, a, kind)
     block = cascade.entered(length)
     assert block is not None, "no safe block of this length"
     y, z = np.empty_like(x) if y is None else y, z.copy()
     if share is None:
-        _cascade.run_blocks(cascade, block, x, y, z)
+        _recursive.run_blocks(cascade, block, x, y, z)
     else:
-        assert _cascade.run_together(cascade, block, x, y, z, share)
+        assert _recursive.run_together(cascade, block, x, y, z, share)
     return y, z
 
 
@@ -63,13 +64,13 @@ def run_entry(b, a, length):
     """A^L, G and ||A^L|| of a cascade (S, P + 1)."""
     states = len(b) * (b.shape[1] - 1)
     power, g = np.empty((states, states)), np.empty((length, states))
-    norm = blocks.entry()(b, a, power, g, np.zeros((6, states, states)), len(g))
+    norm = block_transition.entry()(b, a, power, g, np.zeros((6, states, states)), len(g))
     return power, g, norm
 
 
 def run_shortest(a, first, last):
     order = len(a) - 1
-    return blocks.shortest()(np.ones((1, order + 1)), a[None], np.empty((order, order)), first, 4, last)
+    return block_transition.shortest()(np.ones((1, order + 1)), a[None], np.empty((order, order)), first, 4, last)
 
 
 def run_convolve(b, x, hop=1, chunk=96, past=None, y=None):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sigrnn
-from sigrnn.layer_streams import LayerStream
+from sigrnn.layers.streams import LayerStream
 
 # Kernels that other tests compile, too
 CASES = [

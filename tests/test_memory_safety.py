@@ -114,7 +114,7 @@ def run_guarded_layouts():
 
 def run_guarded_layers():
     """Recurrent layers, with pages around all arrays that they make for their loops."""
-    from sigrnn import _layers
+    from sigrnn.layers import _run
 
     class Guarding:
         def __init__(self, side):
@@ -140,13 +140,13 @@ def run_guarded_layers():
             arrays = layer_arrays(rng, name, batch, steps, 2, hidden, kind)
             desired, results = leaves(twin(**arrays, **options)), []
             for side in ("after", "before"):
-                _layers.np = Guarding(side)
+                _run.np = Guarding(side)
                 value, pullback = sigrnn.vjp(function, **arrays, **options)
                 results.append(pullback(value))
                 for taken in (value, function(**arrays, **options)):
                     for mine, theirs in zip(leaves(taken), desired, strict=True):
                         np.testing.assert_allclose(mine, theirs, rtol=0, atol=tolerance)
-            _layers.np = np
+            _run.np = np
             for mine, theirs, free in zip(*results, sigrnn.vjp(function, **arrays, **options)[1](value), strict=True):
                 np.testing.assert_array_equal(mine, free)
                 np.testing.assert_array_equal(theirs, free)
@@ -193,7 +193,7 @@ def run_checked():
 
 
 def run_checked_out_of_bounds():
-    from sigrnn._kernels.fir import varying
+    from sigrnn._kernels.filters.fir import varying
 
     varying("d")(np.ones((4, 2)), np.ones((4, 2)), np.ones(5), np.empty(5), np.zeros(2))  # a row too few
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import signal
 
 import sigrnn
-from sigrnn import offline
+from sigrnn.cli import filter as offline
 
 RATE = 8000.0
 DESIGNS = {

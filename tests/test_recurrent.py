@@ -23,7 +23,8 @@ from helpers import (
 )
 
 import sigrnn
-from sigrnn import Activation, _layers, dense, gru, lstm, rnn, set_workers
+from sigrnn import Activation, dense, gru, lstm, rnn, set_workers
+from sigrnn.layers import _run
 
 CELLS = [name for name in LAYERS if name != "relu"]
 # To compile little: float32 takes other loops for up to 8 units than beyond, one sequence others than several.
@@ -457,10 +458,10 @@ def shared(monkeypatch):
         elsewhere.append(threading.current_thread() is not threading.main_thread())
         task()
 
-    def share(tasks, work, share=_layers.share):
+    def share(tasks, work, share=_run.share):
         share([partial(noted, task) for task in tasks], work)
 
-    monkeypatch.setattr(_layers, "share", share)
+    monkeypatch.setattr(_run, "share", share)
     return elsewhere
 
 

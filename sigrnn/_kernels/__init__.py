@@ -1,4 +1,4 @@
 """Compiled loops, nothing else: no checks, no axes, no public names.
 
-Read `filters.py` first (the recurrences), then `scans.py` (the loops that run them).
+Read `filters/steps.py` first (the recurrences), then `filters/loops.py` (the loops that run them).
 """

@@ -1,15 +1,15 @@
 """Adaptive filters: weights that follow what they see, sample by sample, in one call or block by block."""
 
 from sigrnn.adaptive.base import AdaptiveFilter
-from sigrnn.adaptive.blocks import BlockLMS
-from sigrnn.adaptive.control import ControlResult, FxLMS
-from sigrnn.adaptive.feedback import IIRLMS, RTRL, EquationErrorLMS
+from sigrnn.adaptive.block_lms import BlockLMS
+from sigrnn.adaptive.fdaf import FDAF, PBFDAF
 from sigrnn.adaptive.files import load
-from sigrnn.adaptive.frequency import FDAF, PBFDAF
-from sigrnn.adaptive.gradient import LMS, NLMS, LeakyLMS
+from sigrnn.adaptive.fxlms import ControlResult, FxLMS
+from sigrnn.adaptive.iir import IIRLMS, RTRL, EquationErrorLMS
 from sigrnn.adaptive.least_squares import AP, RLS, KalmanFilter
+from sigrnn.adaptive.lms import LMS, NLMS, LeakyLMS
+from sigrnn.adaptive.lms_variants import GNGD, LMF, VSSLMS, SignErrorLMS, SignRegressorLMS, SignSignLMS
 from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
-from sigrnn.adaptive.variants import GNGD, LMF, VSSLMS, SignErrorLMS, SignRegressorLMS, SignSignLMS
 from sigrnn.adaptive.volterra import VolterraLMS
 
 __all__ = [

@@ -18,9 +18,9 @@ from sigrnn import _files
 from sigrnn._arrays import C16, F8, Array, array, numbers
 from sigrnn.adaptive.parameters import count_of, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
-from sigrnn.linear import lfilter
+from sigrnn.filters.linear import lfilter
 
-NAN_POLICIES = {"propagate": 0, "raise": 1, "omit": 2}  # values as in `_kernels/adaptation.py`
+NAN_POLICIES = {"propagate": 0, "raise": 1, "omit": 2}  # values as in `_kernels/adaptive/rules.py`
 ON_DIVERGENCE = {"raise": 0, "reset": 0, "ignore": 4}
 DIVERGED, NOT_A_NUMBER = 1, 2
 HEAD = "sigrnn_adaptive"  # the name of the JSON text among the arrays of a file

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, short
-from sigrnn.adaptive.gradient import GradientFilter, positive
+from sigrnn.adaptive.lms import GradientFilter, positive
 from sigrnn.adaptive.parameters import Parameter, count_of
-from sigrnn.adaptive.samples import SampleFilter
+from sigrnn.adaptive.per_sample import SampleFilter
 
-LANES = 4  # rows of matrices are filled up to whole vectors, NARROW in `_kernels/windows.py`
+LANES = 4  # rows of matrices are filled up to whole vectors, NARROW in `_kernels/adaptive/taps.py`
 FINITE = "finite and positive"
 
 

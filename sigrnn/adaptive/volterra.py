@@ -14,17 +14,17 @@ from numpy.typing import ArrayLike
 from sigrnn._arrays import Array, short
 from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.adaptive.parameters import Parameter, count_of
-from sigrnn.adaptive.steps import POISONED, SEEN, STOP, counters
+from sigrnn.adaptive.per_block import POISONED, SEEN, STOP, counters
 
 MOST = 5  # orders whose steps have a place among the parameters
-UNGUARDED = 4  # as in `_kernels/guards.py`
+UNGUARDED = 4  # as in `_kernels/adaptive/divergence.py`
 
 
 @cache
 def compiled() -> Any:
     """The loop."""
-    from sigrnn._kernels.jit import entry_point
-    from sigrnn._kernels.products import volterra
+    from sigrnn._kernels.adaptive.volterra import volterra
+    from sigrnn._kernels.base.jit import entry_point
 
     return entry_point(volterra())
 

@@ -63,7 +63,7 @@ def _adafilt(**settings: Any) -> Peer:
 
 def _products(i: Any) -> Call:
     """As many fused products and sums as an NLMS filter needs, two for each tap and sample, from registers."""
-    from sigrnn._kernels.adaptation import products
+    from sigrnn._kernels.adaptive.rules import products
 
     compute = products()
     return lambda: compute(2 * i.n_taps * i.x.size)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn.layer_streams import LayerStream
+from sigrnn.layers.streams import LayerStream
 
 from .peers import Array, Call, Peer
 from .task import Task

@@ -12,10 +12,10 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from sigrnn._apply import state_layout
 from sigrnn._arrays import F8, Array, initial_state
 from sigrnn.dask import plan as tasks
 from sigrnn.dask.plan import Plan
+from sigrnn.filters._call import state_layout
 
 Index = tuple[int, ...]
 Graph = dict[Any, Any]

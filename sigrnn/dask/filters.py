@@ -8,12 +8,12 @@ import dask.array as da
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn import linear
-from sigrnn._apply import inner
 from sigrnn._arrays import NATIVE, Array, time_axis
 from sigrnn.dask.chain import Chain, signal
 from sigrnn.dask.plan import Plan
-from sigrnn.linear import coefficients, normalised, real_if_exact, sections, weak
+from sigrnn.filters import linear
+from sigrnn.filters._call import inner
+from sigrnn.filters.linear import coefficients, normalised, real_if_exact, sections, weak
 
 
 def lfilter(b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: str = "auto") -> Any:

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn import _apply
-from sigrnn._apply import Recursion, Runner, Taps, inner, state_given, state_rows
 from sigrnn._arrays import F8, Array
-from sigrnn._cascade import Cascade
-from sigrnn.linear import cascade_of, known_recursion, known_sections
+from sigrnn.filters import _call
+from sigrnn.filters._call import Recursion, Runner, Taps, inner, state_given, state_rows
+from sigrnn.filters._recursive import Cascade
+from sigrnn.filters.linear import cascade_of, known_recursion, known_sections
 from sigrnn.workers import set_workers
 
 PIECE = 1 << 18  # samples at a time where only the state is wanted: what is filtered stays in the cache
@@ -74,7 +74,7 @@ def fill(runner: Runner, x: Array, y: Array, axis: int, z: Array) -> None:
         y[...] = x
         x = y
     with set_workers(1):
-        _apply.fill(runner, x, y, axis, z)
+        _call.fill(runner, x, y, axis, z)
 
 
 def begin(plan: Plan, zi: Array | None, shape: tuple[int, ...], axis: int) -> Array:
@@ -193,7 +193,7 @@ def flattened(z: Array) -> Array:
 @lru_cache(maxsize=256)
 def power(kind: str, coefficients: tuple[bytes, ...], length: int) -> Array | None:
     """A^L of real sections, or of one recursion; None where it would make an error in a state larger."""
-    from sigrnn._kernels.blocks import entry
+    from sigrnn._kernels.filters.block_transition import entry
 
     cascade = known_sections(*coefficients) if kind == "sections" else known_recursion(*coefficients)
     if cascade is None:

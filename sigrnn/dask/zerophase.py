@@ -10,13 +10,13 @@ import dask.array as da
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn import zerophase
 from sigrnn._arrays import Array, time_axis
 from sigrnn.dask.again import again
 from sigrnn.dask.chain import Chain, signal
 from sigrnn.dask.filters import cascade, common, no_samples, recursion, spread
-from sigrnn.linear import coefficients, lfilter, sections, sosfilt
-from sigrnn.steady import constant_sections, constant_state
+from sigrnn.filters import zerophase
+from sigrnn.filters.linear import coefficients, lfilter, sections, sosfilt
+from sigrnn.filters.steady import constant_sections, constant_state
 
 
 def filtfilt(

@@ -16,10 +16,10 @@ import numpy as np
 
 import sigrnn
 from sigrnn._arrays import Array, short
-from sigrnn._shapes import Like, results
+from sigrnn.filters.zerophase import edge_length, taps_of
 from sigrnn.gradients import vjp
-from sigrnn.recurrent import counts
-from sigrnn.zerophase import edge_length, taps_of
+from sigrnn.gradients.shapes import Like, results
+from sigrnn.layers.recurrent import counts
 
 ARRAYS = jax.Array, np.ndarray, np.generic
 SERVED = "float32", "float64", "complex64", "complex128"

@@ -1,10 +1,10 @@
 """Models: filters and layers with parameters, to be trained, run block by block, and kept in files."""
 
-from sigrnn.models.beside import Bidirectional, Parallel, Residual
 from sigrnn.models.composition import Chain
 from sigrnn.models.layers import GRU, LSTM, RNN, Dense
 from sigrnn.models.linear import FIR, IIR, SOS
 from sigrnn.models.nonlinear import NonlinearFIR, NonlinearIIR
+from sigrnn.models.parallel import Bidirectional, Parallel, Residual
 from sigrnn.models.protocol import Model, load
 from sigrnn.models.reading import from_rtneural_json
 

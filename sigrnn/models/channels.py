@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._adjoint.nonlinear import feed_back
 from sigrnn._arrays import F8, Array
+from sigrnn.gradients.nonlinear import feed_back
 
 
 def lines(x: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from sigrnn.exchange import graphs, keras, rtneural, torch
+from sigrnn.models.exchange import keras, onnx, rtneural, torch
 
 
 class Exchanged:
@@ -160,4 +160,4 @@ class Exchanged:
         ImportError
             If the package onnx is not installed.
         """
-        return graphs.write(self, path)
+        return onnx.write(self, path)

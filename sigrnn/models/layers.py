@@ -8,18 +8,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._adjoint.recurrent import kind_of
 from sigrnn._arrays import F8, Array
 from sigrnn.activations import Activation, known, respond, slope_of_output
 from sigrnn.gradients import jvp, vjp
-from sigrnn.layer_streams import LayerStream
+from sigrnn.gradients.recurrent import kind_of
+from sigrnn.layers.recurrent import dense, gru, lstm, rnn
+from sigrnn.layers.recurrent import weighed as excitation
+from sigrnn.layers.streams import LayerStream
 from sigrnn.models.hooks import Pull
 from sigrnn.models.protocol import Model
 from sigrnn.models.signals import count, precision
 from sigrnn.models.streams import Stream
 from sigrnn.models.tangents import pushed
-from sigrnn.recurrent import dense, gru, lstm, rnn
-from sigrnn.recurrent import weighed as excitation
 
 __all__ = ["GRU", "LSTM", "RNN", "Dense"]
 

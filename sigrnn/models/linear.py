@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-import sigrnn.streams
+import sigrnn.filters.streams
 from sigrnn._arrays import Array
+from sigrnn.filters.linear import lfilter, sections, sosfilt
 from sigrnn.gradients import jvp, vjp
-from sigrnn.linear import lfilter, sections, sosfilt
 from sigrnn.models.channels import (
     added,
     delay,
@@ -122,7 +122,7 @@ class Linear(Model):
 
     def _filtered(self) -> Any:
         b, a = self._arguments()
-        return sigrnn.streams.Stream(b, a)
+        return sigrnn.filters.streams.Stream(b, a)
 
 
 class FIR(Linear):
@@ -374,7 +374,7 @@ class SOS(Linear):
         return np.concatenate([np.roots(a) for _, a in self._filters()])
 
     def _filtered(self) -> Any:
-        return sigrnn.streams.Stream(sos=self.params["sos"])
+        return sigrnn.filters.streams.Stream(sos=self.params["sos"])
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
         inputs, sos = x.shape[-1], self.params["sos"]

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-import sigrnn.streams
-from sigrnn._adjoint.nonlinear import excitation
+import sigrnn.filters.streams
 from sigrnn._arrays import F8, Array
 from sigrnn.activations import Activation, known, respond, slope_of_output
+from sigrnn.filters.linear import lfilter, normalised
+from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.gradients import vjp
-from sigrnn.linear import lfilter, normalised
+from sigrnn.gradients.nonlinear import excitation
 from sigrnn.models.channels import (
     added,
     delay,
@@ -31,7 +32,6 @@ from sigrnn.models.parameters import ALL, Free, Trainable
 from sigrnn.models.protocol import Model
 from sigrnn.models.signals import count, precision
 from sigrnn.models.streams import Kept, OneFilter, Stream
-from sigrnn.nonlinear import nlfilter
 
 __all__ = ["NonlinearFIR", "NonlinearIIR"]
 
@@ -140,7 +140,9 @@ class Nonlinear(Model):
         if self.inputs != 1:
             return Kept(self.copy())
         _, b, a, bias = self._parts(1)
-        return OneFilter(sigrnn.streams.Stream(b, a, activation=self.activation, bias=float(bias[0])), self.dtype)
+        return OneFilter(
+            sigrnn.filters.streams.Stream(b, a, activation=self.activation, bias=float(bias[0])), self.dtype
+        )
 
 
 class NonlinearFIR(Nonlinear):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, random
-from sigrnn.models import archive, plots, printing
+from sigrnn.models import files, plots, printing
 from sigrnn.models.exchanged import Exchanged
 from sigrnn.models.hooks import Hooks
 from sigrnn.models.parameters import Params, check_names
@@ -91,7 +91,7 @@ class Model(Exchanged, Hooks):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        Model._known[archive.name_of(cls)] = cls
+        Model._known[files.name_of(cls)] = cls
 
     def init(self, inputs: int = 1, rng: int | np.random.Generator | None = None) -> Self:
         """
@@ -379,7 +379,7 @@ class Model(Exchanged, Hooks):
         TypeError
             If an argument cannot be written, as an `Activation` of your own.
         """
-        archive.write(self, path)
+        files.write(self, path)
 
     def plot(self) -> Any:
         """
@@ -441,4 +441,4 @@ def load(path: Any) -> Model:
     >>> sigrnn.load(file)
     Chain(GRU(4), Dense(1))
     """
-    return archive.read(path, Model._known)
+    return files.read(path, Model._known)

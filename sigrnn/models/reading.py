@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sigrnn.exchange import rtneural
+from sigrnn.models.exchange import rtneural
 from sigrnn.models.protocol import Model
 
 __all__ = ["from_rtneural_json"]

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn._adjoint.recurrent import MOVES
 from sigrnn._arrays import F8, Array
-from sigrnn._layers import Layer
 from sigrnn.activations import respond
-from sigrnn.recurrent import prepared
+from sigrnn.gradients.recurrent import MOVES
+from sigrnn.layers._run import Layer
+from sigrnn.layers.recurrent import prepared
 
 
 class Entries(NamedTuple):

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sigrnn._arrays import Array
-from sigrnn.linear import lfilter, sosfilt
-from sigrnn.zerophase import filtfilt, sosfiltfilt
+from sigrnn.filters.linear import lfilter, sosfilt
+from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
 
 __all__ = ["FilterTransformer"]
 

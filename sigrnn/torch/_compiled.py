@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 import sigrnn
-from sigrnn._shapes import Like, results
 from sigrnn.gradients import vjp
+from sigrnn.gradients.shapes import Like, results
 from sigrnn.torch import _bridge
 
 DTYPES = {np.dtype(kind): dtype for dtype, kind in _bridge.SERVED.items()}

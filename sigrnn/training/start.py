@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array
-from sigrnn.linear import lfilter
+from sigrnn.filters.linear import lfilter
 
 from .data import Data
 from .losses import Named

@@ -1,1 +1,0 @@
-"""Derivatives of each function, a rule for each: what `sigrnn.gradients` looks up."""

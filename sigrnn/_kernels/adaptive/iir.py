@@ -1,0 +1,151 @@
+"""Adaptive filters with feedback: y[n] = g(w . u[n]), where u[n] holds past outputs too, and its gradient run along in time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.extending import overload
+
+from sigrnn._kernels.adaptive.divergence import CLEAN, HELD, STOP, admitted, heard, judged
+from sigrnn._kernels.adaptive.taps import conjugate, square
+from sigrnn._kernels.base.activations import label, pair
+from sigrnn._kernels.base.jit import device, kernel, once, packed, routine, strided
+
+DIRECT, RECURSIVE = 0, 1  # gradients: with past outputs held constant, or total ones
+OF_OUTPUT, OF_TARGET = 0, 2  # what is fed back: y, or d in its place
+HOLD = 4  # leave out a step of the feedback that would move a pole out of the circle
+
+
+def slope_at(of_output: Any, slope: Any, e: Any, y: Any) -> Any:
+    """g'(e), from y where y tells it."""
+
+
+@overload(slope_at, inline="always")
+def _slope_at(of_output, slope, e, y):
+    if isinstance(of_output, types.NoneType):
+        return lambda of_output, slope, e, y: slope(e)
+    return lambda of_output, slope, e, y: slope(y)
+
+
+@routine
+def inside(a, work, radius):
+    """Whether all zeros of z^P + a[0] z^(P-1) + ... lie within the circle: reflection coefficients by steps down in order."""
+    scale = 1.0
+    for k in range(a.shape[0]):
+        scale /= radius
+        work[k] = a[k] * scale
+    for order in range(a.shape[0], 0, -1):
+        last = work[order - 1]
+        rest = 1.0 - square(last)
+        if not rest > 0.0:
+            return False
+        low, high = 0, order - 2
+        while low <= high:
+            one, other = work[low], work[high]
+            work[low] = (one - last * conjugate(other)) / rest
+            work[high] = (other - last * conjugate(one)) / rest
+            low, high = low + 1, high - 1
+    return True
+
+
+@routine
+def stepped(w, grad, g, keep, taps, order, trial, radius, hold):
+    """w <- keep w + g conj(grad); false if the feedback's part was held back."""
+    for i in range(w.shape[0]):
+        trial[i] = keep * w[i] + g * conjugate(grad[i])
+    fine = not hold or inside(trial[taps : taps + order], trial[w.shape[0] :], radius)
+    for i in range(w.shape[0]):
+        if fine or not taps <= i < taps + order:
+            w[i] = trial[i]
+    return fine
+
+
+def scanner(g: Any, slope: Any, of_output: Any) -> Any:
+    """The loop over time with an activation in it."""
+
+    def scan(x, d, y, e, history, w, u, memory, trial, s, counts, taps, p, mode, policy):
+        # x (N, 1)   d, y, e (N,)   w, u (Q,): taps of x, then those fed back, then a bias if any
+        # memory (P + 1, Q) gradients of the last P outputs, a ring, the newest in row counts[0]   trial (Q + P,) scratch
+        # p: mu, eps (0: steps are not normalised), radius ... share of the weights kept
+        size, order = w.shape[0], memory.shape[0] - 1
+        window = max(taps, order + 1) if mode & OF_TARGET else taps
+        for n in range(x.shape[0]):
+            if history.shape[0]:
+                for i in range(size):
+                    history[n, i, 0] = w[i]
+            oldest = u[taps - 1]
+            for i in range(taps - 1, 0, -1):
+                u[i] = u[i - 1]
+            u[0] = admitted(x[n, 0], policy)
+            excitation = w[0] * u[0]
+            for i in range(1, size):
+                excitation += w[i] * u[i]
+            out = g(excitation)
+            error = d[n] - out
+            y[n], e[n] = out, error
+            heard(x, n, counts)
+            if mode & OF_TARGET and not square(d[n]) >= 0.0:
+                counts[CLEAN] = 0
+            left_out = judged(error, d[n], window, size, s, counts, policy)
+            if counts[STOP]:
+                for i in range(taps - 1):
+                    u[i] = u[i + 1]
+                u[taps - 1] = oldest
+                return n
+            if left_out and counts[CLEAN] < window:
+                y[n] = e[n] = x[n, 0] * float("nan")
+            row = counts[0] + 1 if counts[0] < order else 0
+            grad = memory[row]
+            rate = slope_at(of_output, slope, excitation, out)
+            for i in range(size):
+                grad[i] = u[i]
+            if mode & RECURSIVE:
+                for k in range(order):
+                    past = memory[(row - 1 - k) % (order + 1)]
+                    weight = w[taps + k]
+                    for i in range(size):
+                        grad[i] -= weight * past[i]
+            power = 0.0
+            for i in range(size):
+                grad[i] = rate * grad[i]
+                power += square(grad[i])
+            counts[0] = row
+            if not left_out:
+                step = p[0] / (p[1] + power) if p[1] > 0.0 else p[0]
+                keep, hold = p[p.size - 1], mode & HOLD != 0
+                if not stepped(w, grad, step * error, keep, taps, order, trial, p[2], hold):
+                    counts[HELD] += 1
+            for i in range(taps + order - 1, taps, -1):
+                u[i] = u[i - 1]
+            if order:
+                u[taps] = -(admitted(d[n], policy) if mode & OF_TARGET else out)
+        return x.shape[0]
+
+    return scan
+
+
+@device
+def same(e):
+    """The activation of a linear filter, for complex numbers, too."""
+    return e
+
+
+@device
+def one(e):
+    """Its slope."""
+    return 1.0
+
+
+@once
+def feedback(kind: Any, dtype: str) -> Any:
+    """The loop with an activation, or None, for numbers of this type, 'd' or 'D'."""
+    number, numbers = packed(dtype, 1), packed(dtype, 2)
+    signals = strided(dtype, 2, read=True), strided(dtype, 1, read=True), number, number, packed(dtype, 3)
+    memory = number, number, numbers, number, packed("d", 1), packed("i8", 1)
+    rest = types.intp, packed("d", 1), types.intp, types.intp
+    if kind is None:
+        return kernel(scanner(same, one, True), f"feedback_{dtype}", *signals, *memory, *rest)
+    chosen = pair(kind)
+    scan = scanner(chosen.g, chosen.slope, True if chosen.of_output else None)
+    return kernel(scan, f"feedback_{label(kind)}_{dtype}", *signals, *memory, *rest, keep=isinstance(kind, str))

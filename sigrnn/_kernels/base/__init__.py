@@ -1,0 +1,1 @@
+"""What all kernels are made of: vectors, compilation and its cache, exponentials, activations."""

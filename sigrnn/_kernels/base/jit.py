@@ -1,0 +1,195 @@
+"""The one decorator for compiled code, and the cache that goes with it.
+
+Numba's own disk cache looks at one file at a time and keeps an index beside the data: an edit in a helper's file goes
+unnoticed, a folder that cannot be written fails the import, and two processes can cross entries. Here every compiled
+signature is one file, named by what it was made from, and a cache that cannot be used is no cache, never an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache, wraps
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+from numba import types
+from numba.core import compiler, config, serialize
+from numba.core.registry import cpu_target
+from numba.np.numpy_support import from_dtype as as_dtype
+
+DIGEST = hashlib.sha256().digest_size  # bytes at the head of a file that vouch for the rest
+HERE = Path(__file__).parent.parent  # `_kernels`: all of its folders count, and its `__pycache__` holds the cache
+
+# "python" errors would put a zero test before each division; nogil lets threads run beside us.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+
+
+def device(function: Callable[..., Any]) -> Any:
+    """A helper of kernels, inlined into them before types are known: no symbol of its own, nothing to go stale."""
+    return numba.njit(inline="always", **OPTIONS)(function)
+
+
+def routine(function: Callable[..., Any]) -> Any:
+    """A helper that is compiled by itself and called: for what stands at several places and takes long each time."""
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """A helper that is compiled by itself, once for all kernels, and then put into them: no call, and no long compilation."""
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)(function)
+
+
+def once(make: Callable[..., Any]) -> Callable[..., Any]:
+    """`functools.cache` for makers of kernels: threads that ask for the same one at once wait for a single compilation."""
+    kept, lock = cache(make), RLock()
+
+    @wraps(make)
+    def locked(*arguments: Any) -> Any:
+        with lock:
+            return kept(*arguments)
+
+    return locked
+
+
+def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool = True) -> Any:
+    """An entry point for exactly these argument types, loaded from disk or compiled now; its name must be unique.
+
+    `keep=False`: not kept on disk, as what is made of a user's functions, which may change unseen.
+    One signature a kernel: Numba left alone would compile another for every memory layout and read-only flag it meets.
+    """
+    function.__qualname__ = name
+    compiled = numba.njit(**OPTIONS)(function)
+    if keep:
+        compiled._cache = KernelCache(name)
+    compiled.compile(arguments)
+    compiled.disable_compile()
+    return compiled
+
+
+@cache
+def entry_point(compiled: Any) -> Any:
+    """The compiled code of a kernel without the search for a signature, 0.1 us less a call; it still checks dtypes."""
+    (result,) = compiled.overloads.values()
+    return result.entry_point
+
+
+def packed(dtype: Any, ndim: int, read: bool = False) -> types.Array:
+    """Type of an array without gaps, the last axis fastest; `read`: read-only ones, too."""
+    return types.Array(as_dtype(np.dtype(dtype)), ndim, "C", readonly=read)
+
+
+def strided(dtype: Any, ndim: int, read: bool = False) -> types.Array:
+    """Type of an array of any layout."""
+    return types.Array(as_dtype(np.dtype(dtype)), ndim, "A", readonly=read)
+
+
+@cache
+def register_bytes() -> int:
+    """What a vector register holds of the processor that is compiled for; those of 16 bytes are more, and are taken in twos."""
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return 64 if "+avx512f" in features.split(",") else 32
+
+
+@cache
+def sources() -> str:
+    """Digest of every file a kernel may be made of, so that an edit or an upgrade of any of them is seen."""
+    digest = hashlib.sha256()
+    for name, path in sorted((path.relative_to(HERE).as_posix(), path) for path in HERE.rglob("*.py")):
+        digest.update(name.encode() + path.read_bytes())
+    versions = numba.__version__, llvmlite.__version__
+    return hashlib.sha256(repr((digest.hexdigest(), versions)).encode()).hexdigest()
+
+
+def folders() -> Iterator[Path]:
+    """Places a compiled kernel may lie: the user's wish, beside the sources, the user's cache folder."""
+    install = "sigrnn-" + hashlib.sha256(str(HERE).encode()).hexdigest()[:16]
+    if config.CACHE_DIR:
+        yield Path(config.CACHE_DIR) / install
+        return
+    yield HERE / "__pycache__"
+    with contextlib.suppress(RuntimeError):  # no home directory
+        root = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+        yield Path(root) / install
+
+
+class KernelCache:
+    """What a Numba dispatcher asks of its cache, one atomic file for each compiled signature."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.hits = self.misses = 0
+
+    @property
+    def cache_path(self) -> str:
+        return str(next(folders()))
+
+    def enable(self) -> None:
+        """Part of Numba's protocol; the cache is always on."""
+
+    def disable(self) -> None:
+        """Part of Numba's protocol; the cache is always on."""
+
+    def flush(self) -> None:
+        """Forget every compiled form of this function."""
+        for folder in folders():
+            self._remove(folder, f"{self.name}-*.nbc")
+
+    def file_names(self, signature: Any, codegen: Any) -> tuple[str, str]:
+        """Name of the file, and the pattern of those it replaces (same signature, machine and settings, older sources)."""
+        settings = sys.version, config.OPT, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT
+        target = hashlib.sha256(repr((signature, codegen.magic_tuple(), settings)).encode()).hexdigest()[:20]
+        return f"{self.name}-{target}-{sources()[:20]}.nbc", f"{self.name}-{target}-*.nbc"
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        name, _ = self.file_names(signature, target_context.codegen())
+        for folder in folders():
+            # A file cut short, or written by another build of something, is a miss, whatever it raises.
+            with contextlib.suppress(Exception):
+                data = (folder / name).read_bytes()
+                if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
+                    continue  # machine code with a hole in it would crash
+                loaded = compiler.CompileResult._rebuild(target_context, *pickle.loads(data[DIGEST:]))
+                self.hits += 1
+                return loaded
+        self.misses += 1
+        return None
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        if result.library.has_dynamic_globals:
+            raise RuntimeError(f"{self.name} holds an address and cannot be kept on disk")
+        name, replaced = self.file_names(signature, result.codegen)
+        data = serialize.dumps(result._reduce())
+        for folder in folders():
+            with contextlib.suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+                self._write(folder, name, hashlib.sha256(data).digest() + data)
+                self._remove(folder, replaced, keep=name)
+                return
+
+    @staticmethod
+    def _write(folder: Path, name: str, data: bytes) -> None:
+        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(temporary, folder / name)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    @staticmethod
+    def _remove(folder: Path, pattern: str, keep: str = "") -> None:
+        for path in folder.glob(pattern):
+            if path.name != keep:
+                path.unlink(missing_ok=True)

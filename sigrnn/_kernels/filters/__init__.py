@@ -1,0 +1,1 @@
+"""Loops of linear and nonlinear filters, forward and backward."""

@@ -1,0 +1,165 @@
+"""The sums of a pull-back: a signal that ran over reversed time against the input and the output of the filter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from sigrnn._kernels.base.jit import device, kernel, once, packed, strided
+from sigrnn._kernels.base.vec import lanes, load, offset, pointer, spread, stack, store
+from sigrnn._kernels.filters.loops import LARGEST, MOST, all_finite, back, chain, columns, following_stretch
+from sigrnn._kernels.filters.steps import LANES, Later, ask, copy, final_states, halves, recurrence, sweep
+
+WIDTH = 8  # samples in a vector
+GROUP = 6  # vectors that share each load and store of a sum; 4 were slower (order 8: 0.54 against 0.91 ns)
+SPAN = GROUP * WIDTH
+ROW = LANES // WIDTH  # vectors asked for together
+AHEAD = 1024  # samples asked for before their turn
+
+
+@device
+def begin(sums, lags):
+    """No products summed yet."""
+    like, total = lanes(WIDTH, True), pointer(sums)
+    for m in range(2 * lags):
+        store(total, m * WIDTH, like)
+
+
+@device
+def correlate_row(v, x, y, samples, taps, dx, hop, sums, coming):
+    """The same sums over a row, lag m is m hop elements; dx may be y. Asks memory for what is `coming`."""
+    like = lanes(WIDTH, True)
+    inputs, outputs, slopes = stack(GROUP, like), stack(GROUP, like), stack(GROUP, like)
+    lags, wide, total = taps.shape[0], samples // SPAN * SPAN, pointer(sums)
+    v_at, x_at, y_at, dx_at = pointer(v), pointer(x), pointer(y), pointer(dx)
+    for i in range(0, wide, SPAN):
+        for u in range(GROUP):
+            inputs[u], outputs[u] = load(x_at, i + u * WIDTH, like), load(y_at, i + u * WIDTH, like)
+            slopes[u] = like
+            if u % ROW == 0:
+                ask(coming, i // LANES + u // ROW)
+        for m in range(lags):
+            tap = spread(taps[m], like)
+            of_x, of_y = like, like  # apart from the totals, which would make one long chain of waits
+            for u in range(GROUP):
+                late = load(v_at, i + m * hop + u * WIDTH, like)
+                of_x = of_x + inputs[u] * late
+                of_y = of_y + outputs[u] * late
+                slopes[u] = slopes[u] + tap * late
+            store(total, 2 * m * WIDTH, load(total, 2 * m * WIDTH, like) + of_x)
+            store(total, (2 * m + 1) * WIDTH, load(total, (2 * m + 1) * WIDTH, like) + of_y)
+        for u in range(GROUP):
+            store(dx_at, i + u * WIDTH, slopes[u])
+    for i in range(wide, samples):
+        slope = 0.0
+        for m in range(lags):
+            late = v_at[i + m * hop]
+            slope += taps[m] * late
+            total[2 * m * WIDTH] += x_at[i] * late
+            total[(2 * m + 1) * WIDTH] += y_at[i] * late
+        store(dx_at, i, slope)
+
+
+@device
+def end(sums, db, da):
+    """What the lanes have summed."""
+    total = pointer(sums)
+    for m in range(db.shape[0]):
+        for k in range(WIDTH):
+            db[m] += total[2 * m * WIDTH + k]
+            da[m] -= total[(2 * m + 1) * WIDTH + k]
+
+
+def _correlate(v, x, y, b, dx, db, da, hop, sums):
+    """db[m] += sum_n x[n] v[n + m],  da[m] -= sum_n y[n] v[n + m],  dx[n] = sum_m b[m] v[n + m]: one pass over all."""
+    # v (R, N + K hop)   x, y, dx (R, N)   rows contiguous, lag m is m hop elements   b, db, da (R or 1, K + 1)
+    # sums (K + 1, 2, WIDTH) scratch
+    for r in range(x.shape[0]):
+        c = r if b.shape[0] > 1 else 0
+        begin(sums, b.shape[1])
+        coming = (
+            Later(pointer(x[r]), AHEAD, LANES),
+            Later(pointer(y[r]), AHEAD, LANES),
+            Later(pointer(dx[r]), AHEAD, LANES),
+        )
+        correlate_row(v[r], x[r], y[r], x.shape[1], b[c], dx[r], hop, sums, coming)
+        end(sums, db[c], da[c])
+
+
+def _pulled(order: int) -> Any:
+    """The pull-back of one long channel, stretch after stretch from the end: y again, v, and the sums while they are near."""
+    forward, backward = recurrence("direct").step, recurrence("poles").step
+    known, room = order, order + 1 if order else MOST + 1
+
+    def run(b, a, h, power, kept, entries, dy, dx, z, tail, db, da, y, v, entry, before, sums):
+        # b, a, db, da (1, P + 1)   h (1, L, P), power (1, P, P) of 1/A   kept (M, L LANES) tiles of x
+        # entries (M, 1, P, LANES) states before each block   dy, dx (N,), N <= M L LANES
+        # z (P,) state of 1/A over reversed time after the last sample, left as that before the first   tail (P,) v likewise
+        # scratch: y (L LANES,)   v ((L + P) LANES,)   entry (1, P, LANES)   before (1, P)   sums (P + 1, 2, WIDTH)
+        like = lanes(LANES, True)
+        order = known if known else b.shape[1] - 1
+        length, left = h.shape[1], dy.shape[0]
+        size, y_at, v_at = length * LANES, pointer(y), pointer(v)
+        begin(sums, order + 1)
+        while left > 0:
+            first = left - size
+            i = first // size
+            copy(entries[i, 0], entry[0])
+            for n in range(length):
+                store(y_at, n * LANES, load(pointer(kept[i]), n * LANES, like))
+            near_x, far_x = halves(pointer(kept[i]), -size, 1, length)
+            near_dy, far_dy = following_stretch(dy, first, length, -1)
+            near_dx, far_dx = following_stretch(dx, first, length, -1)
+            sweep(forward, order, 1, room, b, a, entry, y_at, LANES, length, like, near_x)
+            if not all_finite(entry[0], like):
+                break
+            for p in range(order):
+                before[0, p] = z[p]
+            columns(dy, first, length, v_at, far_x)
+            final_states(order, room, h[0], v_at, entry[0], length, like, near_dy)
+            chain(order, power[0], z, entry[0], -1)
+            sweep(backward, order, 1, room, b, a, entry, offset(v_at, size - LANES), -LANES, length, like, far_dy)
+            if not all_finite(entry[0], like):
+                for p in range(order):
+                    z[p] = before[0, p]
+                break
+            for p in range(order):  # what follows each block: the first samples of the next one
+                for k in range(LANES - 1):
+                    v[(length + p) * LANES + k] = v[p * LANES + k + 1]
+                v[(length + p + 1) * LANES - 1] = tail[p]
+                tail[p] = v[p * LANES]
+            correlate_row(v, kept[i], y, size, b[0], y, LANES, sums, near_dx)
+            back(y_at, dx, first, length, far_dx)
+            left = first
+        end(sums, db[0], da[0])
+        return left
+
+    return run
+
+
+def scratch(lags: int) -> Any:
+    """Room for the sums of so many lags."""
+    return np.empty((lags, 2, WIDTH))
+
+
+@once
+def correlate(dtype: str) -> Any:
+    """The sums for real signals of this type; `v` and all sums are float64."""
+    rows = strided(dtype, 2, read=True), strided(dtype, 2, read=True)
+    sums = packed("d", 2), packed("d", 2), types.intp, packed("d", 3)
+    arguments = strided("d", 2, read=True), *rows, packed("d", 2, read=True), strided(dtype, 2), *sums
+    return kernel(_correlate, f"correlate_{dtype}", *arguments)
+
+
+@once
+def pulled(order: int, dtype: str) -> Any:
+    """The pull-back for real signals of this type through a filter of this order."""
+    known = order if order <= LARGEST else 0
+    entered = *[packed("d", 2, read=True)] * 2, *[packed("d", 3, read=True)] * 2
+    kept = packed("d", 2, read=True), packed("d", 4, read=True)
+    sums = packed("d", 1), packed("d", 1), packed("d", 2), packed("d", 2)
+    scratch = packed("d", 1), packed("d", 1), packed("d", 3), packed("d", 2), packed("d", 3)
+    arguments = *entered, *kept, strided(dtype, 1, read=True), strided(dtype, 1), *sums, *scratch
+    return kernel(_pulled(known), f"pulled{known or ''}_{dtype}", *arguments)

@@ -1,0 +1,63 @@
+"""The loops that run `filters.returned`, the transposed nonlinear step: one channel, or channels in lanes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sigrnn._kernels.base.jit import kernel, once, packed, strided
+from sigrnn._kernels.base.vec import lanes, load, offset, pointer, stack, store
+from sigrnn._kernels.filters.loops import AREA, MOST, TILE, gather, scatter
+from sigrnn._kernels.filters.steps import LANES, returned
+
+__all__ = ["LANES", "MOST", "many", "one"]
+
+WITH_PAST = AREA + MOST * LANES  # a tile, and as many samples before it as the highest order needs
+
+
+def _one(a, s, dy, v):
+    """v[P + n] = s[n] (dy[n] - sum_m a[m] v[P + n - m]); the first P are given."""
+    # a (1, P + 1), a[0] is not read   s, dy (N,)   v (P + N,), any strides
+    like, order = lanes(1, True), a.shape[1] - 1
+    s_at, dy_at, at = pointer(s), pointer(dy), pointer(v[order:])
+    s_step, dy_step, step = s.strides[0] // s.itemsize, dy.strides[0] // dy.itemsize, v.strides[0] // v.itemsize
+    last = load(at, -step, like)
+    for n in range(s.shape[0]):
+        slope, slope_of_y = load(s_at, n * s_step, like), load(dy_at, n * dy_step, like)
+        last = returned(order, a, 0, at, n * step, step, slope, slope_of_y, last)
+        store(at, n * step, last)
+
+
+def _many(a, s, dy, v):
+    """The same for sixteen channels at a time."""
+    # a (1 or G, 1, P + 1, LANES)   s, dy (C, N)   v (C, P + N)
+    like, order = lanes(LANES, True), a.shape[2] - 1
+    slopes, gradients, deltas = stack(AREA, 0.0), stack(AREA, 0.0), stack(WITH_PAST, 0.0)
+    now = offset(deltas, order * LANES)
+    for g in range((s.shape[0] + LANES - 1) // LANES):
+        c, h = g * LANES, g if a.shape[0] > 1 else 0
+        width = min(LANES, s.shape[0] - c)
+        for start in range(0, s.shape[1], TILE):
+            count = min(TILE, s.shape[1] - start)
+            gather(s, c, width, start, count, slopes, like)
+            gather(dy, c, width, start, count, gradients, like)
+            gather(v, c, width, start, order, deltas, like)
+            last = load(now, -LANES, like)
+            for n in range(count):
+                slope, slope_of_y = load(slopes, n * LANES, like), load(gradients, n * LANES, like)
+                last = returned(order, a[h], 0, now, n * LANES, LANES, slope, slope_of_y, last)
+                store(now, n * LANES, last)
+            scatter(now, v, c, width, order + start, count, like)
+
+
+@once
+def one() -> Any:
+    """For one channel and any order from 1 on."""
+    signals = strided("d", 1, read=True), strided("d", 1, read=True), strided("d", 1)
+    return kernel(_one, "returned_one", packed("d", 2, read=True), *signals)
+
+
+@once
+def many() -> Any:
+    """For channels side by side, up to order `scans.MOST`."""
+    signals = strided("d", 2, read=True), strided("d", 2, read=True), strided("d", 2)
+    return kernel(_many, "returned_many", packed("d", 4, read=True), *signals)

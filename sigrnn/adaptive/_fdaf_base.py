@@ -1,0 +1,298 @@
+"""Adaptive filters in the frequency domain: long filters whose weights are updated once a block, `FDAF` and `PBFDAF`.
+
+Outputs are exact from the first sample of a block on, without latency: what the samples before the block contribute is found
+when it begins, by Fourier transform; the rest concerns the first partition alone and is summed sample by sample.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from sigrnn._arrays import F8, Array
+from sigrnn.adaptive.lms import input_power, positive
+from sigrnn.adaptive.parameters import Parameter, count_of
+from sigrnn.adaptive.per_block import HELD, STOP, TAKEN, SteppedFilter, counters
+from sigrnn.workers import get_workers
+
+BLOCKS, NEWEST = HELD + 1, HELD + 2  # further entries of `counts`
+SPAN = 32  # as in `_kernels/adaptive/block_lms.py`
+SINGLE = {"f": "f", "d": "f", "F": "F", "D": "F"}
+
+
+@cache
+def transforms() -> Any:
+    """SciPy's Fourier transforms, loaded at the first use."""
+    import scipy.fft
+
+    return scipy.fft
+
+
+@cache
+def compiled(dtype: str) -> tuple[Any, Any, Any]:
+    """The loops: samples of a block, steps of spectra, products of spectra."""
+    from sigrnn._kernels.adaptive import block_lms, fdaf
+    from sigrnn._kernels.base.jit import entry_point
+
+    real = dtype.lower()
+    return entry_point(block_lms.span(dtype)), fdaf.gradients(real), fdaf.filtered(real)
+
+
+class SpectralFilter(SteppedFilter):
+    """
+    Overlap-save with K partitions: what `FDAF` (K = 1) and `PBFDAF` share.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights of each channel.
+    mu, eps : float
+        Step size and regularisation.
+    block, part : int
+        Samples of a block, and taps of a partition.
+    normalised : bool
+        Whether each bin's step is divided by its power.
+    smoothing : float
+        Share of the power that is kept from block to block.
+    alternate : bool
+        Whether only the first partition and one other are constrained at each update.
+    dtype : {None, float32, float64}
+        Of all computation.
+    **settings : dict
+        Those of `SteppedFilter`.
+    """
+
+    eps = Parameter(1, "finite and positive", positive)
+    smoothing = Parameter(2, "at least 0 and below 1", lambda share: 0.0 <= share < 1.0)
+
+    def __init__(
+        self,
+        n_taps: int,
+        mu: float,
+        eps: float,
+        *,
+        block: int,
+        part: int,
+        normalised: bool,
+        smoothing: float,
+        alternate: bool,
+        dtype: DTypeLike | None,
+        **settings: Any,
+    ) -> None:
+        self._block, self._part, self._alternate = block, part, alternate
+        self._parts = -(-count_of(n_taps, "n_taps") // part)
+        self._size: int | None = None
+        try:
+            kind = np.dtype(F8 if dtype is None else dtype)
+        except TypeError:
+            raise TypeError(f"dtype must be float32 or float64, got {dtype!r}") from None
+        if kind.char not in "fd":
+            raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+        self._single = kind.char == "f"
+        super().__init__(n_taps, mu, **settings)
+        self.eps, self.smoothing = eps, smoothing
+        self._p[3] = bool(normalised)
+        self._given |= {"block": block, "normalised": bool(normalised), "dtype": kind.name}
+
+    @property
+    def block(self) -> int:
+        return self._block
+
+    @property
+    def normalised(self) -> bool:
+        return bool(self._p[3])
+
+    def _points(self) -> int:
+        """Samples of a transform, a size that is fast."""
+        if self._size is None:
+            self._size = int(transforms().next_fast_len(self._part + self._block - 1, real=True))
+        return self._size
+
+    def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
+        number = np.dtype(SINGLE[dtype.char] if self._single else dtype)
+        real = np.dtype(number.char.lower())
+        spectrum = np.dtype(number.char.upper())
+        size = self._points()
+        bins = size if number.kind == "c" else size // 2 + 1
+        return {
+            "w": np.zeros((channels, self.n_taps), number),
+            "weights": np.zeros((channels, self._parts, bins), spectrum),
+            "spectra": np.zeros((channels, self._parts, bins), spectrum),
+            "heard": np.zeros((channels, size), number),  # the input up to the last block's end
+            "now": np.zeros((channels, self._block + 2 * SPAN), number),
+            "past": np.zeros(self._block + SPAN, number),
+            "errors": np.zeros(self._block, number),
+            "power": np.zeros(bins, real),
+            "s": np.zeros(1),
+            "counts": counters(2),
+        }
+
+    def _restart(self, fresh: dict[str, Array]) -> None:
+        self._state["power"][...] = fresh["power"]
+        self._state["counts"][BLOCKS] = 0
+        super()._restart(fresh)
+
+    def _reassigned(self) -> None:
+        super()._reassigned()
+        s = self._state
+        s["errors"][: s["counts"][TAKEN]] = 0.0  # of other weights
+        s["weights"][...] = self._forward(self._cut(s["w"]))
+        self._look_ahead(self._forward(self._shifted()))
+
+    def _widened(self, wide: dict[str, Array]) -> dict[str, Array]:
+        size = self._points()
+        state = {name: a.astype(wide[name].dtype) for name, a in self._state.items()}
+        for name in ("weights", "spectra", "power"):  # the other half of a transform of real numbers
+            half = state[name]
+            state[name] = np.concatenate([half, np.conj(half[..., size - half.shape[-1] : 0 : -1])], axis=-1)
+        return state
+
+    def _ready(self) -> None:
+        super()._ready()
+        s = self._state
+        kind, size = s["w"].dtype, self._points()
+        self._run_span, self._run_gradients, self._run_filtered = compiled(kind.char)
+        self._run_out = np.empty(self._block + SPAN, kind)
+        self._run_gains = np.empty(s["power"].size + 1, s["power"].dtype)
+        channels = s["w"].shape[0]
+        self._run_stage = np.zeros((2 * channels + 1, size), kind)
+        self._run_sum = np.empty(s["weights"].shape[-1], s["weights"].dtype)
+        self._run_step = np.empty(s["weights"].shape, s["weights"].dtype)
+        self._run_parts = np.zeros((channels, self._parts, size), kind)
+
+    def _to_front(self, w: Array) -> Array:
+        w = np.ascontiguousarray(w.T)
+        return w if self._columns else w[:, 0]
+
+    def _to_inner(self, w: Array) -> Array:
+        return (w if w.ndim == 2 else w[:, None]).T
+
+    # ------------------------------------------------------------------------------------------ block by block
+
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
+        s = self._state
+        counts = s["counts"]
+        state = s["w"], s["now"], s["past"], self._run_out, s["errors"], s["s"], counts, self._first, self._policy
+        n, learned = 0, False
+        while n < len(d):
+            n += self._run_span(x[n:], d[n:], y[n:], e[n:], history[n:], *state)
+            if counts[STOP]:
+                break
+            if counts[TAKEN] == self._block:
+                self._learn(history.shape[0] > 0)
+                learned = True
+        if learned and self._alternate:
+            self._look_back()
+        return self._stopped(n, d)
+
+    @property
+    def _first(self) -> int:
+        return min(self._part, self.n_taps)
+
+    def _learn(self, look_back: bool) -> None:
+        """The end of a block: transform it, step the weights, and see what they make of the past."""
+        s, stage, size, block = self._state, self._run_stage, self._points(), self._block
+        counts, channels = s["counts"], len(s["w"])
+        s["heard"][:, : size - block] = s["heard"][:, block:]
+        s["heard"][:, size - block :] = s["now"][:, SPAN : SPAN + block]
+        stage[:channels] = s["heard"]
+        stage[channels : 2 * channels] = self._shifted()
+        stage[2 * channels, size - block :] = s["errors"]
+        spectra = self._forward(stage)
+        newest = (counts[NEWEST] + 1) % self._parts
+        s["spectra"][:, newest] = spectra[:channels]
+        counts[NEWEST], counts[TAKEN], first = newest, 0, counts[BLOCKS] == 0
+        counts[BLOCKS] += 1
+        known = s["spectra"], newest, spectra[-1], s["power"], self._run_gains, first, self._p
+        if self._alternate:
+            self._run_gradients(*known, s["weights"], self._p[-1])
+            self._constrain()
+            if look_back:
+                self._look_back()
+        else:
+            self._run_gradients(*known, self._run_step, 0.0)
+            self._descend()
+        self._look_ahead(spectra[channels : 2 * channels])
+
+    def _descend(self) -> None:
+        """Step weights in time, so that they end where they should."""
+        s, part, taps = self._state, self._part, self.n_taps
+        steps = self._backward(self._run_step)[..., :part].reshape(len(s["w"]), -1)[:, :taps]
+        if self._p[-1] != 1.0:
+            s["w"] *= self._p[-1]
+        s["w"] += steps
+        s["weights"][...] = self._forward(self._cut(s["w"]))
+
+    def _constrain(self) -> None:
+        """Bring the first partition, and each time one of the others, back to its taps; what is beyond them is wrapped around."""
+        s, part = self._state, self._part
+        chosen = [0] if self._parts == 1 else [0, 1 + int(s["counts"][BLOCKS]) % (self._parts - 1)]
+        w = self._backward(s["weights"][:, chosen])
+        for i, k in enumerate(chosen):
+            w[:, i, min(part, self.n_taps - k * part) :] = 0.0
+        s["weights"][:, chosen] = self._forward(w)
+        s["w"][:, : self._first] = w[:, 0, : self._first]
+
+    def _look_back(self) -> None:
+        """The weights in time, of partitions that are not constrained yet, too."""
+        w = self._backward(self._state["weights"][:, 1:])[..., : self._part]
+        self._state["w"][:, self._first :] = w.reshape(len(w), -1)[:, : self.n_taps - self._first]
+
+    def _look_ahead(self, shifted: Array) -> None:
+        """What all samples so far will contribute to the outputs of the next block."""
+        s, block = self._state, self._block
+        self._run_filtered(
+            s["spectra"], s["counts"][NEWEST], np.ascontiguousarray(shifted), s["weights"], self._run_sum
+        )
+        s["past"][:block] = self._backward(self._run_sum)[-block:]
+
+    def _shifted(self) -> Array:
+        """What the transform of the next block will see of the past."""
+        heard = np.zeros_like(self._state["heard"])
+        heard[:, : -self._block] = self._state["heard"][:, self._block :]
+        return heard
+
+    def _cut(self, w: Array) -> Array:
+        """Weights (C, T) as partitions with zeros behind them (C, K, size)."""
+        part, taps, out = self._part, self.n_taps, self._run_parts
+        whole = taps // part
+        out[:, :whole, :part] = w[:, : whole * part].reshape(len(w), whole, part)
+        if taps % part:
+            out[:, whole, : taps % part] = w[:, whole * part :]
+        return out
+
+    def _forward(self, x: Array) -> Array:
+        fft = transforms()
+        transform = fft.fft if x.dtype.kind == "c" else fft.rfft
+        result: Array = transform(x, workers=get_workers())
+        return result
+
+    def _backward(self, spectrum: Array) -> Array:
+        fft, size = transforms(), self._points()
+        transform = fft.ifft if self._state["w"].dtype.kind == "c" else fft.irfft
+        result: Array = transform(spectrum, size, workers=get_workers())
+        return result
+
+    def suggest_mu(self, x: ArrayLike) -> float:
+        """
+        Find a step size that is safe for this input.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,) or (N, channels)
+            Input like that to come; with ``normalised=True`` the step does not depend on it.
+
+        Returns
+        -------
+        float
+            0.5 where steps are normalised; else a third of the bound of an LMS filter, divided by the samples of a block.
+        """
+        if self.normalised:
+            return 0.5
+        mean, largest = input_power(x, self.n_taps)
+        if not largest:
+            raise ValueError("x is silent: any step would do")
+        return min(1.0 / (3.0 * mean), 1.0 / largest) / self._block

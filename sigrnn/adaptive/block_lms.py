@@ -1,0 +1,129 @@
+"""Block LMS: the gradient of a whole block, then one step."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import Array
+from sigrnn.adaptive.lms import input_power
+from sigrnn.adaptive.parameters import count_of
+from sigrnn.adaptive.per_block import AT, TAKEN, SteppedFilter, counters
+
+ROOM = 2048  # samples that a line takes before its end is brought back to the front
+SPAN = 32  # as in `_kernels/adaptive/block_lms.py`
+
+
+@cache
+def compiled(dtype: str) -> Any:
+    """The loop."""
+    from sigrnn._kernels.adaptive.block_lms import block_lms
+    from sigrnn._kernels.base.jit import entry_point
+
+    return entry_point(block_lms(dtype))
+
+
+class BlockLMS(SteppedFilter):
+    r"""
+    Adapt by block LMS: the weights stay for a block, then take the step of all its samples at once.
+
+    .. math:: y[n] = \mathbf w_k^{\mathsf T} \mathbf u[n], \qquad e[n] = d[n] - y[n], \qquad
+        \mathbf w_{k+1} = (1 - \mu \gamma)\, \mathbf w_k + \mu \sum_{n \in \text{block } k} e[n]\, \mathbf u^*[n]
+
+    with the window :math:`\mathbf u[n] = (x[n], x[n-1], \dots)`, all channels together.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights L of each channel.
+    mu : float
+        Step size :math:`\mu`, of the sum over a block. May be assigned between calls.
+    block : int, optional
+        Samples B of a block, `n_taps` by default; 1 makes it `LMS`.
+    **settings
+        ``leakage=0.0``: :math:`\gamma`; weights that nothing excites decay. Others are those of `AdaptiveFilter`.
+
+    See Also
+    --------
+    FDAF : The same filter by Fourier transforms, for many taps.
+
+    Notes
+    -----
+    Blocks count from the first sample on, however the signal is cut into calls: outputs come without latency, and a block
+    that a call leaves unfinished is finished by the next. On average weights go where those of `LMS` go, for
+    :math:`0 < \mu < 2/(B \lambda_{max})` [1]_; `suggest_mu` divides the step of `LMS` by B. Some texts divide the sum by B:
+    their step is B times this one. Cost: 2 L products a sample, none of
+    which waits for the sample before.
+
+    References
+    ----------
+    .. [1] G. A. Clark, S. K. Mitra, S. R. Parker, "Block implementation of adaptive digital filters", IEEE Trans. Circuits
+       and Systems 28(6), 1981.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sigrnn.adaptive import BlockLMS
+    >>> x = np.random.default_rng(0).standard_normal(1000)
+    >>> f = BlockLMS(n_taps=3, mu=0.05, block=4)
+    >>> r = f(x, np.convolve(x, [1.0, -0.5, 0.25])[:1000])
+    >>> r.w_final.round(6)
+    array([ 1.  , -0.5 ,  0.25])
+    """
+
+    def __init__(self, n_taps: int, mu: float, block: int | None = None, **settings: Any) -> None:
+        self._block = count_of(n_taps if block is None else block, "block")
+        super().__init__(n_taps, mu, **settings)
+        self._given["block"] = self._block
+
+    @property
+    def block(self) -> int:
+        return self._block
+
+    def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
+        taps, block = self.n_taps, self._block
+        counts = counters()
+        counts[AT] = taps - 1
+        return {
+            "line": np.zeros((channels, taps - 1 + block + SPAN + max(ROOM, 2 * taps)), dtype),
+            "w": np.zeros((channels, taps), dtype),
+            "errors": np.zeros(block, dtype),
+            "s": np.zeros(1),
+            "counts": counts,
+        }
+
+    def _reassigned(self) -> None:
+        super()._reassigned()
+        self._state["errors"][: self._state["counts"][TAKEN]] = 0.0  # of other weights
+
+    def _ready(self) -> None:
+        super()._ready()
+        s = self._state
+        self._run_loop = compiled(s["w"].dtype.char)
+        out = np.empty(self._block + SPAN, s["w"].dtype)
+        self._run_state = s["w"], s["line"], out, s["errors"], s["s"], s["counts"], self._p, self._policy
+
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
+        return self._stopped(self._run_loop(x, d, y, e, history, *self._run_state), d)
+
+    def suggest_mu(self, x: ArrayLike) -> float:
+        r"""
+        Find a step size that is safe for this input.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,) or (N, channels)
+            Input like that to come.
+
+        Returns
+        -------
+        float
+            That of `LMS`, divided by the samples of a block.
+        """
+        mean, largest = input_power(x, self.n_taps)
+        if not largest:
+            raise ValueError("x is silent: any step would do")
+        return min(1.0 / (3.0 * mean), 1.0 / largest) / self._block

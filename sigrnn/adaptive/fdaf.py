@@ -1,0 +1,202 @@
+"""The doors of the frequency-domain filters: `FDAF` with one partition, `PBFDAF` with many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import DTypeLike
+
+from sigrnn.adaptive._fdaf_base import SpectralFilter
+from sigrnn.adaptive.parameters import count_of
+
+SMALLEST, LARGEST = 64, 2048  # samples of a block that PBFDAF chooses
+
+
+class FDAF(SpectralFilter):
+    r"""
+    Adapt in the frequency domain: block LMS by overlap-save, with a step of its own for each frequency.
+
+    .. math:: W_{k+1} = (1 - \mu\gamma)\, W_k + \mathcal F\, \mathcal P\, \mathcal F^{-1} \Bigl(
+        \frac{\mu}{\varepsilon + P_k} \circ X_k^* \circ E_k \Bigr), \qquad
+        P_k = \max\bigl(|X_k|^2,\; \beta P_{k-1} + (1 - \beta)\, |X_k|^2\bigr)
+
+    with the spectra :math:`X_k` of the input up to the end of block k, and :math:`E_k` of the errors in it. :math:`\mathcal P`
+    puts zeros where the filter has no taps: the gradient is constrained.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights of each channel.
+    mu : float
+        Step size :math:`\mu`. May be assigned between calls.
+    block : int, optional
+        Samples of a block, `n_taps` by default.
+    eps : float, default 1e-3
+        Regularisation :math:`\varepsilon`, in units of the power :math:`|X|^2` of a bin. It bounds the step in silence.
+    normalised : bool, default True
+        Whether to divide each bin's step by its power. Without, it is `BlockLMS`, to rounding.
+    smoothing : float, default 0.9
+        :math:`\beta`, how much of the power is kept from block to block. The power rises at once and falls slowly.
+    dtype : {None, float32, float64}, keyword-only
+        Precision of all computation, float64 by default; in float32 it takes about half the time.
+    **settings
+        ``leakage=0.0``: :math:`\gamma`; weights that nothing excites decay. Others are those of `AdaptiveFilter`; with
+        ``nan_policy='omit'`` a NaN in x counts as silence, and samples whose window holds one are left out.
+
+    See Also
+    --------
+    PBFDAF : In partitions, for long filters: blocks much shorter than the filter.
+
+    Notes
+    -----
+    Each frequency converges at its own pace whatever its power, which is what speech and music need: `NLMS` waits for the
+    weakest. With the present power a step is a contraction for :math:`0 < \mu < 2`, as for NLMS; unnormalised, for
+    :math:`0 < \mu < 2/(B \lambda_{max})`, as in `BlockLMS`.
+
+    Outputs come without latency and do not depend on how the signal is cut into calls, to the last bit: the part of a block's
+    output that is due to samples before it is found by Fourier transform when it begins, the rest is summed sample by
+    sample. Errors of a transform are relative to the loudest sample in reach.
+
+    References
+    ----------
+    .. [1] E. R. Ferrara, "Fast implementation of LMS adaptive filters", IEEE Trans. Acoustics, Speech, and Signal Processing
+       28(4), 1980.
+    .. [2] J. J. Shynk, "Frequency-domain and multirate adaptive filtering", IEEE Signal Processing Magazine 9(1), 1992.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sigrnn.adaptive import FDAF
+    >>> x = np.random.default_rng(0).standard_normal(4000)
+    >>> f = FDAF(n_taps=32, mu=0.5)
+    >>> r = f(x, np.convolve(x, [1.0, -0.5, 0.25])[:4000])
+    >>> r.w_final[:4].round(6) + 0.0
+    array([ 1.  , -0.5 ,  0.25,  0.  ])
+    """
+
+    def __init__(
+        self,
+        n_taps: int,
+        mu: float,
+        block: int | None = None,
+        eps: float = 1e-3,
+        *,
+        normalised: bool = True,
+        smoothing: float = 0.9,
+        dtype: DTypeLike | None = None,
+        **settings: Any,
+    ) -> None:
+        taps = count_of(n_taps, "n_taps")
+        block = taps if block is None else count_of(block, "block")
+        super().__init__(
+            taps,
+            mu,
+            eps,
+            block=block,
+            part=taps,
+            normalised=normalised,
+            smoothing=smoothing,
+            alternate=False,
+            dtype=dtype,
+            **settings,
+        )
+
+
+class PBFDAF(SpectralFilter):
+    r"""
+    Adapt a long filter in the frequency domain, cut into partitions of the length of a block.
+
+    .. math:: W_{k+1}^{(p)} = (1 - \mu\gamma)\, W_k^{(p)} + \mathcal F\, \mathcal P\, \mathcal F^{-1} \Bigl(
+        \frac{\mu}{\varepsilon + P_k} \circ X_{k-p}^* \circ E_k \Bigr), \qquad
+        P_k = \max\bigl(S_k,\; \beta P_{k-1} + (1 - \beta)\, S_k\bigr), \quad S_k = \sum_p |X_{k-p}|^2
+
+    Partition p holds taps :math:`pB` to :math:`(p+1)B - 1`, B samples being a block; the rest is as in `FDAF`.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights of each channel.
+    mu : float
+        Step size :math:`\mu`. May be assigned between calls.
+    block : int, optional
+        Samples B of a block; by default an eighth of `n_taps`, as a power of two from 64 to 2048.
+    eps : float, default 1e-3
+        Regularisation :math:`\varepsilon`, in units of the power :math:`S` of a bin. It bounds the step in silence.
+    constraint : {'full', 'alternate'}
+        Which partitions are brought back to their taps at each update: all; or the first and one of the others in turn,
+        which takes a fraction of the transforms, at the price of errors from what is wrapped around meanwhile.
+    normalised : bool, default True
+        As in `FDAF`.
+    smoothing : float, default 0.9
+        As in `FDAF`.
+    dtype : {None, float32, float64}, keyword-only
+        As in `FDAF`.
+    **settings
+        ``leakage=0.0``: :math:`\gamma`; weights that nothing excites decay. Others are those of `AdaptiveFilter`; with
+        ``nan_policy='omit'`` a NaN in x counts as silence, and samples whose window holds one are left out.
+
+    See Also
+    --------
+    FDAF : One partition.
+
+    Notes
+    -----
+    For echoes: 16384 taps are a third of a second at 48 kHz. Short blocks follow changes faster and need more transforms;
+    outputs come without latency at any length. Bounds of the step are as in `FDAF`, divided by nothing: S has all
+    partitions in it.
+
+    References
+    ----------
+    .. [1] J.-S. Soo, K. K. Pang, "Multidelay block frequency domain adaptive filter", IEEE Trans. Acoustics, Speech, and
+       Signal Processing 38(2), 1990.
+    .. [2] J. M. Paez Borrallo, M. Garcia Otero, "On the implementation of a partitioned block frequency domain adaptive
+       filter (PBFDAF) for long acoustic echo cancellation", Signal Processing 27(3), 1992.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sigrnn.adaptive import PBFDAF
+    >>> rng = np.random.default_rng(0)
+    >>> x, room = rng.standard_normal(20000), rng.standard_normal(512) * 0.99 ** np.arange(512)
+    >>> f = PBFDAF(n_taps=512, mu=0.5)
+    >>> r = f(x, np.convolve(x, room)[:20000])
+    >>> bool(abs(r.w_final - room).max() < 1e-3)
+    True
+    """
+
+    def __init__(
+        self,
+        n_taps: int,
+        mu: float,
+        block: int | None = None,
+        eps: float = 1e-3,
+        *,
+        constraint: str = "full",
+        normalised: bool = True,
+        smoothing: float = 0.9,
+        dtype: DTypeLike | None = None,
+        **settings: Any,
+    ) -> None:
+        if constraint not in ("full", "alternate"):
+            raise ValueError(f"constraint must be 'full' or 'alternate', got {constraint!r}")
+        taps = count_of(n_taps, "n_taps")
+        if block is None:
+            block = min(max(SMALLEST, 1 << ((taps - 1) // 8).bit_length()), LARGEST)
+        block = count_of(block, "block")
+        super().__init__(
+            taps,
+            mu,
+            eps,
+            block=block,
+            part=block,
+            normalised=normalised,
+            smoothing=smoothing,
+            alternate=constraint == "alternate",
+            dtype=dtype,
+            **settings,
+        )
+        self._given["constraint"] = constraint
+
+    @property
+    def constraint(self) -> str:
+        return str(self._given["constraint"])

@@ -1,0 +1,446 @@
+"""Adaptive filters with feedback: `IIRLMS`, `EquationErrorLMS`, and the nonlinear `RTRL`."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import F8, Array, number_of
+from sigrnn.activations import Activation, known
+from sigrnn.adaptive.lms import input_power
+from sigrnn.adaptive.parameters import Parameter, count_of
+from sigrnn.adaptive.per_block import HELD, SteppedFilter, counters
+from sigrnn.filters.linear import lfilter
+from sigrnn.filters.nonlinear import nlfilter
+
+RECURSIVE, OF_TARGET, HOLD = 1, 2, 4  # bits of `mode`, as in `_kernels/adaptive/iir.py`
+UNSTABLE = {"hold": HOLD, "ignore": 0}
+
+
+@cache
+def compiled(activation: Any, dtype: str) -> Any:
+    """The loop."""
+    from sigrnn._kernels.adaptive.iir import feedback
+    from sigrnn._kernels.base.jit import entry_point
+
+    return entry_point(feedback(activation, dtype))
+
+
+class FeedbackFilter(SteppedFilter):
+    """
+    A filter whose window holds past outputs, too: what `IIRLMS`, `EquationErrorLMS` and `RTRL` share.
+
+    Parameters
+    ----------
+    n_taps, n_feedback : int
+        Coefficients `b` of the input, and `a[1:]` of what is fed back.
+    mu, eps : float
+        Step size, and regularisation of a normalised one.
+    mode : int
+        What is fed back, which gradient, and whether unstable steps are held back.
+    radius : float
+        Of the circle that the poles may not leave.
+    **settings
+        Those of `SteppedFilter`.
+    """
+
+    eps = Parameter(1, "finite and not negative", lambda eps: 0.0 <= eps < np.inf)
+    _extra: ClassVar[int] = 0  # weights beyond b and a: a bias
+    _activation: Any = None
+
+    def __init__(
+        self, n_taps: int, n_feedback: int, mu: float, eps: float, mode: int, radius: float = 1.0, **settings: Any
+    ) -> None:
+        self.n_feedback, self._mode = count_of(n_feedback, "n_feedback", 0), mode
+        self.n_taps = count_of(n_taps, "n_taps")
+        super().__init__(n_taps, mu, **settings)
+        self.eps = eps
+        radius = number_of("radius", radius)
+        if not 0.0 < radius < np.inf:
+            raise ValueError(f"radius must be finite and positive, got {radius}")
+        self._p[2] = radius
+        self._given["n_feedback"] = self.n_feedback
+
+    @property
+    def _length(self) -> int:
+        return self.n_taps + self.n_feedback + self._extra
+
+    def _checked(self, w: ArrayLike, name: str) -> Array:
+        if np.ndim(w) != 1:
+            raise ValueError(f"{name} must have shape ({self._length},), got {np.shape(w)}")
+        return super()._checked(w, name)
+
+    def _check_channels(self, x: Array) -> None:
+        if x.ndim != 1:
+            raise ValueError(f"x must have shape (N,), got {x.shape}: {type(self).__name__} takes one channel")
+
+    def _to_front(self, w: Array) -> Array:
+        return w.copy()
+
+    def _to_inner(self, w: Array) -> Array:
+        return w
+
+    def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
+        window = np.zeros(self._length, dtype)
+        window[self.n_taps + self.n_feedback :] = 1.0
+        return {
+            "w": np.zeros(self._length, dtype),
+            "window": window,
+            "memory": np.zeros((self.n_feedback + 1, self._length), dtype),
+            "s": np.zeros(1),
+            "counts": counters(),
+        }
+
+    def _restart(self, fresh: dict[str, Array]) -> None:
+        self._state["memory"][...] = 0.0
+        if not self._mode & OF_TARGET:
+            self._state["window"][self.n_taps : self.n_taps + self.n_feedback] = 0.0
+        super()._restart(fresh)
+
+    def _ready(self) -> None:
+        super()._ready()
+        s = self._state
+        self._run_loop = compiled(self._activation, s["w"].dtype.char)
+        trial = np.empty(self._length + self.n_feedback, s["w"].dtype)
+        rows = s["w"], s["window"], s["memory"], trial, s["s"], s["counts"]
+        self._run_state = *rows, self.n_taps, self._p, self._mode, self._policy
+
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
+        return self._stopped(self._run_loop(x, d, y, e, history, *self._run_state), d)
+
+    def _split(self, w: Array) -> tuple[Array, Array]:
+        """Coefficients as filters take them."""
+        end = self.n_taps + self.n_feedback
+        return w[: self.n_taps], np.concatenate([[1.0], w[self.n_taps : end]])
+
+    @property
+    def b(self) -> Array:
+        return self._split(self.weights)[0]
+
+    @property
+    def a(self) -> Array:
+        return self._split(self.weights)[1]
+
+    @property
+    def poles(self) -> Array:
+        return np.roots(self.a)
+
+    @property
+    def held(self) -> int:
+        return int(self._state["counts"][HELD]) if self._state else 0
+
+    def _filtered(self, x: Array, w: Array) -> Array:
+        b, a = self._split(w[:, 0])
+        return np.asarray(lfilter(b, a, x[:, 0].astype(np.result_type(x, F8))))
+
+
+def bit(value: str, name: str, bits: dict[str, int]) -> int:
+    """What a choice by name stands for."""
+    if value not in tuple(bits):  # a list would not be looked up in a dict
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, bits))}, got {value!r}")
+    return bits[value]
+
+
+class IIRLMS(FeedbackFilter):
+    r"""
+    Adapt a recursive filter by the error of its output.
+
+    .. math:: y[n] = \sum_m b_m\, x[n-m] - \sum_k a_k\, y[n-k], \qquad e[n] = d[n] - y[n], \qquad
+        \theta \leftarrow (1 - \mu\gamma)\,\theta + \mu\, e[n]\, \psi^*[n]
+
+    with the weights :math:`\theta = (b_0 \dots, a_1 \dots)` and the sensitivities of the output, recursive as the filter is:
+
+    .. math:: \psi[n] = (x[n] \dots, -y[n-1] \dots) - \sum_k a_k\, \psi[n-k]
+
+    Parameters
+    ----------
+    n_taps : int
+        Coefficients `b`.
+    n_feedback : int
+        Coefficients `a[1:]`, the number of poles.
+    mu : float
+        Step size :math:`\mu`. May be assigned between calls.
+    eps : float, default 0.0
+        If positive, steps are divided by :math:`\varepsilon + \|\psi[n]\|^2`.
+    gradient : {'full', 'feintuch'}
+        The sensitivities above, or without their recursion: Feintuch's filter, at a fraction of the cost, whose mean step
+        may point elsewhere.
+    unstable : {'hold', 'ignore'}
+        What to do with a step after which a pole would lie on or beyond the circle of `radius`: leave out its part for `a`,
+        or take it.
+    radius : float, default 1.0
+        Of that circle.
+    **settings
+        ``leakage=0.0``: :math:`\gamma`; `w0`, `nan_policy` and `on_divergence` as in `AdaptiveFilter`, with weights of shape
+        (n_taps + n_feedback,).
+
+    Attributes
+    ----------
+    b, a : ndarray
+        Coefficients as `lfilter` takes them, ``a[0]`` being 1.
+    poles : ndarray of complex
+        Where they are now.
+    held : int
+        How many steps were held back.
+
+    See Also
+    --------
+    EquationErrorLMS : With one minimum, and a bias by noise.
+    RTRL : The same with an activation.
+
+    Notes
+    -----
+    A few coefficients do what takes an FIR filter hundreds of taps. The error of the output is not quadratic in `a`: there may
+    be local minima if the filter has too few coefficients, and convergence is slow near the unit circle [1]_. No bound
+    of the step is known; begin with 0.001 over the power of `x`. Poles are watched by the reflection coefficients of each
+    new `a`. Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
+
+    References
+    ----------
+    .. [1] J. J. Shynk, "Adaptive IIR filtering", IEEE ASSP Magazine 6(2), 1989.
+    .. [2] P. L. Feintuch, "An adaptive recursive LMS filter", Proceedings of the IEEE 64(11), 1976.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sigrnn
+    >>> x = np.random.default_rng(0).standard_normal(20000)
+    >>> f = sigrnn.adaptive.IIRLMS(n_taps=1, n_feedback=1, mu=0.01)
+    >>> r = f(x, sigrnn.lfilter([0.5], [1.0, -0.8], x))
+    >>> f.b.round(4), f.a.round(4), f.held
+    (array([0.5]), array([ 1. , -0.8]), 0)
+    """
+
+    def __init__(
+        self,
+        n_taps: int,
+        n_feedback: int,
+        mu: float,
+        eps: float = 0.0,
+        *,
+        gradient: str = "full",
+        unstable: str = "hold",
+        radius: float = 1.0,
+        **settings: Any,
+    ) -> None:
+        mode = bit(gradient, "gradient", {"full": RECURSIVE, "feintuch": 0}) | bit(unstable, "unstable", UNSTABLE)
+        super().__init__(n_taps, n_feedback, mu, eps, mode, radius, **settings)
+        self._given |= {"gradient": gradient, "unstable": unstable, "radius": float(radius)}
+
+
+class EquationErrorLMS(FeedbackFilter):
+    r"""
+    Adapt a recursive filter by the error of its equation: what should have come out is fed back, not what did.
+
+    .. math:: y[n] = \sum_m b_m\, x[n-m] - \sum_k a_k\, d[n-k], \qquad e[n] = d[n] - y[n], \qquad
+        \theta \leftarrow (1 - \mu\gamma)\,\theta + \mu\, e[n]\, (x[n] \dots, -d[n-1] \dots)^*
+
+    Parameters
+    ----------
+    n_taps : int
+        Coefficients `b`.
+    n_feedback : int
+        Coefficients `a[1:]`, the number of poles.
+    mu : float
+        Step size :math:`\mu`. May be assigned between calls.
+    eps : float, default 0.0
+        If positive, steps are divided by :math:`\varepsilon` plus the power of the window of `x` and `d`.
+    unstable : {'ignore', 'hold'}
+        As in `IIRLMS`. The filter that learns is stable in any case; `predict` is not.
+    radius : float, default 1.0
+        As in `IIRLMS`.
+    **settings
+        ``leakage=0.0``: :math:`\gamma`; `w0`, `nan_policy` and `on_divergence` as in `AdaptiveFilter`, with weights of shape
+        (n_taps + n_feedback,).
+
+    Attributes
+    ----------
+    b, a : ndarray
+        Coefficients as `lfilter` takes them, ``a[0]`` being 1.
+    poles : ndarray of complex
+        Where they are now.
+    held : int
+        How many steps were held back.
+
+    See Also
+    --------
+    IIRLMS : No bias, but local minima.
+
+    Notes
+    -----
+    An LMS filter with two inputs, so there is one minimum, and bounds of the step are known: `suggest_mu`. Noise in `d` is fed
+    back with it and pulls the poles towards zero [1]_. `predict` runs the filter that was found on its own outputs.
+
+    References
+    ----------
+    .. [1] J. J. Shynk, "Adaptive IIR filtering", IEEE ASSP Magazine 6(2), 1989.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sigrnn
+    >>> x = np.random.default_rng(0).standard_normal(5000)
+    >>> f = sigrnn.adaptive.EquationErrorLMS(n_taps=1, n_feedback=1, mu=0.01)
+    >>> r = f(x, sigrnn.lfilter([0.5], [1.0, -0.8], x))
+    >>> f.b.round(4), f.a.round(4)
+    (array([0.5]), array([ 1. , -0.8]))
+    """
+
+    def __init__(
+        self,
+        n_taps: int,
+        n_feedback: int,
+        mu: float,
+        eps: float = 0.0,
+        *,
+        unstable: str = "ignore",
+        radius: float = 1.0,
+        **settings: Any,
+    ) -> None:
+        mode = OF_TARGET | bit(unstable, "unstable", UNSTABLE)
+        super().__init__(n_taps, n_feedback, mu, eps, mode, radius, **settings)
+        self._given |= {"unstable": unstable, "radius": float(radius)}
+
+    def suggest_mu(self, x: ArrayLike, d: ArrayLike) -> float:
+        r"""
+        Find a step size that is safe for these signals.
+
+        Parameters
+        ----------
+        x, d : array_like, shape (N,)
+            Signals like those to come.
+
+        Returns
+        -------
+        float
+            One over three times the mean power of the window, half the bound for Gaussian signals; at most one over the
+            largest. With ``eps``, 0.5.
+        """
+        if self.eps:
+            return 0.5
+        of_x, of_d = input_power(x, self.n_taps), input_power(d, max(self.n_feedback, 1))
+        mean, largest = of_x[0] + of_d[0], of_x[1] + of_d[1]
+        if not largest:
+            raise ValueError("x and d are silent: any step would do")
+        return min(1.0 / (3.0 * mean), 1.0 / largest)
+
+
+class RTRL(FeedbackFilter):
+    r"""
+    Adapt a nonlinear recursive filter by real-time recurrent learning: the total derivative, forward in time.
+
+    .. math:: y[n] = g\Bigl(\beta + \sum_m b_m\, x[n-m] - \sum_k a_k\, y[n-k]\Bigr), \qquad
+        \theta \leftarrow (1 - \mu\gamma)\,\theta + \mu\, e[n]\, \psi[n]
+
+    .. math:: \psi[n] = \frac{\partial y[n]}{\partial \theta} =
+        g'(\cdot)\,\Bigl((x[n] \dots, -y[n-1] \dots, 1) - \sum_k a_k\, \psi[n-k]\Bigr)
+
+    Parameters
+    ----------
+    n_taps : int
+        Coefficients `b`.
+    n_feedback : int
+        Coefficients `a[1:]`.
+    mu : float
+        Step size :math:`\mu`. May be assigned between calls.
+    activation : str or Activation, default 'tanh'
+        :math:`g`, as in `nlfilter`.
+    eps : float, default 0.0
+        If positive, steps are divided by :math:`\varepsilon + \|\psi[n]\|^2`.
+    **settings
+        ``leakage=0.0``: :math:`\gamma`; `w0`, `nan_policy` and `on_divergence` as in `AdaptiveFilter`, with weights of shape
+        (n_taps + n_feedback + 1,): `b`, `a[1:]`, the bias.
+
+    Attributes
+    ----------
+    b, a : ndarray
+        Coefficients as `nlfilter` takes them, ``a[0]`` being 1.
+    bias : float
+        :math:`\beta`.
+
+    See Also
+    --------
+    sigrnn.nlfilter : The filter that is adapted.
+    sigrnn.vjp : Its total derivative backward in time, for a whole signal.
+
+    Notes
+    -----
+    With :math:`\mu = 0` the sum of :math:`e[n]\,\psi[n]` is minus the gradient of half the squared error that back-propagation
+    through time finds, at the price of a sensitivity for each weight and without keeping the past. With steps it is the
+    gradient along the weights as they were, exact as they change slowly. No bound of the step is known. Signals are real.
+    Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
+
+    References
+    ----------
+    .. [1] R. J. Williams, D. Zipser, "A learning algorithm for continually running fully recurrent neural networks", Neural
+       Computation 1(2), 1989.
+    .. [2] ECE 417, "Recurrent Neural Nets", lecture notes, University of Illinois.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sigrnn
+    >>> x = np.random.default_rng(0).standard_normal(20000)
+    >>> d = sigrnn.nlfilter([0.5], [1.0, -0.6], x, activation="tanh", bias=0.2)
+    >>> f = sigrnn.adaptive.RTRL(n_taps=1, n_feedback=1, mu=0.05)
+    >>> r = f(x, d)
+    >>> r.w_final.round(4)
+    array([ 0.5, -0.6,  0.2])
+    """
+
+    _extra = 1
+
+    def __init__(
+        self,
+        n_taps: int,
+        n_feedback: int,
+        mu: float,
+        activation: str | Activation = "tanh",
+        eps: float = 0.0,
+        **settings: Any,
+    ) -> None:
+        self._activation = known(activation)
+        super().__init__(n_taps, n_feedback, mu, eps, RECURSIVE, **settings)
+        self._given["activation"] = activation
+
+    @property
+    def activation(self) -> str | Activation:
+        chosen: str | Activation = self._activation
+        return chosen
+
+    @property
+    def bias(self) -> float:
+        return float(self.weights[-1])
+
+    def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        if dtype.kind == "c":
+            raise TypeError("RTRL takes real signals and weights, got complex ones")
+        super()._prepare(channels, dtype)
+
+    def save(self, path: Any) -> None:
+        """
+        Write settings, weights and state to a file, from which `load` goes on.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to, by custom ``*.npz``. Nothing in it is pickled.
+
+        Raises
+        ------
+        TypeError
+            If the activation is not one by name: functions cannot be written without pickling.
+        """
+        if not isinstance(self._activation, str):
+            raise TypeError(
+                f"{self._activation!r} cannot be saved, only activations by name; pickle the filter instead"
+            )
+        super().save(path)
+
+    def _filtered(self, x: Array, w: Array) -> Array:
+        b, a = self._split(w[:, 0])
+        signal = x[:, 0].astype(np.result_type(x, F8))
+        return np.asarray(nlfilter(b, a, signal, activation=self._activation, bias=float(w[-1, 0])))

@@ -1,0 +1,255 @@
+"""Steps along the gradient: LMS and its relatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import number_of
+from sigrnn.adaptive.parameters import Parameter
+from sigrnn.adaptive.per_sample import SampleFilter, rows_of
+
+_POSITIVE = "finite and positive"
+
+
+def positive(value: float) -> bool:
+    """Whether finite and above 0."""
+    return 0.0 < value < np.inf
+
+
+class GradientFilter(SampleFilter):
+    """
+    What filters that step along the gradient share: a step size and leakage.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights of each channel.
+    mu : float
+        Step size.
+    **settings
+        ``leakage=0.0``, the share of the weights that leaks away at each sample divided by `mu`; those of `SampleFilter`.
+    """
+
+    mu = Parameter(0, "finite and not negative", lambda mu: 0.0 <= mu < np.inf)
+
+    def __init__(self, n_taps: int, mu: float, **settings: Any) -> None:
+        self._leakage = number_of("leakage", settings.pop("leakage", 0.0))
+        super().__init__(n_taps, **settings)
+        self._leaky = self._leakage > 0.0
+        self.mu = mu
+        if self._leaky:
+            self._given["leakage"] = self._leakage
+
+    def _changed(self, name: str) -> None:
+        if not 0.0 <= self._leakage * self.mu <= 1.0:
+            raise ValueError(f"mu times leakage must be between 0 and 1, got {self.mu} and {self._leakage}")
+        self._p[-1] = 1.0 - self.mu * self._leakage
+
+    @property
+    def leakage(self) -> float:
+        return self._leakage
+
+
+def input_power(x: ArrayLike, n_taps: int) -> tuple[float, float]:
+    """Mean and largest value of |u(n)|^2, the power in a window of n_taps samples."""
+    x = rows_of(x)
+    power = (np.abs(x.astype(np.result_type(x, np.float64))) ** 2).sum(1)
+    if not power.size or not np.isfinite(power).all():
+        raise ValueError("x must hold samples, all of them finite")
+    sums = np.concatenate([np.zeros(n_taps), np.cumsum(power)])
+    return float(n_taps * power.mean()), float((sums[n_taps:] - sums[:-n_taps]).max())
+
+
+class LMS(GradientFilter):
+    r"""
+    Adapt by the least-mean-square rule of Widrow and Hoff.
+
+    .. math:: y[n] = \mathbf w^{\mathsf T} \mathbf u[n], \qquad e[n] = d[n] - y[n], \qquad
+        \mathbf w \leftarrow (1 - \mu \gamma)\, \mathbf w + \mu\, e[n]\, \mathbf u^*[n]
+
+    with the window :math:`\mathbf u[n] = (x[n], x[n-1], \dots)`, all channels together.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights L of each channel.
+    mu : float
+        Step size :math:`\mu`, in units of one over the power of `x`. May be assigned between blocks.
+    **settings
+        ``leakage=0.0``: :math:`\gamma`, by which weights that nothing excites decay (MATLAB's ``LeakageFactor`` is
+        :math:`1 - \mu\gamma`); ``delay=0``: samples by which `x` is late; `w0`, `nan_policy` and `on_divergence` as in
+        `AdaptiveFilter`.
+
+    See Also
+    --------
+    NLMS : Its step does not depend on the power of `x`.
+
+    Notes
+    -----
+    The mean of the weights converges for :math:`0 < \mu < 2/\lambda_{max}`, the largest eigenvalue of the autocorrelation
+    matrix of `x`; the mean square of the error, for white Gaussian `x` of power :math:`\sigma^2`, for
+    :math:`\mu < 2/((L+2)\sigma^2)` [2]_. What is enough for any Gaussian `x` is :math:`\mu < 2/(3 L \sigma^2)` [3]_:
+    `suggest_mu` gives half of it. Cost: 2 L products a sample.
+
+    References
+    ----------
+    .. [1] B. Widrow, M. E. Hoff, "Adaptive switching circuits", IRE WESCON Convention Record, 1960.
+    .. [2] S. Haykin, "Adaptive Filter Theory", 5th ed., Pearson, 2014, chapter 6.
+    .. [3] A. Feuer, E. Weinstein, "Convergence analysis of LMS filters with uncorrelated Gaussian data", IEEE Trans.
+       Acoustics, Speech, and Signal Processing 33(1), 1985.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sigrnn.adaptive import LMS
+    >>> x = np.random.default_rng(0).standard_normal(1000)
+    >>> f = LMS(n_taps=3, mu=0.05)
+    >>> r = f(x, np.convolve(x, [1.0, -0.5, 0.25])[:1000])
+    >>> r.w_final.round(6)
+    array([ 1.  , -0.5 ,  0.25])
+    """
+
+    _rule = "lms"
+
+    def suggest_mu(self, x: ArrayLike) -> float:
+        r"""
+        Find a step size that is safe for this input.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,) or (N, channels)
+            Input like that to come.
+
+        Returns
+        -------
+        float
+            :math:`1/(3 L \sigma^2)`, half the bound for Gaussian signals; less where `x` has loud passages: at most one
+            over the largest power of a window.
+        """
+        mean, largest = input_power(x, self.n_taps)
+        if not largest:
+            raise ValueError("x is silent: any step would do")
+        return min(1.0 / (3.0 * mean), 1.0 / largest)
+
+
+class LeakyLMS(LMS):
+    r"""
+    Adapt by the LMS rule with leakage.
+
+    .. math:: \mathbf w \leftarrow (1 - \mu \gamma)\, \mathbf w + \mu\, e[n]\, \mathbf u^*[n]
+
+    which descends :math:`|e[n]|^2 + \gamma \|\mathbf w\|^2` instead of the error alone: weights that nothing excites go
+    back to 0, where those of `LMS` would drift with rounding and offsets.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights L of each channel.
+    mu : float
+        Step size :math:`\mu`, in units of one over the power of `x`.
+    leakage : float, default 0.01
+        :math:`\gamma`, in units of the power of `x`. MATLAB's ``LeakageFactor`` is :math:`1 - \mu\gamma`.
+    **settings
+        `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
+
+    See Also
+    --------
+    LMS : With ``leakage=`` it is the same.
+
+    Notes
+    -----
+    The mean of the weights converges for :math:`0 < \mu < 2 / (\gamma + \lambda_{max})` [1]_, to weights that are too small:
+    leakage adds :math:`\gamma` to the diagonal of the autocorrelation matrix. Cost: 2 L products a sample.
+
+    References
+    ----------
+    .. [1] A. H. Sayed, "Adaptive Filters", Wiley, 2008, chapter 10.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sigrnn.adaptive import LeakyLMS
+    >>> x = np.random.default_rng(0).standard_normal(5000)
+    >>> LeakyLMS(n_taps=2, mu=0.001, leakage=1.0)(x, x).w_final.round(1) + 0.0
+    array([0.5, 0. ])
+    """
+
+    def __init__(self, n_taps: int, mu: float, leakage: float = 0.01, **settings: Any) -> None:
+        super().__init__(n_taps, mu, leakage=leakage, **settings)
+
+
+class NLMS(GradientFilter):
+    r"""
+    Adapt by the normalised LMS rule.
+
+    .. math:: \mathbf w \leftarrow (1 - \mu \gamma)\, \mathbf w +
+        \frac{\mu}{\varepsilon + \|\mathbf u[n]\|^2}\, e[n]\, \mathbf u^*[n], \qquad e[n] = d[n] - \mathbf w^{\mathsf T} \mathbf u[n]
+
+    with the window :math:`\mathbf u[n] = (x[n], x[n-1], \dots)`, all channels together.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights L of each channel.
+    mu : float
+        Step size :math:`\mu`, without unit; 1 makes the error at each sample vanish at once. May be assigned between blocks.
+    eps : float, default 1e-3
+        Regularisation :math:`\varepsilon`, in units of the power of a window. It bounds the step in silence.
+    **settings
+        ``leakage=0.0``: :math:`\gamma`, by which weights that nothing excites decay (MATLAB's ``LeakageFactor`` is
+        :math:`1 - \mu\gamma`); ``delay=0``: samples by which `x` is late; `w0`, `nan_policy` and `on_divergence` as in
+        `AdaptiveFilter`.
+
+    See Also
+    --------
+    LMS : Without the normalisation.
+
+    Notes
+    -----
+    Stable for :math:`0 < \mu < 2`, whatever the signal [1]_; fastest at 1. The power of the window is a sum that is
+    never subtracted from, so silence after a loud passage leaves no rounding error behind that could be divided by. Cost: 2 L
+    products a sample.
+
+    References
+    ----------
+    .. [1] S. Haykin, "Adaptive Filter Theory", 5th ed., Pearson, 2014, chapter 7.
+    .. [2] J. Nagumo, A. Noda, "A learning method for system identification", IEEE Trans. Automatic Control 12(3), 1967.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sigrnn.adaptive import NLMS
+    >>> x = np.random.default_rng(0).standard_normal(1000)
+    >>> f = NLMS(n_taps=3, mu=0.5)
+    >>> r = f(x, np.convolve(x, [1.0, -0.5, 0.25])[:1000])
+    >>> r.w_final.round(6)
+    array([ 1.  , -0.5 ,  0.25])
+    >>> f.predict([1.0, 0.0, 0.0, 0.0]).round(6) + 0.0
+    array([ 1.  , -0.5 ,  0.25,  0.  ])
+    """
+
+    _rule, _lags = "nlms", 1
+    eps = Parameter(1, _POSITIVE, positive)
+
+    def __init__(self, n_taps: int, mu: float, eps: float = 1e-3, **settings: Any) -> None:
+        super().__init__(n_taps, mu, **settings)
+        self.eps = eps
+
+    def suggest_mu(self, x: ArrayLike) -> float:
+        """
+        Find a step size that is safe for this input: 0.5, a quarter of the bound, for any.
+
+        Parameters
+        ----------
+        x : array_like, shape (N,) or (N, channels)
+            Input like that to come; the step does not depend on it.
+
+        Returns
+        -------
+        float
+            0.5.
+        """
+        return 0.5

@@ -1,0 +1,144 @@
+"""Algorithms that adapt at every sample: one loop in `_kernels/adaptive/rules.py`, and the state that it keeps."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import F8, Array, array
+from sigrnn.adaptive.base import AdaptiveFilter
+from sigrnn.adaptive.parameters import count_of
+
+COUNTS = 8  # entries of `counts` as in `_kernels/adaptive/rules.py`
+AT, PHASE, POISONED, HOLD, DELAY, STOP, MEMBER, SLID = range(COUNTS)
+GROUP = 4  # samples that share a pass over long weights, as in `_kernels/adaptive/taps.py`
+GROUPED, LONG = frozenset({"lms", "nlms", "sign_error", "lmf"}), 384  # by which rules, from how many weights on
+LINE = 64  # bytes
+ROOM = 2048  # samples that a line takes before its end is brought back to the front
+
+
+@cache
+def compiled(rule: str, dtype: str, leaky: bool, grouped: bool) -> Any:
+    """The loop with this rule."""
+    from sigrnn._kernels.adaptive.rules import adapt
+    from sigrnn._kernels.base.jit import entry_point
+
+    return entry_point(adapt(rule, dtype, leaky, grouped))
+
+
+def aligned(a: Array) -> Array:
+    """A copy that begins with a line of the cache: vectors of lanes in its rows then lie in one line each."""
+    memory = np.empty(a.nbytes + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    result = memory[start : start + a.nbytes].view(a.dtype).reshape(a.shape)
+    result[...] = a
+    return result
+
+
+class SampleFilter(AdaptiveFilter):
+    """
+    An adaptive filter whose rule is one of `RULES` in `_kernels/adaptive/rules.py`.
+
+    Parameters
+    ----------
+    n_taps : int
+        Weights of each channel.
+    delay : int, default 0
+        Samples by which `x` is late.
+    **settings : dict
+        Those of `AdaptiveFilter`.
+    """
+
+    _rule: ClassVar[str]
+    _lags: ClassVar[int] = 0  # sums u(n) . conj u(n - j) that the rule wants, as in `RULES`
+    _errors: ClassVar[int] = 0  # errors it remembers, this one included
+    _leaky = False
+
+    def __init__(self, n_taps: int, *, delay: int = 0, **settings: Any) -> None:
+        self._delay = count_of(delay, "delay", 0)
+        super().__init__(n_taps, **settings)
+        if delay:
+            self._given["delay"] = self._delay
+
+    def _memory(self, size: int) -> tuple[Array, Array]:
+        """What the rule keeps for that many weights, before the first sample: real numbers, and a matrix."""
+        return np.zeros(0), np.zeros((0, 0))
+
+    def _ordered(self, matrix: Array) -> Array:
+        """Rows and columns with the newest sample of each channel first."""
+        order = np.arange(len(matrix)).reshape(-1, self.n_taps)[:, ::-1].reshape(-1)
+        return matrix[np.ix_(order, order)]
+
+    def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
+        taps, lags, past = self.n_taps, self._lags, self._lags
+        scalars, matrix = self._memory(taps * channels)
+        if self._rule in GROUPED and not self._leaky and dtype == F8 and taps * channels >= LONG:
+            lags, past, matrix = GROUP, 1, np.zeros((2, GROUP))
+        reach = taps + lags + self._delay
+        counts = np.zeros(COUNTS, np.int64)
+        counts[AT], counts[DELAY] = reach - 1, self._delay
+        return {
+            "line": np.zeros((channels, reach + max(ROOM, 2 * taps) + GROUP), dtype),
+            "w": np.zeros((channels, taps), dtype),
+            "r": np.zeros((past, lags), dtype),
+            "tails": np.zeros((lags, taps + 2), dtype),
+            "q": np.zeros(self._errors, dtype),
+            "s": np.concatenate([[0.0], scalars]),
+            "m": matrix.astype(dtype),
+            "counts": counts,
+        }
+
+    def _restart(self, fresh: dict[str, Array]) -> None:
+        for name in ("w", "q", "s", "m"):
+            self._state[name][...] = fresh[name]
+        self._reassigned()
+
+    def _reassigned(self) -> None:
+        self._state["counts"][[POISONED, HOLD, MEMBER]] = 0
+        self._state["s"][0] = 0.0
+
+    def _ready(self) -> None:
+        self._state = {name: aligned(a) for name, a in self._state.items()}
+        super()._ready()
+        s = self._state
+        grouped = self._rule in GROUPED and len(s["m"]) > 0 and s["w"].dtype == F8
+        self._run_loop = compiled(self._rule, s["w"].dtype.char, self._leaky, grouped)
+        line, w, r, tails, q, small, m, counts = (s[k] for k in ("line", "w", "r", "tails", "q", "s", "m", "counts"))
+        self._run_state = line, w, r, tails, q, self._p, small, m, counts, self._policy
+
+    def _current(self) -> Array:
+        w, waiting = self._state["w"], int(self._state["counts"][MEMBER])
+        if not waiting:
+            return w
+        w, end = w.copy(), int(self._state["counts"][AT]) - self._delay - waiting + 2
+        for i, g in enumerate(self._state["m"][1, :waiting]):
+            if g != 0.0:
+                w += g * self._state["line"][:, end + i - self.n_taps : end + i]
+        return w
+
+    def _settle(self) -> None:
+        self._state["w"][...] = self._current()
+        self._state["counts"][MEMBER] = 0
+
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
+        n = self._run_loop(x, d, y, e, history, *self._run_state)
+        return n, 0 if n == len(d) else int(self._state["counts"][STOP])
+
+    @property
+    def delay(self) -> int:
+        return self._delay
+
+    def _filtered(self, x: Array, w: Array) -> Array:
+        y = super()._filtered(x, w)
+        return np.concatenate([np.zeros(min(self._delay, len(y)), y.dtype), y[: max(len(y) - self._delay, 0)]])
+
+
+def rows_of(x: ArrayLike) -> Array:
+    """A signal as (N, channels)."""
+    x = array("x", x)
+    if x.ndim not in (1, 2):
+        raise ValueError(f"x must have shape (N,) or (N, channels), got {x.shape}")
+    return x[:, None] if x.ndim == 1 else x

@@ -1,0 +1,232 @@
+"""Filters designed by name and run over recordings of any length, block by block: forward, or forward and backward."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sigrnn.filters.linear import lfilter
+from sigrnn.filters.steady import sosfilt_zi
+from sigrnn.filters.streams import Stream
+
+Samples = npt.NDArray[np.float64]  # (frames, channels)
+
+FAMILIES = ("butter", "cheby1", "cheby2", "ellip", "fir")
+KINDS = ("lowpass", "highpass", "bandpass", "bandstop")
+_DECIBELS = {"ripple": (1.0, ("cheby1", "ellip")), "attenuation": (60.0, ("cheby2", "ellip"))}  # defaults, families
+
+
+class FilterError(ValueError):
+    """A filter that does not exist or cannot be run, and why, in one line."""
+
+
+class Filter(NamedTuple):
+    """A designed filter: the sections of an IIR filter, or the taps of an FIR filter."""
+
+    sos: Any  # (S, 6) or None
+    taps: Any  # (M + 1,) or None
+
+    @property
+    def padding(self) -> int:
+        """Samples by which sosfiltfilt and filtfilt extend a signal at either end."""
+        if self.sos is None:
+            return 3 * len(self.taps)
+        # A section of first order has a zero and a pole at the origin: they count for nothing.
+        idle = min(np.count_nonzero(self.sos[:, 2] == 0), np.count_nonzero(self.sos[:, 5] == 0))
+        return 3 * int(2 * len(self.sos) + 1 - idle)
+
+    def stream(self, before: Samples) -> Callable[[Samples], Samples]:
+        """Return the filter with memory, as if the samples `before` (channels,) had lasted for ever.
+
+        It is the plain recurrence: its bits do not depend on how a signal is cut into blocks.
+        """
+        if self.sos is None:
+            return _convolver(self.taps, before)
+        return Stream(sos=self.sos, zi=sosfilt_zi(self.sos)[..., np.newaxis] * before, axis=0, method="sequential")
+
+
+def _convolver(taps: npt.NDArray[np.float64], before: Samples) -> Callable[[Samples], Samples]:
+    """Keep the last samples and not the sums they are part of: so each sum has one order, wherever a block ends."""
+    past = np.tile(before, (len(taps) - 1, 1))
+
+    def step(block: Samples) -> Samples:
+        nonlocal past
+        joined = np.concatenate((past, block))
+        past = joined[len(block) :]
+        filtered: Samples = lfilter(taps, [1.0], joined, axis=0, method="sequential")[len(past) :]
+        return filtered
+
+    return step
+
+
+def design(
+    family: str,
+    order: int,
+    cutoff: Sequence[float],
+    rate: float,
+    *,
+    kind: str | None = None,
+    ripple: float | None = None,
+    attenuation: float | None = None,
+) -> Filter:
+    """Design a filter.
+
+    Parameters
+    ----------
+    family : {'butter', 'cheby1', 'cheby2', 'ellip', 'fir'}
+        Kind of design; 'fir' is windowed with a Hamming window.
+    order : int
+        Its order, or for 'fir' the number of taps.
+    cutoff : sequence of float
+        One edge, or for a band the lower and the upper one, Hz.
+    rate : float
+        Sampling rate, Hz.
+    kind : {'lowpass', 'highpass', 'bandpass', 'bandstop'}, optional
+        What passes: the default is 'lowpass' for one edge, 'bandpass' for two.
+    ripple : float, optional
+        Of 'cheby1' and 'ellip' in the pass band, dB: 1 if not given.
+    attenuation : float, optional
+        Of 'cheby2' and 'ellip' in the stop band, dB: 60 if not given.
+
+    Returns
+    -------
+    Filter
+        Sections, or taps for 'fir'.
+
+    Raises
+    ------
+    FilterError
+        If there is no such filter.
+    """
+    from scipy import signal  # costs most of a second
+
+    kind = kind or ("lowpass" if len(cutoff) == 1 else "bandpass")
+    _check_band(kind, cutoff, rate)
+    decibels = _decibels(family, ripple, attenuation)
+    if family == "fir" and order < 2:
+        raise FilterError(f"an FIR filter has 2 taps or more, {order} given")
+    edges = cutoff[0] if len(cutoff) == 1 else list(cutoff)
+    try:
+        if family == "fir":
+            return Filter(None, signal.firwin(order, edges, pass_zero=kind, fs=rate))
+        return Filter(getattr(signal, family)(order, *decibels, edges, kind, output="sos", fs=rate), None)
+    except ValueError as error:
+        raise FilterError(f"no such filter: {error}") from error
+
+
+def _check_band(kind: str, cutoff: Sequence[float], rate: float) -> None:
+    if kind not in KINDS:
+        raise FilterError(f"unknown type of filter '{kind}': choose from {', '.join(KINDS)}")
+    wanted = 2 if kind.startswith("band") else 1
+    if len(cutoff) != wanted:
+        raise FilterError(f"a {kind} filter has {wanted} cut-off{'s' * (wanted - 1)}, {len(cutoff)} given")
+    for edge in cutoff:
+        if not 0 < edge < rate / 2:
+            raise FilterError(f"cut-off {edge:g} Hz is not between 0 and {rate / 2:g} Hz, half the sampling rate")
+    if wanted == 2 and cutoff[0] >= cutoff[1]:
+        raise FilterError(f"the lower cut-off comes first and differs from the upper: {cutoff[0]:g} {cutoff[1]:g}")
+
+
+def _decibels(family: str, ripple: float | None, attenuation: float | None) -> list[float]:
+    """Return what this family's designer takes between the order and the edges."""
+    values = []
+    for name, value in (("ripple", ripple), ("attenuation", attenuation)):
+        default, families = _DECIBELS[name]
+        if family in families:
+            values.append(default if value is None else value)
+        elif value is not None:
+            raise FilterError(f"{name} is a property of {' and '.join(families)}, not of {family}")
+    return values
+
+
+def forward(blocks: Iterable[Samples], filter: Filter) -> Iterator[Samples]:
+    """Filter a signal block by block, from rest.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray, shape (frames, channels)
+        The signal.
+    filter : Filter
+        The filter.
+
+    Yields
+    ------
+    ndarray
+        The filtered blocks, together the same as the whole filtered at once.
+    """
+    stream = None
+    for block in blocks:
+        stream = stream or filter.stream(np.zeros(block.shape[1]))
+        yield stream(block)
+
+
+def zero_phase(
+    blocks: Iterable[Samples], filter: Filter, folder: str | os.PathLike[str] | None = None
+) -> Iterator[Samples]:
+    """Filter a signal block by block forward and backward, as sosfiltfilt or filtfilt does with the whole.
+
+    The result of the forward pass goes to a nameless temporary file (8 bytes a sample), is filtered there from its end
+    to its beginning, and is read a last time. It is a plain file and no memory map because on a full disk writing to a
+    file raises an error, and writing to a map kills the process.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray, shape (frames, channels)
+        The signal; the first block holds more than `filter.padding` frames.
+    filter : Filter
+        The filter.
+    folder : path-like, optional
+        Where the temporary file is to be.
+
+    Yields
+    ------
+    ndarray
+        The filtered blocks.
+    """
+    edge, size, stop, channels, stream = filter.padding, 0, 0, 0, None
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for block in _extended(blocks, edge):
+            stream = stream or filter.stream(block[0])
+            _put(file, stop, stream(block))
+            size, stop, channels = max(size, len(block)), stop + len(block), block.shape[1]
+        if stream is None:
+            return  # no block came
+        stream = filter.stream(_get(file, stop - 1, stop, channels)[0])
+        for end in range(stop, 0, -size):
+            start = max(end - size, 0)
+            reversed_block = np.ascontiguousarray(_get(file, start, end, channels)[::-1])
+            _put(file, start, stream(reversed_block)[::-1])
+        for start in range(edge, stop - edge, size):
+            yield _get(file, start, min(start + size, stop - edge), channels)
+
+
+def _extended(blocks: Iterable[Samples], edge: int) -> Iterator[Samples]:
+    """Yield the blocks between `edge` samples turned about the first and about the last one (odd extension)."""
+    tail = None
+    for block in blocks:
+        if tail is None:
+            if len(block) <= edge:
+                raise FilterError(f"zero phase takes more than {edge} samples here, the first block has {len(block)}")
+            yield 2.0 * block[0] - block[edge:0:-1]
+            tail = block[:0]
+        tail = np.concatenate((tail, block))[-(edge + 1) :]
+        yield block
+    if tail is not None:
+        yield 2.0 * tail[-1] - tail[-2::-1]
+
+
+def _put(file: Any, start: int, block: Samples) -> None:
+    file.seek(start * block.shape[1] * 8)
+    file.write(np.ascontiguousarray(block))
+
+
+def _get(file: Any, start: int, stop: int, channels: int) -> Samples:
+    block = np.empty((stop - start, channels))
+    file.seek(start * channels * 8)
+    file.readinto(block)
+    return block

@@ -1,0 +1,249 @@
+"""`sigrnn train` and `sigrnn apply`: models learnt from pairs of sound files, and run over files of any length."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sigrnn.cli import audio
+from sigrnn.cli._common import (
+    CommandError,
+    complain,
+    count,
+    counted,
+    progress,
+    refuse_overwriting,
+    report,
+    tqdm,
+    writer,
+)
+from sigrnn.cli.model_spec import SPECS, SpecError, model_from
+from sigrnn.models import Model, load
+from sigrnn.models.files import notes, write
+from sigrnn.training import DivergenceError, FitResult, fit
+
+TRAIN_NOTES = f"""\
+models: parts in a row, with commas:
+  {SPECS}
+nfir, niir, rnn and dense may name an activation: rnn:8:relu. A name of an activation alone is a gain and a bias with it
+behind. Layers are weighed to one output at the end.
+
+examples:
+  sigrnn train dry.wav wet.wav --model lstm:16 -o pedal.npz
+  sigrnn train in.wav out.wav --model iir:2,tanh,iir:2 --solver lm -o amplifier.npz
+  sigrnn train in.wav out.wav --model fir:64 --iterations 20 -o room.npz
+  sigrnn apply pedal.npz guitar.wav driven.wav
+
+IN and TARGET have the same rate and channels; one model is learnt for all channels, each on its own. The last part of
+both is held out: training ends when the model gets no better there, and the error-to-signal ratio printed is taken
+there. Ctrl-C ends training and keeps the best model so far.
+"""
+
+APPLY_NOTES = """\
+A model of one input and one output runs over each channel on its own; another one needs as many channels as it has inputs.
+The file is taken block by block, so it may be longer than memory; the result does not depend on --block. Sample format and
+rate are those of IN. Integer formats round to nearest; samples that do not fit are clipped, counted and reported.
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the commands to the parser."""
+    raw = argparse.RawDescriptionHelpFormatter
+    train = commands.add_parser(
+        "train", help="learn a model from two audio files", epilog=TRAIN_NOTES, formatter_class=raw
+    )
+    train.add_argument("input", metavar="IN", help="what goes in")
+    train.add_argument("target", metavar="TARGET", help="what is to come out")
+    train.add_argument("--model", default="lstm:16", metavar="SPEC", help="see below (%(default)s)")
+    train.add_argument("-o", "--output", required=True, metavar="MODEL", help="the model: an .npz file")
+    train.add_argument("--residual", action="store_true", help="the model gives what is added to the input")
+    train.add_argument("--unstable", action="store_true", help="let iir and sos leave the stable filters")
+    how = train.add_argument_group("training")
+    how.add_argument("--solver", choices=("auto", "lm", "lbfgs", "adam", "sgd"), default="auto", help="(%(default)s)")
+    how.add_argument("--loss", choices=("mse", "mae", "huber", "esr", "nmse"), default="mse", help="(%(default)s)")
+    how.add_argument("--iterations", type=count, metavar="N", help="at most so many, or epochs of adam and sgd")
+    how.add_argument("--time", type=_positive, metavar="S", help="end after so many seconds, when an iteration is over")
+    how.add_argument(
+        "--validation", type=_share, default=0.1, metavar="SHARE", help="held out at the end (%(default)s)"
+    )
+    how.add_argument("--warmup", type=int, default=0, metavar="N", help="first samples that do not count (%(default)s)")
+    how.add_argument("--batch", type=count, metavar="N", help="of adam and sgd: pieces at a time")
+    how.add_argument("--tbptt", type=count, metavar="N", help="of adam and sgd: samples to a step")
+    how.add_argument("--learning-rate", type=_positive, metavar="R", help="of adam and sgd")
+    how.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (%(default)s)")
+    train.set_defaults(run=_train)
+    apply = commands.add_parser(
+        "apply", help="run a model over an audio file of any length", epilog=APPLY_NOTES, formatter_class=raw
+    )
+    apply.add_argument("model", metavar="MODEL", help="from sigrnn train, or a model's save")
+    apply.add_argument("input", metavar="IN", help="WAV; with soundfile installed also FLAC, Ogg, AIFF, ...")
+    apply.add_argument("output", metavar="OUT", help="its extension chooses the format")
+    apply.add_argument("--block", type=count, default=2**14, metavar="N", help="samples at a time (%(default)s)")
+    apply.add_argument("--subtype", help="sample format if not the input's: PCM_16, PCM_24, FLOAT, ...")
+    apply.set_defaults(run=_apply)
+
+
+def _positive(text: str) -> float:
+    value = _number(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
+    return value
+
+
+def _share(text: str) -> float:
+    value = _number(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not between 0 and 1")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+# --------------------------------------------------------------------------------------------------------------- train
+
+
+def _train(args: argparse.Namespace) -> int:
+    try:
+        model = model_from(args.model, residual=args.residual, stable=not args.unstable)
+    except SpecError as error:
+        raise CommandError(f"--model: {error}") from error
+    x, t, rate = _pair(args.input, args.target)
+    held = round(args.validation * len(x))
+    if args.warmup < 0 or not 0 < held < len(x) - args.warmup:
+        raise CommandError(
+            f"--warmup {args.warmup} and --validation {args.validation:g} leave nothing of {len(x)} samples"
+        )
+    if not Path(args.output).absolute().parent.is_dir():  # better known before an hour of training
+        raise CommandError(f"cannot write {args.output}: no such folder")
+    result = _fitted(model, x, t, held, args)
+    write(result.model, args.output, {"samplerate": rate})
+    _tell(args.output, result, x, t, held, rate)
+    return 0
+
+
+def _pair(source: str, target: str) -> tuple[audio.Samples, audio.Samples, int]:
+    """Both files (frames, channels), as long as the shorter one, and their rate."""
+    found = []
+    for name in (source, target):
+        with audio.open_reader(name) as reader:
+            if reader.note:
+                complain(f"warning: {reader.note}", 0)
+            blocks = list(reader.blocks(2**16))
+            samples = np.concatenate(blocks) if blocks else np.zeros((0, reader.channels))
+            found.append((samples, reader.samplerate))
+    (x, rate), (t, other) = found
+    if rate != other:
+        raise CommandError(f"{source} has {rate} samples a second, {target} has {other}")
+    if x.shape[1] != t.shape[1]:
+        raise CommandError(f"{source} has {x.shape[1]} channels, {target} has {t.shape[1]}")
+    if len(x) != len(t):
+        complain(f"warning: {source} has {len(x)} samples, {target} {len(t)}: the end of the longer is left out", 0)
+    length = min(len(x), len(t))
+    for name, samples in ((source, x), (target, t)):
+        if not np.isfinite(samples[:length]).all():
+            raise CommandError(f"{name} has samples that are NaN or infinite")
+    return x[:length], t[:length], rate
+
+
+def _fitted(model: Model, x: audio.Samples, t: audio.Samples, held: int, args: argparse.Namespace) -> FitResult:
+    """Train; channels are sequences side by side."""
+    start, last = time.monotonic(), len(x) - held
+    x3, t3 = (np.ascontiguousarray(samples.T)[..., np.newaxis] for samples in (x, t))
+    validation: Any = held / len(x) if len(x3) == 1 else (x3[:, last:], t3[:, last:])
+    if len(x3) == 1:
+        x3, t3 = x3[0], t3[0]
+    else:
+        x3, t3 = x3[:, :last], t3[:, :last]
+    try:
+        return fit(
+            model,
+            x3,
+            t3,
+            solver=args.solver,
+            loss=args.loss,
+            max_iter=args.iterations,
+            batch=args.batch,
+            tbptt=args.tbptt,
+            learning_rate=args.learning_rate,
+            warmup=args.warmup,
+            validation=validation,
+            rng=args.seed,
+            progress=tqdm() is not None,
+            callback=None if args.time is None else lambda _: time.monotonic() - start > args.time,
+        )
+    except DivergenceError as error:
+        raise CommandError(f"{error}; try a smaller --learning-rate, or another --solver") from error
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _tell(name: str, result: FitResult, x: audio.Samples, t: audio.Samples, held: int, rate: int) -> None:
+    """Print what was learnt, and how well it does where it was not trained."""
+    y = np.stack([result.model(x[:, c]) for c in range(x.shape[1])], axis=1)[-held:]
+    power = float(np.sum(t[-held:] ** 2))
+    error = float(np.sum((y - t[-held:]) ** 2))
+    print(result.model)
+    timed = result.stop_reason == "callback"
+    iterations = f"{result.n_iter} iteration" + "s" * (result.n_iter != 1)
+    print(f"{result.solver}, {iterations}; {'the time is over' if timed else result.message}")
+    ratio = "TARGET is silent there" if power == 0 else f"error-to-signal ratio {error / power:.3g}"
+    if power > 0 and error > 0:
+        ratio += f" ({10 * np.log10(error / power):.1f} dB)"
+    print(f"{name}: last {held / rate:.2f} s, held out: {ratio}")
+
+
+# --------------------------------------------------------------------------------------------------------------- apply
+
+
+def _apply(args: argparse.Namespace) -> int:
+    refuse_overwriting(args.input, args.output)
+    try:
+        model, learnt = load(args.model), notes(args.model)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    with audio.open_reader(args.input) as source:
+        step, channels = _step(model, source.channels)
+        if source.note:
+            complain(f"warning: {source.note}", 0)
+        if learnt.get("samplerate", source.samplerate) != source.samplerate:
+            complain(f"warning: the model was learnt at {learnt['samplerate']} Hz, IN has {source.samplerate} Hz", 0)
+        _step(model, source.channels)[0](np.zeros((1, source.channels)))  # compiles, before the clock starts
+        start = time.perf_counter()
+        with writer(args, source, channels) as target, progress(source.frames) as advance:
+            for block in counted(_through(source.blocks(args.block), step), advance):
+                target.write(block)
+        times = source.frames / source.samplerate / (time.perf_counter() - start)
+    report(args.output, source, target, channels, f"; {times:.3g} times real time")
+    return 0
+
+
+def _through(
+    blocks: Iterator[audio.Samples], step: Callable[[audio.Samples], audio.Samples]
+) -> Iterator[audio.Samples]:
+    for block in blocks:
+        yield step(block)
+
+
+def _step(model: Model, channels: int) -> tuple[Callable[[audio.Samples], audio.Samples], int]:
+    """What a block (frames, channels) goes through, and how many channels come out."""
+    try:
+        if (model.inputs, model.outputs) == (1, 1):
+            streams = [model.stream() for _ in range(channels)]
+            return lambda block: np.stack([s(block[:, c]) for c, s in enumerate(streams)], axis=1), channels
+        if model.inputs == channels:
+            stream = model.stream()
+            return lambda block: np.asarray(stream(block), float).reshape(len(block), -1), model.outputs or 1
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    shown = f"{model.inputs} input{'s' * (model.inputs != 1)}"
+    raise CommandError(f"the model has {shown}, IN has {channels} channel{'s' * (channels != 1)}")

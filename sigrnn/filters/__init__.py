@@ -1,0 +1,1 @@
+"""Linear and nonlinear filters of NumPy arrays: what `scipy.signal` has, `nlfilter`, and streams of them."""

@@ -1,0 +1,215 @@
+"""From the user's arrays to rows of channels and back: the one path every filter takes.
+
+A runner is a filter with its coefficients. It says the shape of one channel's state (`state`), filters rows (`filter`),
+and, where it has coefficients for each channel, hands out those of some channels (`of`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from sigrnn._arrays import C16, F8, Array, initial_state, output, regular, rows, time_back, time_last
+from sigrnn.filters import _fir, _recursive
+
+
+class Runner(Protocol):
+    """What `apply` needs to know of a filter."""
+
+    @property
+    def state(self) -> tuple[int, ...]:
+        """Shape of one channel's state; the last entry stands where time stands in the signal."""
+
+    def filter(self, x: Array, y: Array, z: Array | None) -> None:
+        """Filter x (C, N) into y, which may be x; z (C, *state) goes from initial to final, None: from rest."""
+
+    def of(self, part: slice) -> Self:
+        """The same for some of the channels."""
+
+
+class Recursion:
+    """A recursive filter."""
+
+    def __init__(self, cascade: _recursive.Cascade, method: str) -> None:
+        self.cascade, self.method = cascade, method
+        shape = cascade.b.shape
+        self.state = (shape[-2], shape[-1] - 1) if cascade.kind == "sections" else (shape[-1] - 1,)
+
+    def filter(self, x: Array, y: Array, z: Array | None) -> None:
+        if not self.cascade.b.shape[-2]:  # no sections: nothing happens
+            y[...] = x
+            return
+        state = None if z is None else z.reshape(len(x), self.cascade.b.shape[-2], self.cascade.order)
+        _recursive.run(self.cascade, x, y, state, self.method)
+
+    def of(self, part: slice) -> Self:
+        b, a = self.cascade.b, self.cascade.a
+        if b.ndim == 2:
+            return self
+        return type(self)(_recursive.Cascade(b[part], a[part], self.cascade.kind), self.method)
+
+
+class Taps:
+    """A filter without feedback."""
+
+    def __init__(self, b: Array, method: str) -> None:
+        self.b, self.method = b, method
+        self.state = (b.shape[-1] - 1,)
+
+    def filter(self, x: Array, y: Array, z: Array | None) -> None:
+        _fir.run(self.b, x, y, z, self.method)
+
+    def of(self, part: slice) -> Self:
+        return self if self.b.ndim == 1 else type(self)(self.b[part], self.method)
+
+
+class Varying:
+    """A filter with coefficients (N, P + 1), or (C, N, P + 1), for every sample."""
+
+    def __init__(self, b: Array, a: Array) -> None:
+        self.b, self.a = b, a
+        self.state = (b.shape[-1] - 1,)
+
+    def filter(self, x: Array, y: Array, z: Array | None) -> None:
+        from sigrnn._kernels.filters.fir import varying
+
+        kind, run = inner(y.dtype), varying(y.dtype.char)
+        all_b, all_a = (np.ascontiguousarray(c, kind) for c in (self.b, self.a))
+        for c in range(len(x)):
+            b, a = (all_b, all_a) if all_b.ndim == 2 else (all_b[c], all_a[c])
+            state = np.zeros(b.shape[-1], kind)
+            if z is not None:
+                state[:-1] = z[c]
+            run(b, a, x[c], y[c], state)
+            if z is not None:
+                z[c] = state[:-1]
+
+    def of(self, part: slice) -> Self:
+        return self if self.b.ndim == 2 else type(self)(self.b[part], self.a[part])
+
+
+def inner(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type kernels compute in."""
+    return C16 if dtype.kind == "c" else F8
+
+
+def apply(runner: Runner, x: Array, axis: int, zi: Any, out: Array | None, dtype: np.dtype[Any]) -> Any:
+    """Filter x along an axis: y, or (y, zf) if there is a zi."""
+    y, x = output(out, x.shape, dtype, x)
+    z = None if zi is None else state_rows(zi, runner.state, x, axis, inner(dtype))
+    fill(runner, x, y, axis, z)
+    return y if z is None else (y, state_given(z, runner.state, x.shape, axis).astype(dtype, copy=False))
+
+
+def fill(runner: Runner, x: Array, y: Array, axis: int, z: Array | None) -> None:
+    """Filter x into y, both of any native or foreign layout, y of a native dtype."""
+    if x.dtype != y.dtype or not x.dtype.isnative or not regular(x):
+        x = x.astype(y.dtype)
+    filtered = y if regular(y) else np.empty(y.shape, y.dtype)
+    over(runner, time_last(x, axis), time_last(filtered, axis), z)
+    if filtered is not y:
+        y[...] = filtered
+
+
+def state_layout(own: tuple[int, ...], shape: tuple[int, ...], axis: int) -> tuple[list[int], list[int]]:
+    """SciPy's layout of the state of a filter along an axis: its shape, and which of its axes are the state's own."""
+    full, lead = [*own[:-1], *shape], len(own) - 1
+    full[lead + axis] = own[-1]
+    return full, [*range(lead), lead + axis]
+
+
+def state_rows(zi: Any, own: tuple[int, ...], x: Array, axis: int, dtype: np.dtype[Any]) -> Array:
+    """The state given, as (C, *own)."""
+    shape, axes = state_layout(own, x.shape, axis)
+    given = initial_state(zi, shape, axes, x, axis)
+    if axes[0] != len(shape) - len(own):  # its own axes are not the last ones yet
+        given = np.moveaxis(given, axes, range(-len(own), 0))
+    return np.array(given, dtype, order="C").reshape(math.prod(given.shape[: -len(own)]), *own)
+
+
+def state_given(z: Array, own: tuple[int, ...], shape: tuple[int, ...], axis: int) -> Array:
+    """(C, *own) in SciPy's layout; it may be a view."""
+    full, axes = state_layout(own, shape, axis)
+    z = z.reshape(*shape[:axis], *shape[axis + 1 :], *own)
+    return z if axes[0] == len(full) - len(own) else np.ascontiguousarray(np.moveaxis(z, range(-len(own), 0), axes))
+
+
+def over(runner: Runner, x: Array, y: Array, z: Array | None) -> None:
+    """Filter x (..., N) into y, in slabs where a view as (C, N) is not to be had."""
+    if not x.size:
+        return
+    if rows(x, y):
+        shape = -1, x.shape[-1]
+        runner.filter(x.reshape(shape), y.reshape(shape), z)
+        return
+    each = x[0].size // x.shape[-1]
+    for i in range(len(x)):
+        part = slice(i * each, (i + 1) * each)
+        over(runner.of(part), x[i], y[i], None if z is None else z[part])
+
+
+def matched(coefficients: dict[str, Array], own: int, x: Array, axis: int) -> tuple[list[Array], Array]:
+    """Coefficients (..., *own axes) as (C, *own) for the channels of x, and x, its channels of length 1 repeated."""
+    values = list(coefficients.values())
+    if all(c.ndim == own for c in values):  # one filter for all channels
+        return values, x
+    x = repeated(coefficients, own, x, axis)
+    channels = x.shape[:axis] + x.shape[axis + 1 :]
+    tails = [c.shape[c.ndim - own :] for c in values]
+    full = [
+        np.ascontiguousarray(np.broadcast_to(c, channels + tail)).reshape(-1, *tail)
+        for c, tail in zip(values, tails, strict=True)
+    ]
+    return full, x
+
+
+def repeated(coefficients: dict[str, Array], own: int, x: Array, axis: int) -> Array:
+    """The signal with its channels of length 1 repeated for filters (..., *own axes) of their own.
+
+    A signal without channels is not repeated: SciPy refuses that, so it is probably a mistake.
+    """
+    if all(c.ndim == own for c in coefficients.values()):
+        return x
+    last = time_last(x, axis)
+    for name, c in coefficients.items():
+        if c.ndim - own >= x.ndim:
+            raise ValueError(
+                f"Parameter {name} is not a non-empty {own}d array but has shape {c.shape}, and x with shape {x.shape} "
+                "has not the channels for its leading axes"
+            )
+    leading = [c.shape[: c.ndim - own] for c in coefficients.values()]
+    try:
+        channels = np.broadcast_shapes(*leading, last.shape[:-1])
+    except ValueError:
+        shapes = " and ".join(f"{name} {c.shape}" for name, c in coefficients.items())
+        raise ValueError(
+            f"Leading axes of {shapes} do not broadcast against the channels {last.shape[:-1]} of x"
+        ) from None
+    return x if channels == last.shape[:-1] else time_back(np.broadcast_to(last, (*channels, last.shape[-1])), axis)
+
+
+def by_scipy(name: str, coefficients: tuple[Array, ...], x: Array, out: Array | None, **options: Any) -> Any:
+    """What no kernel serves: other dtypes, infinite taps, Gustafsson's method."""
+    import scipy.signal
+
+    try:
+        result = getattr(scipy.signal, name)(*coefficients, x, **options)
+    except (NotImplementedError, TypeError) as error:
+        arrays = {**dict(zip(("b", "a") if len(coefficients) == 2 else ("sos",), coefficients, strict=True)), "x": x}
+        if options.get("zi") is not None:
+            arrays["zi"] = options["zi"]
+        known = all(c.dtype.kind in "biufc" for c in arrays.values())
+        if known or not (isinstance(error, NotImplementedError) or "signature" in str(error)):
+            raise
+        kinds = ", ".join(f"{key} has dtype {c.dtype}" for key, c in arrays.items())
+        kind = TypeError if isinstance(error, TypeError) else NotImplementedError
+        why = " ".join(str(error).split())  # compiled code has no name for what it was given
+        raise kind(f"{kinds}: there is no kernel for that, and scipy.signal.{name} says: {why}") from None
+    if out is None:
+        return result
+    y = result[0] if isinstance(result, tuple) else result
+    target, _ = output(out, y.shape, y.dtype, x)
+    target[...] = y
+    return (target, result[1]) if isinstance(result, tuple) else target

@@ -1,0 +1,189 @@
+"""Filters without feedback, ready to run: sums over the taps, or overlap-save with Fourier transforms."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from sigrnn._arrays import F8, Array
+from sigrnn.filters import _recursive
+from sigrnn.workers import get_workers, share
+
+CHUNK = 960  # samples in the scratch of the sums: first-level cache
+SPAN = 48  # samples the sums take at a time, as in `_kernels/filters/fir.py`
+LONG = 384  # taps from which Fourier transforms are faster
+TOGETHER = 8  # stretches transformed in one call
+QUIET = 100.0  # a stretch quieter than its surroundings by more than this is summed: the transform would blur it
+
+
+@cache
+def convolve() -> Any:
+    """The compiled loop; Numba is imported here, at the first call that needs it."""
+    from sigrnn._kernels.filters import fir
+
+    return fir.convolve
+
+
+def run(b: Array, x: Array, y: Array, z: Array | None, method: str) -> None:
+    """Filter x (C, N) into y (may be x); z (C, M), if given, goes from initial to final states.
+
+    b : (M + 1,) for all channels or (C, M + 1), float64 or complex128.
+    """
+    if b.shape[-1] == 1:
+        np.multiply(b, x, out=y, casting="same_kind")
+        return
+    if method == "sequential":
+        state = None if z is None else z[:, None, :]
+        _recursive.run(_recursive.Cascade(b[..., None, :], b[..., None, :], "taps"), x, y, state, method)
+        return
+    final = None if z is None else final_state(b, x, z, method)
+    if y.dtype.kind != "c":
+        run_real(b, x, y, method)
+    else:
+        run_complex(b, x, y, method)
+    if z is not None:
+        head = min(z.shape[1], y.shape[1])
+        y[:, :head] += z[:, :head].astype(y.dtype)
+        z[...] = final
+
+
+def final_state(b: Array, x: Array, z: Array, method: str) -> Array:
+    """What the outputs after the last will still receive: the filter goes on for M samples of silence."""
+    memory, samples = z.shape[1], x.shape[1]
+    tail = np.zeros((len(x), 2 * memory), z.dtype)
+    kept = min(memory, samples)
+    tail[:, memory - kept : memory] = x[:, samples - kept :]
+    after = np.empty_like(tail)
+    run(b, tail, after, None, method)
+    final = after[:, memory:]
+    if samples < memory:
+        final[:, : memory - samples] += z[:, samples:]
+    return final
+
+
+def run_complex(b: Array, x: Array, y: Array, method: str) -> None:
+    """Each part of b by each part of x: sums of real filters."""
+    parts = [np.ascontiguousarray(part, F8) for part in (x.real, x.imag)]
+    for channel in range(len(x)) if b.ndim == 2 else [slice(None)]:
+        taps = b[channel] if b.ndim == 2 else b
+        mine = [np.atleast_2d(part[channel]) for part in parts]
+        real, imag = np.empty_like(mine[0]), np.empty_like(mine[0])
+        run_real(np.ascontiguousarray(taps.real), mine[0], real, method)
+        run_real(np.ascontiguousarray(taps.real), mine[1], imag, method)
+        if b.dtype != F8 and taps.imag.any():
+            more = np.empty_like(real)
+            run_real(np.ascontiguousarray(taps.imag), mine[1], more, method)
+            real -= more
+            run_real(np.ascontiguousarray(taps.imag), mine[0], more, method)
+            imag += more
+        y[channel].real, y[channel].imag = real.reshape(y[channel].shape), imag.reshape(y[channel].shape)
+
+
+def run_real(b: Array, x: Array, y: Array, method: str) -> None:
+    channels, samples = x.shape
+    if b.ndim == 2:
+        for c in range(channels):
+            run_real(b[c], x[c : c + 1], y[c : c + 1], method)
+    elif method == "fft" or (method == "auto" and len(b) >= LONG and samples > 2 * len(b)):
+        share([partial(overlap_save, b, x[c], y[c], method == "auto") for c in range(channels)], 16.0 * x.size)
+    else:
+        direct(b, x, y)
+
+
+def direct(b: Array, x: Array, y: Array) -> None:
+    """Sum over the taps. Channels beside each other in memory are one long row, its samples a hop apart."""
+    hop = 1
+    if len(x) > 1 and beside(x) and beside(y):
+        x, y, hop = x.T.reshape(1, -1), y.T.reshape(1, -1), len(x)
+    elif x.shape[1] > 1 and (x.strides[1] != x.itemsize or y.strides[1] != y.itemsize):
+        straight = np.ascontiguousarray(x)
+        filtered = np.empty(straight.shape, y.dtype)
+        direct(b, straight, filtered)
+        y[...] = filtered
+        return
+    taps, reach = np.ascontiguousarray(b[::-1]), (len(b) - 1) * hop
+    kernel, size = convolve()(y.dtype.char), reach + up(max(CHUNK, 2 * reach)) + SPAN
+    apart = y.dtype == F8 and not np.may_share_memory(x, y)
+    share(
+        [partial(kernel, taps, *part, hop, np.empty(size), apart) for part in divided(x, y, reach, get_workers())],
+        0.05 * len(b) * x.size,
+    )
+
+
+def up(samples: int) -> int:
+    """The next multiple of what the sums take at a time: where parts begin does not change a bit of the result."""
+    return -(-samples // SPAN) * SPAN
+
+
+def divided(x: Array, y: Array, reach: int, workers: int) -> list[tuple[Array, Array, Array]]:
+    """Parts of x and y for threads, and copies of what comes before each: rows if there are many, else time."""
+    rows, samples = x.shape
+    if workers == 1 or rows >= workers or samples < 8 * reach:
+        count = min(workers, rows)
+        bounds = [rows * i // count for i in range(count + 1)] if count else []
+        return [(x[low:high], y[low:high], np.empty((0, reach))) for low, high in pairwise(bounds)]
+    bounds = [min(samples, up(samples * i // workers)) for i in range(workers + 1)]
+    parts = [slice(low, high) for low, high in pairwise(bounds) if low < high]
+    past = [np.array(x[:, p.start - reach : p.start], F8) if p.start else np.zeros((rows, reach)) for p in parts]
+    return [(x[:, p], y[:, p], before) for p, before in zip(parts, past, strict=True)]
+
+
+def beside(x: Array) -> bool:
+    """Whether (C, N) lies in memory as N rows of C neighbours, without gaps."""
+    return x.strides == (x.itemsize, x.itemsize * len(x))
+
+
+def overlap_save(b: Array, x: Array, y: Array, careful: bool) -> None:
+    """Filter one channel by Fourier transforms; stretches with NaN or inf in reach are summed instead.
+
+    `careful` sums those, too, in which a quiet part lies within reach of a loud one: the error of a transform is
+    relative to the loudest sample in it.
+    """
+    reach = len(b) - 1
+    size = 1 << max(11, (8 * reach).bit_length())
+    step = size - reach
+    spectrum = np.fft.rfft(b, size)
+    padded = np.zeros(TOGETHER * step + reach)
+    stretches = np.lib.stride_tricks.sliding_window_view(padded, size)[::step]
+    history = np.zeros(reach)  # y may be x: keep what will be overwritten
+    for start in range(0, len(x), TOGETHER * step):
+        count = min(TOGETHER * step, len(x) - start)
+        padded[:reach] = history
+        padded[reach : reach + count] = x[start : start + count]
+        padded[reach + count :] = 0.0
+        history = padded[count : count + reach].copy()
+        now = stretches[: -(-count // step)]
+        with np.errstate(all="ignore"):
+            filtered = np.fft.irfft(np.fft.rfft(now) * spectrum, size)[:, reach:]
+            sound = smooth(now, reach, careful) & np.isfinite(filtered).all(axis=1)
+        for k, good in enumerate(sound):
+            part = slice(start + k * step, min(start + (k + 1) * step, start + count))
+            samples = part.stop - part.start
+            given = padded[k * step : k * step + reach + samples]
+            if good or (samples < step and sound_end(given, filtered[k, :samples], reach, careful)):
+                y[part] = filtered[k, :samples]
+            else:  # sums may stay finite where a transform overflows
+                summed = np.empty(len(given))
+                direct(b, given[None], summed[None])
+                y[part] = summed[reach:]
+
+
+def sound_end(x: Array, filtered: Array, reach: int, careful: bool) -> bool:
+    """The same check for a stretch that is not full: the zeros after its end are not a quiet part."""
+    return bool(smooth(x[None], reach, careful)[0] and np.isfinite(filtered).all())
+
+
+def smooth(x: Array, reach: int, careful: bool) -> Array:
+    """Whether a transform of each row of x does no harm: all finite and, if `careful`, no part much quieter than the loudest."""
+    size = np.abs(x)
+    loudest = size.max(axis=1)
+    finite: Array = np.isfinite(loudest)
+    if not careful:
+        return finite
+    piece = max(64, reach // 8)
+    whole = x.shape[1] // piece * piece
+    parts = size[:, x.shape[1] - whole :].reshape(len(x), -1, piece).max(axis=2)
+    return finite & (loudest <= QUIET * parts.min(axis=1))

@@ -1,0 +1,78 @@
+"""How each function is differentiated: the table that `sigrnn.gradients.api` looks up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sigrnn.filters.linear import lfilter, lfilter_tv, sosfilt
+from sigrnn.filters.nonlinear import nlfilter
+from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
+from sigrnn.gradients import linear, nonlinear, recurrent, sections, zerophase
+from sigrnn.layers.recurrent import dense, gru, lstm, rnn
+
+Named = dict[str, Any]
+
+
+class Rule(NamedTuple):
+    """
+    How one function is differentiated.
+
+    vjp : `vjp(arguments)` gives the value and `pull`. `arguments` holds all arguments of the function by name, defaults
+        included (`out` excluded), arrays as arrays; Python numbers, which do not widen float32, as they were given.
+        `pull(dy)`, or `pull(dy, dzf)` where the value is a pair, gives the gradients by name, in the shape of the
+        arguments and any float precision. It may return more than was asked for. With the key `EXCITATION` it hands
+        over the gradient of the excitation, in the shape of y, which becomes `Pullback.excitation_gradient`.
+        `dzf` is left out or None where it is zero. What the pull-back needs is copied.
+    jvp : `jvp(arguments, tangents)` gives the value and its tangent, in the value's dtype. `tangents` holds, by name,
+        those that were given, in the shape of their arguments.
+    names : the differentiable arguments, in the order of the signature.
+    stateful : the function takes `zi`, at rest if 0.0, and then returns (y, zf): it can be run block after block.
+    rows : arguments other than `x` that have a row a sample (along axis -2).
+    partial : like `vjp`, with the partial derivatives of the lecture for gradients.
+    by_blocks : `by_blocks(arguments, size)`: as `vjp`, with checkpoints, where the state is not `zi`.
+    """
+
+    vjp: Callable[[Named], tuple[Any, Callable[..., Named]]]
+    jvp: Callable[[Named, Named], tuple[Any, Any]]
+    names: tuple[str, ...]
+    stateful: bool = False
+    rows: tuple[str, ...] = ()
+    partial: Callable[[Named], tuple[Any, Callable[..., Named]]] | None = None
+    by_blocks: Callable[[Named, int], tuple[Any, Callable[..., Named]]] | None = None
+
+
+RULES: dict[Callable[..., Any], Rule] = {
+    lfilter: Rule(linear.lfilter_vjp, linear.lfilter_jvp, ("b", "a", "x", "zi"), True),
+    lfilter_tv: Rule(linear.lfilter_tv_vjp, linear.lfilter_tv_jvp, ("b", "a", "x", "zi"), True, ("b", "a")),
+    sosfilt: Rule(sections.sosfilt_vjp, sections.sosfilt_jvp, ("sos", "x", "zi"), True),
+    filtfilt: Rule(zerophase.filtfilt_vjp, zerophase.filtfilt_jvp, ("b", "a", "x")),
+    sosfiltfilt: Rule(zerophase.sosfiltfilt_vjp, zerophase.sosfiltfilt_jvp, ("sos", "x")),
+    nlfilter: Rule(
+        nonlinear.nlfilter_vjp,
+        nonlinear.nlfilter_jvp,
+        ("b", "a", "x", "zi", "bias"),
+        stateful=True,
+        partial=nonlinear.nlfilter_partial,
+    ),
+    rnn: Rule(
+        recurrent.layer_vjp,
+        recurrent.layer_jvp,
+        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0"),
+        partial=recurrent.layer_partial,
+        by_blocks=recurrent.layer_by_blocks,
+    ),
+    gru: Rule(
+        recurrent.layer_vjp,
+        recurrent.layer_jvp,
+        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0"),
+        by_blocks=recurrent.layer_by_blocks,
+    ),
+    lstm: Rule(
+        recurrent.layer_vjp,
+        recurrent.layer_jvp,
+        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0", "c0", "peephole"),
+        by_blocks=recurrent.layer_by_blocks,
+    ),
+    dense: Rule(recurrent.dense_vjp, recurrent.dense_jvp, ("x", "v", "bias")),
+}

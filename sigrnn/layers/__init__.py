@@ -1,0 +1,1 @@
+"""Recurrent and dense layers as functions, and streams of them."""

@@ -1,0 +1,180 @@
+"""ONNX: a model as a graph. Signals are (B, N, I), as here; recurrent nodes of ONNX have time in front, and see it turned."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from sigrnn._arrays import Array
+from sigrnn.models.exchange.layers import RECURRENT, Place, activation, both_ways, halves, need_sizes, option, taps
+
+OPSET, IR = 20, 9  # 20 has Gelu; IR 9 is what came with it, so that runtimes of that time read the file
+# What a recurrent layer may have as its activation, with ONNX's own parameters alpha and beta where they matter.
+OF_RNN: dict[str, tuple[str, float | None, float | None]] = {
+    "tanh": ("Tanh", None, None),
+    "relu": ("Relu", None, None),
+    "sigmoid": ("Sigmoid", None, None),
+    "linear": ("Affine", 1.0, 0.0),
+    "leaky_relu": ("LeakyRelu", 0.01, None),
+    "softsign": ("Softsign", None, None),
+    "softplus": ("Softplus", None, None),
+    "hard_sigmoid": ("HardSigmoid", 1.0 / 6.0, 0.5),
+}
+SIMPLE: dict[str, tuple[str, dict[str, Any]]] = {
+    "tanh": ("Tanh", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "relu": ("Relu", {}),
+    "leaky_relu": ("LeakyRelu", {"alpha": 0.01}),
+    "softsign": ("Softsign", {}),
+    "softplus": ("Softplus", {}),
+    "hard_sigmoid": ("HardSigmoid", {"alpha": 1.0 / 6.0, "beta": 0.5}),
+    "gelu": ("Gelu", {}),
+}
+ORDER = {"RNN": [0], "GRU": [1, 0, 2], "LSTM": [0, 3, 1, 2]}  # ONNX's gates, z r h and i o f c, among ours
+
+
+def write(model: Any, path: Any = None) -> Any:
+    """The model as an onnx.ModelProto, checked, also written to a file if there is a path: whole or not at all."""
+    import onnx
+
+    need_sizes(model, "to_onnx")
+    graph = Graph(onnx)
+    last = graph.add(Place("", model), "x")
+    proto = graph.proto(last, model.inputs, model.outputs)
+    onnx.checker.check_model(proto, full_check=True)
+    if path is not None:
+        target = os.fspath(path)
+        beside = f"{target}.{os.getpid()}.part"
+        try:
+            with open(beside, "wb") as file:
+                file.write(proto.SerializeToString())
+            os.replace(beside, target)
+        finally:
+            if os.path.exists(beside):
+                os.unlink(beside)
+    return proto
+
+
+class Graph:
+    """Nodes and constants as they come. Methods for layers take the name of a signal (B, N, I) and return another."""
+
+    def __init__(self, onnx: Any) -> None:
+        self.onnx = onnx
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def proto(self, last: str, inputs: int, outputs: int) -> Any:
+        helper, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
+        self.nodes.append(helper.make_node("Identity", [last], ["y"]))
+        ends = [
+            helper.make_tensor_value_info(name, kind, ["sequences", "samples", width])
+            for name, width in (("x", inputs), ("y", outputs))
+        ]
+        graph = helper.make_graph(self.nodes, "sigrnn", ends[:1], ends[1:], self.constants)
+        return helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="sigrnn"
+        )
+
+    def node(self, op: str, *operands: str, **attributes: Any) -> str:
+        name = f"{op.lower()}_{len(self.nodes)}"
+        self.nodes.append(self.onnx.helper.make_node(op, list(operands), [name], name=name, **attributes))
+        return name
+
+    def constant(self, array: Any, dtype: str = "f4") -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(self.onnx.numpy_helper.from_array(np.array(array, dtype, order="C"), name))
+        return name
+
+    def add(self, place: Place, x: str) -> str:
+        """A layer, or a composition of them."""
+        kind = place.kind
+        if kind == "Chain":
+            for half in halves(place):
+                x = self.add(half, x)
+            return x
+        if kind == "Residual":
+            return self.node("Add", x, self.add(halves(place)[0], x))
+        if kind == "Parallel":
+            parts = [self.add(half, x) for half in halves(place)]
+            together = option(place.layer, "combine") == "concatenate"
+            return self.node("Concat", *parts, axis=2) if together else self.node("Sum", *parts)
+        if kind == "Bidirectional":
+            return self.add_both_ways(place, x)
+        if kind in RECURRENT:
+            return self.add_recurrent([place], x)
+        if kind == "Dense":
+            params = place.layer.params
+            weighed = self.node("MatMul", x, self.constant(params["v"].T))
+            return self.activate(place, self.node("Add", weighed, self.constant(params["bias"])))
+        if kind in ("FIR", "NonlinearFIR"):
+            return self.add_taps(place, x)
+        raise ValueError(f"{place.title} has no counterpart in ONNX, which knows no recursive filters")
+
+    def add_both_ways(self, place: Place, x: str) -> str:
+        forward, backward = halves(place)
+        if both_ways(place.layer):
+            return self.add_recurrent([forward, backward], x)
+        return self.node("Concat", self.add(forward, x), self.reverse(self.add(backward, self.reverse(x))), axis=2)
+
+    def reverse(self, x: str) -> str:
+        """Time turned round."""
+        before_first = np.iinfo("i8").min
+        return self.node("Slice", x, *(self.constant([n], "i8") for n in (-1, before_first, 1, -1)))
+
+    def add_taps(self, place: Place, x: str) -> str:
+        """A convolution over (B, I, N), with zeros ahead of the first sample."""
+        kernel = taps(place.layer)[None, :, ::-1]
+        operands = [self.node("Transpose", x, perm=[0, 2, 1]), self.constant(kernel)]
+        if "bias" in place.layer.params:
+            operands.append(self.constant(place.layer.params["bias"]))
+        y = self.node("Conv", *operands, pads=[kernel.shape[-1] - 1, 0])
+        return self.activate(place, self.node("Transpose", y, perm=[0, 2, 1]))
+
+    def activate(self, place: Place, e: str) -> str:
+        name = activation(place)
+        if name == "linear":
+            return e
+        if name == "silu":
+            return self.node("Mul", e, self.node("Sigmoid", e))
+        if name == "hard_tanh":
+            return self.node("Clip", e, self.constant(-1.0), self.constant(1.0))
+        op, attributes = SIMPLE[name]
+        return self.node(op, e, **attributes)
+
+    def add_recurrent(self, places: list[Place], x: str) -> str:
+        """One layer, or two halves: (B, N, I) -> (N, B, I) -> (N, directions, B, H) -> (B, N, directions H)."""
+        place, hidden = places[0], option(places[0].layer, "hidden")
+        weights = [[self.gates(p, name) for name in ("w_ih", "w_hh", "b_ih", "b_hh")] for p in places]
+        w, r, *biases = (np.stack(arrays) for arrays in zip(*weights, strict=True))
+        operands = [self.node("Transpose", x, perm=[1, 0, 2])]
+        operands += [self.constant(array) for array in (w, r, np.concatenate(biases, axis=1))]
+        if option(place.layer, "peephole", False):
+            i, f, o = 0, 1, 2
+            seen = np.stack([p.layer.params["peephole"][[i, o, f]].ravel() for p in places])
+            operands += ["", "", "", self.constant(seen)]
+        y = self.node(place.kind, *operands, hidden_size=hidden, **self.attributes(places))
+        turned = self.node("Transpose", y, perm=[2, 0, 1, 3])
+        return self.node("Reshape", turned, self.constant([0, 0, len(places) * hidden], "i8"))
+
+    def gates(self, place: Place, name: str) -> Array:
+        """An array of a layer, its gates in ONNX's order."""
+        order = ORDER[place.kind]
+        parts = np.split(place.layer.params[name], len(order))
+        return np.concatenate([parts[at] for at in order])
+
+    def attributes(self, places: list[Place]) -> dict[str, Any]:
+        found: dict[str, Any] = {"direction": "bidirectional"} if len(places) == 2 else {}
+        place = places[0]
+        if place.kind == "GRU":
+            found["linear_before_reset"] = int(option(place.layer, "reset_after"))
+        if place.kind == "RNN":
+            name = activation(place)
+            if name not in OF_RNN:
+                raise ValueError(f"{place.title}: ONNX has no recurrent layer with the activation {name!r}")
+            op, alpha, beta = OF_RNN[name]
+            found["activations"] = [op] * len(places)
+            found |= {} if alpha is None else {"activation_alpha": [alpha] * len(places)}
+            found |= {} if beta is None else {"activation_beta": [beta] * len(places)}
+        return found
