@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import reprlib
 from collections.abc import Sequence
@@ -16,17 +15,6 @@ Array = NDArray[Any]
 
 F8, C16 = np.dtype(np.float64), np.dtype(np.complex128)
 NATIVE = "fdFD"  # what the kernels serve: float32, float64, complex64, complex128
-
-
-LINE = 64  # bytes of a cache line
-
-
-def aligned(*shape: int) -> Array:
-    """Memory for vectors, with anything in it, from where a cache line begins: a vector across two lines takes two accesses."""
-    size = math.prod(shape)
-    memory = np.empty(size + LINE // F8.itemsize)
-    first = -memory.__array_interface__["data"][0] % LINE // F8.itemsize
-    return memory[first : first + size].reshape(shape)
 
 
 def array(name: str, given: Any) -> Array:

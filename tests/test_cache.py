@@ -153,7 +153,7 @@ def test_all_kernel_files_are_watched():
     folders = {path.name for path in (PACKAGE / "_kernels").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == {"adaptive", "base", "filters", "layers"}
     assert folders <= {name.partition("/")[0] for name in KERNELS}
-    assert {"base/jit.py", "base/vec.py", "filters/loops.py", "filters/steps.py"} <= set(KERNELS)
+    assert {"sizes.py", "base/jit.py", "base/vec.py", "filters/loops.py", "filters/steps.py"} <= set(KERNELS)
 
 
 DOUBLED = """

@@ -6,6 +6,7 @@ import reference
 from helpers import assert_close, assert_same, contractive, noise
 
 from sigrnn import Activation, Stream, nlfilter, vjp
+from sigrnn._kernels.sizes import FIXED_POINT_ROWS, UNROLLED_ORDER
 from sigrnn.filters import _fixed_point
 
 LONG = _fixed_point.LONG
@@ -200,9 +201,5 @@ def test_every_sample_once_and_in_order():
             assert bool(tries) == (samples >= LONG)
 
 
-def test_the_kernels_agree_on_the_cut():
-    from sigrnn._kernels.filters import fixed_point
-    from sigrnn._kernels.filters import loops as scans
-
-    assert (_fixed_point.BLOCKS, _fixed_point.ROWS) == (fixed_point.BLOCKS, fixed_point.ROWS)
-    assert _fixed_point.MOST == scans.LARGEST < _fixed_point.ROWS
+def test_a_tile_holds_the_states_of_any_filter_that_is_cut():
+    assert UNROLLED_ORDER < FIXED_POINT_ROWS

@@ -11,11 +11,11 @@ import scipy.signal
 from helpers import assert_close, assert_same, noise, stable
 
 import sigrnn
-from sigrnn._arrays import aligned
 from sigrnn._kernels.base import vec
 from sigrnn._kernels.filters import block_transition, fir
-from sigrnn._kernels.filters.steps import LANES
+from sigrnn._kernels.sizes import LANES
 from sigrnn.filters import _recursive
+from sigrnn.filters._memory import aligned
 
 ORDERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 64]
 KINDS = ["f8", "f4"]

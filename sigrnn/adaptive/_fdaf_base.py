@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from sigrnn._arrays import F8, Array
+from sigrnn._kernels.sizes import BLOCK_COUNTS, BLOCK_LMS_SPAN, STOP, TAKEN
 from sigrnn.adaptive.lms import input_power, positive
 from sigrnn.adaptive.parameters import Parameter, count_of
-from sigrnn.adaptive.per_block import HELD, STOP, TAKEN, SteppedFilter, counters
+from sigrnn.adaptive.per_block import SteppedFilter, counters
 from sigrnn.workers import get_workers
 
-BLOCKS, NEWEST = HELD + 1, HELD + 2  # further entries of `counts`
-SPAN = 32  # as in `_kernels/adaptive/block_lms.py`
+BLOCKS, NEWEST = BLOCK_COUNTS, BLOCK_COUNTS + 1  # further entries of `counts`
 SINGLE = {"f": "f", "d": "f", "F": "F", "D": "F"}
 
 
@@ -122,8 +122,8 @@ class SpectralFilter(SteppedFilter):
             "weights": np.zeros((channels, self._parts, bins), spectrum),
             "spectra": np.zeros((channels, self._parts, bins), spectrum),
             "heard": np.zeros((channels, size), number),  # the input up to the last block's end
-            "now": np.zeros((channels, self._block + 2 * SPAN), number),
-            "past": np.zeros(self._block + SPAN, number),
+            "now": np.zeros((channels, self._block + 2 * BLOCK_LMS_SPAN), number),
+            "past": np.zeros(self._block + BLOCK_LMS_SPAN, number),
             "errors": np.zeros(self._block, number),
             "power": np.zeros(bins, real),
             "s": np.zeros(1),
@@ -155,7 +155,7 @@ class SpectralFilter(SteppedFilter):
         s = self._state
         kind, size = s["w"].dtype, self._points()
         self._run_span, self._run_gradients, self._run_filtered = compiled(kind.char)
-        self._run_out = np.empty(self._block + SPAN, kind)
+        self._run_out = np.empty(self._block + BLOCK_LMS_SPAN, kind)
         self._run_gains = np.empty(s["power"].size + 1, s["power"].dtype)
         channels = s["w"].shape[0]
         self._run_stage = np.zeros((2 * channels + 1, size), kind)
@@ -197,7 +197,7 @@ class SpectralFilter(SteppedFilter):
         s, stage, size, block = self._state, self._run_stage, self._points(), self._block
         counts, channels = s["counts"], len(s["w"])
         s["heard"][:, : size - block] = s["heard"][:, block:]
-        s["heard"][:, size - block :] = s["now"][:, SPAN : SPAN + block]
+        s["heard"][:, size - block :] = s["now"][:, BLOCK_LMS_SPAN : BLOCK_LMS_SPAN + block]
         stage[:channels] = s["heard"]
         stage[channels : 2 * channels] = self._shifted()
         stage[2 * channels, size - block :] = s["errors"]

@@ -16,13 +16,13 @@ from numpy.typing import ArrayLike
 
 from sigrnn import _files
 from sigrnn._arrays import C16, F8, Array, array, numbers
+from sigrnn._kernels.sizes import NOT_A_NUMBER, OMIT, RAISE, UNGUARDED
 from sigrnn.adaptive.parameters import count_of, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
 from sigrnn.filters.linear import lfilter
 
-NAN_POLICIES = {"propagate": 0, "raise": 1, "omit": 2}  # values as in `_kernels/adaptive/rules.py`
-ON_DIVERGENCE = {"raise": 0, "reset": 0, "ignore": 4}
-DIVERGED, NOT_A_NUMBER = 1, 2
+NAN_POLICIES = {"propagate": 0, "raise": RAISE, "omit": OMIT}
+ON_DIVERGENCE = {"raise": 0, "reset": 0, "ignore": UNGUARDED}
 HEAD = "sigrnn_adaptive"  # the name of the JSON text among the arrays of a file
 KINDS: dict[str, type[AdaptiveFilter]] = {}  # algorithms by name, for `files.load`
 

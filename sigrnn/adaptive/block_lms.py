@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array
+from sigrnn._kernels.sizes import AT, BLOCK_LMS_SPAN, TAKEN
 from sigrnn.adaptive.lms import input_power
 from sigrnn.adaptive.parameters import count_of
-from sigrnn.adaptive.per_block import AT, TAKEN, SteppedFilter, counters
+from sigrnn.adaptive.per_block import SteppedFilter, counters
 
 ROOM = 2048  # samples that a line takes before its end is brought back to the front
-SPAN = 32  # as in `_kernels/adaptive/block_lms.py`
 
 
 @cache
@@ -88,7 +88,7 @@ class BlockLMS(SteppedFilter):
         counts = counters()
         counts[AT] = taps - 1
         return {
-            "line": np.zeros((channels, taps - 1 + block + SPAN + max(ROOM, 2 * taps)), dtype),
+            "line": np.zeros((channels, taps - 1 + block + BLOCK_LMS_SPAN + max(ROOM, 2 * taps)), dtype),
             "w": np.zeros((channels, taps), dtype),
             "errors": np.zeros(block, dtype),
             "s": np.zeros(1),
@@ -103,7 +103,7 @@ class BlockLMS(SteppedFilter):
         super()._ready()
         s = self._state
         self._run_loop = compiled(s["w"].dtype.char)
-        out = np.empty(self._block + SPAN, s["w"].dtype)
+        out = np.empty(self._block + BLOCK_LMS_SPAN, s["w"].dtype)
         self._run_state = s["w"], s["line"], out, s["errors"], s["s"], s["counts"], self._p, self._policy
 
     def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, Array, array, short
+from sigrnn._kernels.sizes import AT, BLOCK_COUNTS, NOT_A_NUMBER, STOP
 from sigrnn.adaptive.lms import input_power
 from sigrnn.adaptive.parameters import Parameter, result_dtype
-from sigrnn.adaptive.per_block import AT, HELD, STOP, SteppedFilter, counters
+from sigrnn.adaptive.per_block import SteppedFilter, counters
 from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
 from sigrnn.filters.linear import lfilter
 
-WAITING = HELD + 1  # a further entry of `counts`: samples whose errors have not come yet
+WAITING = BLOCK_COUNTS  # a further entry of `counts`: samples whose errors have not come yet
 MOST = 4096  # of them
 ROOM = 2048  # samples that the lines take before their ends are brought back to the front
-NOT_A_NUMBER = 2  # as in `_kernels/adaptive/rules.py`
 
 
 @cache

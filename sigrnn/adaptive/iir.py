@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, number_of
+from sigrnn._kernels.sizes import HELD, KEEP_STABLE, OF_TARGET, RECURSIVE
 from sigrnn.activations import Activation, known
 from sigrnn.adaptive.lms import input_power
 from sigrnn.adaptive.parameters import Parameter, count_of
-from sigrnn.adaptive.per_block import HELD, SteppedFilter, counters
+from sigrnn.adaptive.per_block import SteppedFilter, counters
 from sigrnn.filters.linear import lfilter
 from sigrnn.filters.nonlinear import nlfilter
 
-RECURSIVE, OF_TARGET, HOLD = 1, 2, 4  # bits of `mode`, as in `_kernels/adaptive/iir.py`
-UNSTABLE = {"hold": HOLD, "ignore": 0}
+UNSTABLE = {"hold": KEEP_STABLE, "ignore": 0}
 
 
 @cache

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, short
+from sigrnn._kernels.sizes import NARROW
 from sigrnn.adaptive.lms import GradientFilter, positive
 from sigrnn.adaptive.parameters import Parameter, count_of
 from sigrnn.adaptive.per_sample import SampleFilter
 
-LANES = 4  # rows of matrices are filled up to whole vectors, NARROW in `_kernels/adaptive/taps.py`
 FINITE = "finite and positive"
 
 
@@ -105,7 +105,7 @@ class AP(GradientFilter):
 
 def padded(size: int) -> Array:
     """A square matrix, and two more rows for vectors, filled up to whole vectors of lanes."""
-    return np.zeros((size + 2, -(-size // LANES) * LANES))
+    return np.zeros((size + 2, -(-size // NARROW) * NARROW))
 
 
 class RLS(SampleFilter):

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import Array, number_of
+from sigrnn._kernels.sizes import BLOCK_COUNTS, CLEAN, POISONED, SEEN, STOP
 from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.adaptive.parameters import Parameter
 
-AT, TAKEN, SEEN, POISONED, CLEAN, STOP, HELD = range(7)  # entries of `counts`, as in `_kernels/adaptive/divergence.py`
 ALWAYS = 1 << 62  # samples since the last that was not finite, at the beginning
 
 
 def counters(more: int = 0) -> Array:
     """The counts of a filter at rest, and room for more of its own."""
-    counts = np.zeros(HELD + 1 + more, np.int64)
+    counts = np.zeros(BLOCK_COUNTS + more, np.int64)
     counts[CLEAN] = ALWAYS
     return counts
 

@@ -9,14 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, array
+from sigrnn._kernels.sizes import AT, DELAY, HOLD, LINE_BYTES, MEMBER, POISONED, SAMPLE_COUNTS, SAMPLE_GROUP, STOP
 from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.adaptive.parameters import count_of
 
-COUNTS = 8  # entries of `counts` as in `_kernels/adaptive/rules.py`
-AT, PHASE, POISONED, HOLD, DELAY, STOP, MEMBER, SLID = range(COUNTS)
-GROUP = 4  # samples that share a pass over long weights, as in `_kernels/adaptive/taps.py`
 GROUPED, LONG = frozenset({"lms", "nlms", "sign_error", "lmf"}), 384  # by which rules, from how many weights on
-LINE = 64  # bytes
 ROOM = 2048  # samples that a line takes before its end is brought back to the front
 
 
@@ -31,8 +28,8 @@ def compiled(rule: str, dtype: str, leaky: bool, grouped: bool) -> Any:
 
 def aligned(a: Array) -> Array:
     """A copy that begins with a line of the cache: vectors of lanes in its rows then lie in one line each."""
-    memory = np.empty(a.nbytes + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
+    memory = np.empty(a.nbytes + LINE_BYTES, np.uint8)
+    start = -memory.ctypes.data % LINE_BYTES
     result = memory[start : start + a.nbytes].view(a.dtype).reshape(a.shape)
     result[...] = a
     return result
@@ -76,12 +73,12 @@ class SampleFilter(AdaptiveFilter):
         taps, lags, past = self.n_taps, self._lags, self._lags
         scalars, matrix = self._memory(taps * channels)
         if self._rule in GROUPED and not self._leaky and dtype == F8 and taps * channels >= LONG:
-            lags, past, matrix = GROUP, 1, np.zeros((2, GROUP))
+            lags, past, matrix = SAMPLE_GROUP, 1, np.zeros((2, SAMPLE_GROUP))
         reach = taps + lags + self._delay
-        counts = np.zeros(COUNTS, np.int64)
+        counts = np.zeros(SAMPLE_COUNTS, np.int64)
         counts[AT], counts[DELAY] = reach - 1, self._delay
         return {
-            "line": np.zeros((channels, reach + max(ROOM, 2 * taps) + GROUP), dtype),
+            "line": np.zeros((channels, reach + max(ROOM, 2 * taps) + SAMPLE_GROUP), dtype),
             "w": np.zeros((channels, taps), dtype),
             "r": np.zeros((past, lags), dtype),
             "tails": np.zeros((lags, taps + 2), dtype),

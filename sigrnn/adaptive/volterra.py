@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array, short
+from sigrnn._kernels.sizes import POISONED, SEEN, STOP, UNGUARDED
 from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.adaptive.parameters import Parameter, count_of
-from sigrnn.adaptive.per_block import POISONED, SEEN, STOP, counters
+from sigrnn.adaptive.per_block import counters
 
 MOST = 5  # orders whose steps have a place among the parameters
-UNGUARDED = 4  # as in `_kernels/adaptive/divergence.py`
 
 
 @cache

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array
+from sigrnn._kernels.sizes import FIR_SPAN
 from sigrnn.filters import _recursive
 from sigrnn.workers import get_workers, share
 
 CHUNK = 960  # samples in the scratch of the sums: first-level cache
-SPAN = 48  # samples the sums take at a time, as in `_kernels/filters/fir.py`
 LONG = 384  # taps from which Fourier transforms are faster
 TOGETHER = 8  # stretches transformed in one call
 QUIET = 100.0  # a stretch quieter than its surroundings by more than this is summed: the transform would blur it
@@ -105,7 +105,7 @@ def direct(b: Array, x: Array, y: Array) -> None:
         y[...] = filtered
         return
     taps, reach = np.ascontiguousarray(b[::-1]), (len(b) - 1) * hop
-    kernel, size = convolve()(y.dtype.char), reach + up(max(CHUNK, 2 * reach)) + SPAN
+    kernel, size = convolve()(y.dtype.char), reach + up(max(CHUNK, 2 * reach)) + FIR_SPAN
     apart = y.dtype == F8 and not np.may_share_memory(x, y)
     share(
         [partial(kernel, taps, *part, hop, np.empty(size), apart) for part in divided(x, y, reach, get_workers())],
@@ -115,7 +115,7 @@ def direct(b: Array, x: Array, y: Array) -> None:
 
 def up(samples: int) -> int:
     """The next multiple of what the sums take at a time: where parts begin does not change a bit of the result."""
-    return -(-samples // SPAN) * SPAN
+    return -(-samples // FIR_SPAN) * FIR_SPAN
 
 
 def divided(x: Array, y: Array, reach: int, workers: int) -> list[tuple[Array, Array, Array]]:

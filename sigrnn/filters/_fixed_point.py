@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sigrnn._arrays import Array, aligned
+from sigrnn._arrays import Array
+from sigrnn._kernels.sizes import FIXED_POINT_BLOCKS as BLOCKS
+from sigrnn._kernels.sizes import FIXED_POINT_ROWS as ROWS
+from sigrnn.filters._memory import aligned
 
 SHORTEST = 128  # samples of a block: with fewer, running twice until blocks meet costs most of what lanes gain
 USUAL = 640  # 164 kB of scratch
-MOST = 8  # orders up to here
-
-BLOCKS, ROWS = 32, 32  # as in the kernels, which are not imported until they run
 LONG = SHORTEST * BLOCKS  # samples from which a channel is cut
 
 

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn._arrays import C16, F8, Array, aligned
+from sigrnn._arrays import C16, F8, Array
+from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
 from sigrnn.filters import _fixed_point
+from sigrnn.filters._memory import aligned
 from sigrnn.workers import get_workers, share
 
 METHODS = "auto", "sequential", "blocked", "fft"
@@ -33,9 +35,9 @@ LINEAR = "direct", "sections", "taps", "poles"  # the kinds without an activatio
 @cache
 def loops() -> Any:
     """The compiled loops; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import loops as scans
+    from sigrnn._kernels.filters import loops as compiled
 
-    return scans
+    return compiled
 
 
 class Block(NamedTuple):
@@ -75,8 +77,8 @@ class Cascade:
     def long(self, method: str) -> int:
         """Samples from which a channel is cut into blocks of time."""
         if self.kind in LINEAR:
-            return LEAST * loops().LANES if method == "blocked" else SHORT + 1
-        return _fixed_point.LONG if self.order <= _fixed_point.MOST else sys.maxsize
+            return LEAST * LANES if method == "blocked" else SHORT + 1
+        return _fixed_point.LONG if self.order <= UNROLLED_ORDER else sys.maxsize
 
     def block(self, samples: int) -> Block | None:
         """Blocks for a signal of this length; None if it is too short for them or the filter has none that are safe.
@@ -84,9 +86,8 @@ class Cascade:
         Safe is ||A^L|| <= 1: an error made in one block does not grow in the next. With a norm of 1e4 the result was
         200 times less accurate than the plain recurrence's, with norms up to 1 it is more accurate.
         """
-        scans = loops()
-        longest = min(samples // scans.LANES, LONGEST)
-        if longest < LEAST or self.b.ndim != 2 or self.order > scans.MOST or self.b.dtype != F8:
+        longest = min(samples // LANES, LONGEST)
+        if longest < LEAST or self.b.ndim != 2 or self.order > LANES_ORDER or self.b.dtype != F8:
             return None
         known = self._blocks.get(longest, self)  # read once: another thread may clear the others
         if isinstance(known, Cascade):
@@ -98,7 +99,7 @@ class Cascade:
 
     def _found(self, samples: int, longest: int) -> Block | None:
         """Blocks that divide the signal well, as short as is usual or as the memory of the filter wants them."""
-        lanes, least = loops().LANES, self._safe_from(LEAST, longest)
+        lanes, least = LANES, self._safe_from(LEAST, longest)
         for _ in range(TRIES):
             if not least:
                 break
@@ -180,9 +181,8 @@ def run_complex(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
 
 def run_real(cascade: Cascade, x: Array, y: Array, z: Array | None, method: str) -> None:
     channels, samples = x.shape
-    scans = loops()
     long = samples >= cascade.long(method) and method != "sequential"
-    if channels > 1 and cascade.order <= scans.MOST and not (long and (channels < MANY or method == "blocked")):
+    if channels > 1 and cascade.order <= LANES_ORDER and not (long and (channels < MANY or method == "blocked")):
         run_lanes(cascade, x, y, z)
         return
     if z is None:
@@ -214,7 +214,7 @@ def run_long(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
         return
     block, done = cascade.block(len(x)), 0
     if block is not None:
-        stretch = block.length * loops().LANES
+        stretch = block.length * LANES
         done = len(x) // stretch * stretch
         share_size = max(1, SHARE // stretch) * stretch
         together = len(block.g) == 1 and done > share_size and not np.may_share_memory(x, y)
@@ -236,7 +236,7 @@ def run_blocks(
     keep : (stretches, L lanes) for the tiles of x, (stretches, S / D, D P, lanes) for the states before each block; where
     there are none, but the first, NaN.
     """
-    lanes = loops().LANES
+    lanes = LANES
     stretch, kernel, done = block.length * lanes, cascade.kernel("blocked", y.dtype.char), 0
     scratch = aligned(stretch), aligned(cascade.depth, cascade.order, lanes), np.empty_like(z)
     while done < len(x):
@@ -259,7 +259,7 @@ def run_together(cascade: Cascade, block: Block, x: Array, y: Array, z: Array, s
     order of a single thread) gives each its true start. It costs a second reading of x: two threads gained
     1.0 to 1.4 times on two million samples and more, and lost on fewer.
     """
-    lanes, dtype = loops().LANES, y.dtype.char
+    lanes, dtype = LANES, y.dtype.char
     parts = [slice(i, min(i + size, len(x))) for i in range(0, len(x), size)]
     stretch, before, starts = block.length * lanes, z.copy(), [z.copy()]
     ends = [aligned((part.stop - part.start) // stretch, z.size, lanes) for part in parts[:-1]]
@@ -283,7 +283,7 @@ def run_lanes(cascade: Cascade, x: Array, y: Array, z: Array | None, keep: tuple
 
     keep : (groups, tiles, AREA) for the tiles of x, (groups, tiles, S, P, lanes) for the states before each.
     """
-    lanes = loops().LANES
+    lanes = LANES
     groups = -(-len(x) // lanes)
     b, a = cascade.in_lanes(groups, lanes)
     state = (

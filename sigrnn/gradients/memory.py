@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import F8, Array, aligned
+from sigrnn._arrays import F8, Array
+from sigrnn.filters._memory import aligned
 
 PIECE = 65_536  # samples of all channels taken at a time: what is between two passes stays in the second-level cache
 LEAST, MOST = 1 << 18, 1 << 26  # bytes of an array that is worth it; of all that wait for their next use

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array, signal, time_axis
+from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.filters import _fixed_point
 from sigrnn.filters._call import inner, matched, state_given
@@ -110,17 +111,15 @@ def feed_back(a: Array, slope: Array, u: Array, v: Array) -> None:
     from sigrnn._kernels.filters import nonlinear_adjoint
 
     order = a.shape[1] - 1
-    long = len(u) < MANY and u.shape[1] >= _fixed_point.LONG and order <= _fixed_point.MOST
-    if long or len(u) == 1 or order > nonlinear_adjoint.MOST:
+    long = len(u) < MANY and u.shape[1] >= _fixed_point.LONG and order <= UNROLLED_ORDER
+    if long or len(u) == 1 or order > LANES_ORDER:
         run = feed_back_long if long else nonlinear_adjoint.one()
         for c in range(len(u)):
             run(a[c : c + 1] if len(a) > 1 else a, slope[c], u[c], v[c])
         return
-    groups = -(-len(u) // nonlinear_adjoint.LANES)
-    shared = np.repeat(a, nonlinear_adjoint.LANES, axis=0) if len(a) == 1 else a
-    nonlinear_adjoint.many()(
-        in_lanes(shared[:, None], groups if len(a) > 1 else 1, nonlinear_adjoint.LANES), slope, u, v
-    )
+    groups = -(-len(u) // LANES)
+    shared = np.repeat(a, LANES, axis=0) if len(a) == 1 else a
+    nonlinear_adjoint.many()(in_lanes(shared[:, None], groups if len(a) > 1 else 1, LANES), slope, u, v)
 
 
 def feed_back_long(a: Array, slope: Array, u: Array, v: Array) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array, time_back, time_last
+from sigrnn._kernels.sizes import LANES
 from sigrnn.filters import _recursive
 from sigrnn.filters._recursive import MANY, Cascade
 from sigrnn.filters.linear import known_recursion
@@ -76,7 +77,7 @@ class Rows:
         if not samples:
             return []
         if samples > size and self.channels < MANY:
-            lanes = _recursive.loops().LANES
+            lanes = LANES
             blocks = [f.block(size) or f.block(samples) for f in filters if f is not None]
             size = max([size, *(4 * lanes * block.length for block in blocks if block is not None)])
         count = -(-samples // size)

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from sigrnn._arrays import F8, Array, aligned
+from sigrnn._arrays import F8, Array
+from sigrnn._kernels.sizes import AREA, LANES, SECTION_ORDER, TILE
 from sigrnn.filters import _recursive
+from sigrnn.filters._memory import aligned
 from sigrnn.filters._recursive import MANY, Block, Cascade
 from sigrnn.gradients.memory import pool
 from sigrnn.gradients.reverse import Reverse, Rows
-
-ORDER = 2
 
 
 class Chain:
@@ -114,7 +114,7 @@ def backwards(whole: Cascade, length: int) -> Entered | None:
     if block is None:
         return None
     h, power = block.g[:, ::-1], block.power
-    if b.shape[1] == ORDER + 1:  # h[n, 0] was the impulse response n + 1 samples after its begin
+    if b.shape[1] == SECTION_ORDER + 1:  # h[n, 0] was the impulse response n + 1 samples after its begin
         impulse = np.concatenate([np.zeros((len(a), 1)), np.ones((len(a), 1)), h[:, :, 0]], axis=1)
         h = np.stack([impulse[:, 1:-1], impulse[:, :-2]], axis=-1)
         now, before = impulse[:, [-1, -2]], impulse[:, [-2, -3]]
@@ -127,7 +127,7 @@ class Together:
 
     def __init__(self, whole: Cascade, block: Block, entered: Entered, samples: int) -> None:
         self.whole, self.block, self.entered = whole, block, entered
-        self.stretch = block.length * _recursive.loops().LANES
+        self.stretch = block.length * LANES
         self.samples = samples // self.stretch * self.stretch
         self.order = entered.b.shape[1] - 1
         self.kept = self.entries = np.empty(())
@@ -146,7 +146,7 @@ class Together:
 
     def forward(self, x: Array, y: Array, z: Array) -> int:
         """Fill y as far as whole stretches reach: how far. z (S, P) goes from the state before to that after."""
-        done, parts, lanes = slice(0, self.samples), self.block.g, _recursive.loops().LANES
+        done, parts, lanes = slice(0, self.samples), self.block.g, LANES
         self.kept = pool.borrow((self.samples // self.stretch, self.stretch), F8)
         entries = aligned(len(self.kept), len(parts), parts.shape[2], lanes)
         _recursive.run_blocks(self.whole, self.block, x[done], y[done], z, (self.kept, entries))
@@ -157,21 +157,21 @@ class Together:
 
     def kept_of(self, i: int) -> tuple[Array, Array]:
         """The input (1, L lanes) of a stretch, and the states (1, S, P) before it."""
-        x = self.kept[i].reshape(-1, _recursive.loops().LANES).T.reshape(1, -1)
+        x = self.kept[i].reshape(-1, LANES).T.reshape(1, -1)
         return x, self.entries[i, None, :, : self.whole.order, 0]
 
     def pull(self, dy: Array, dx: Array, reverses: Sequence[Reverse]) -> int:
         """Fill dx from the end; how many samples are left, where NaN or inf stopped it."""
         signals = self.kept, self.entries, dy, dx
-        return self._sections(signals, reverses) if self.order == ORDER else self._one(signals, *reverses)
+        return self._sections(signals, reverses) if self.order == SECTION_ORDER else self._one(signals, *reverses)
 
     def _sections(self, signals: tuple[Array, ...], reverses: Sequence[Reverse]) -> int:
         """Sections of order 2: see `_kernels/filters/section_gradients.py`."""
         from sigrnn._kernels.filters.section_gradients import section_gradients
 
-        b, lanes, order = self.entered.b, _recursive.loops().LANES, self.whole.order
-        scratch = aligned(len(b) + 1, self.stretch), aligned(2, ORDER, lanes), np.empty((3, *b.shape))
-        tail, (db, da) = np.zeros((len(b), ORDER)), np.zeros((2, *b.shape))
+        b, lanes, order = self.entered.b, LANES, self.whole.order
+        scratch = aligned(len(b) + 1, self.stretch), aligned(2, SECTION_ORDER, lanes), np.empty((3, *b.shape))
+        tail, (db, da) = np.zeros((len(b), SECTION_ORDER)), np.zeros((2, *b.shape))
         for s, reverse in enumerate(reverses):
             tail[s, :order] = reverse.tail[0]
         kernel = section_gradients(signals[-1].dtype.char)
@@ -186,7 +186,7 @@ class Together:
         """One section of higher order: see `_kernels/filters/gradients.py`."""
         from sigrnn._kernels.filters.gradients import pulled, scratch
 
-        order, lanes = self.order, _recursive.loops().LANES
+        order, lanes = self.order, LANES
         v, entry = aligned(self.stretch + order * lanes), aligned(1, order, lanes)
         room = aligned(self.stretch), v, entry, np.empty((1, order)), scratch(order + 1)
         tail, state = reverse.tail[0].copy(), reverse.start()[0, 0]
@@ -198,7 +198,7 @@ class Together:
 
 def _padded(c: Array) -> Array:
     """Coefficients (S, P + 1) as those of order 2 at least."""
-    full = np.zeros((len(c), max(ORDER + 1, c.shape[1])))
+    full = np.zeros((len(c), max(SECTION_ORDER + 1, c.shape[1])))
     full[:, : c.shape[1]] = c
     return full
 
@@ -207,16 +207,15 @@ class Beside:
     """All sections of many channels, a group of them in the lanes at a time."""
 
     def __init__(self, whole: Cascade, rows: Rows) -> None:
-        scans = _recursive.loops()
-        self.whole, self.groups = whole, -(-rows.channels // scans.LANES)
-        tiles = self.groups, -(-rows.samples // scans.TILE)
-        self.kept = pool.borrow((*tiles, scans.AREA), F8)
-        self.entries = aligned(*tiles, len(whole.b), ORDER, scans.LANES)
+        self.whole, self.groups = whole, -(-rows.channels // LANES)
+        tiles = self.groups, -(-rows.samples // TILE)
+        self.kept = pool.borrow((*tiles, AREA), F8)
+        self.entries = aligned(*tiles, len(whole.b), SECTION_ORDER, LANES)
 
     @staticmethod
     def serves(whole: Cascade, dtype: np.dtype[Any], rows: Rows, method: str) -> bool:
         """Whether these are channels for it."""
-        known = whole.b.ndim == 2 and whole.b.dtype == F8 and len(whole.b) > 0 and whole.order == ORDER
+        known = whole.b.ndim == 2 and whole.b.dtype == F8 and len(whole.b) > 0 and whole.order == SECTION_ORDER
         return known and dtype.kind == "f" and rows.channels >= MANY and method in ("auto", "sequential")
 
     def forward(self, x: Array, y: Array, z: Array) -> None:
@@ -227,13 +226,13 @@ class Beside:
         """Fill dx."""
         from sigrnn._kernels.filters.section_gradients import channel_gradients
 
-        scans, kernel, (b, a) = _recursive.loops(), channel_gradients(dx.dtype.char), (self.whole.b, self.whole.a)
-        tail = _recursive.in_lanes(np.stack([reverse.tail for reverse in reverses], axis=1), self.groups, scans.LANES)
+        kernel, (b, a) = channel_gradients(dx.dtype.char), (self.whole.b, self.whole.a)
+        tail = _recursive.in_lanes(np.stack([reverse.tail for reverse in reverses], axis=1), self.groups, LANES)
 
         db, da = np.zeros((2, self.groups, *b.shape))
 
         def run(low: int, high: int) -> None:
-            scratch = aligned(len(b) + 1, scans.AREA), aligned(ORDER, scans.LANES)
+            scratch = aligned(len(b) + 1, AREA), aligned(SECTION_ORDER, LANES)
             kernel(b, a, self.kept, self.entries, dy, dx, tail, db, da, low, high, *scratch)
 
         _recursive.by_group(run, self.groups, dy.size)

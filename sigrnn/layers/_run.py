@@ -33,9 +33,9 @@ PART, WORTH = 8, 500_000  # sequences for a thread at a time: so many, or what t
 @cache
 def loops() -> Any:
     """The compiled loops; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.layers import loops as layers
+    from sigrnn._kernels.layers import loops as compiled
 
-    return layers
+    return compiled
 
 
 class Run(NamedTuple):

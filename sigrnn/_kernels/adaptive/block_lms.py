@@ -12,13 +12,13 @@ from typing import Any
 from numba import types
 from numba.extending import overload
 
-from sigrnn._kernels.adaptive.divergence import AT, CLEAN, STOP, TAKEN, admitted, heard, judged
+from sigrnn._kernels.adaptive.divergence import admitted, heard, judged
 from sigrnn._kernels.base.jit import device, kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import fused, lanes_of, load, pointer, spread, stack, store
-
-WIDTH = 8  # numbers in a vector
-GROUP = 4  # vectors whose sums run beside each other: a fused sum waits four cycles for the one before
-SPAN = GROUP * WIDTH  # places that must be free after the last output, and before the first sample
+from sigrnn._kernels.sizes import AT, CLEAN, STOP, TAKEN
+from sigrnn._kernels.sizes import BLOCK_LMS_GROUP as GROUP
+from sigrnn._kernels.sizes import BLOCK_LMS_SPAN as SPAN
+from sigrnn._kernels.sizes import BLOCK_LMS_WIDTH as WIDTH
 
 
 @device

@@ -1,19 +1,13 @@
-"""When an adaptive filter stops: at an error out of all proportion, or at a number that is none.
-
-Entries of `counts`: a place in a line of samples, how many samples of the block were taken, samples seen since the weights
-were set, whether a NaN was let in, samples since the last of x that was not finite, why the loop stopped, how often an
-unstable step was held back.
-"""
+"""When an adaptive filter stops: at an error out of all proportion, or at a number that is none."""
 
 from __future__ import annotations
 
 import math
 
-from sigrnn._kernels.adaptive.rules import DIVERGED, LIMIT, NOT_A_NUMBER, OMIT, RAISE, UNGUARDED
+from sigrnn._kernels.adaptive.rules import LIMIT
 from sigrnn._kernels.adaptive.taps import finite, square
 from sigrnn._kernels.base.jit import routine
-
-AT, TAKEN, SEEN, POISONED, CLEAN, STOP, HELD = range(7)
+from sigrnn._kernels.sizes import CLEAN, DIVERGED, NOT_A_NUMBER, OMIT, POISONED, RAISE, SEEN, STOP, UNGUARDED
 
 
 @routine

@@ -10,10 +10,11 @@ from typing import Any
 
 from numba import types
 
-from sigrnn._kernels.adaptive.divergence import AT, CLEAN, STOP, admitted, heard, judged
+from sigrnn._kernels.adaptive.divergence import admitted, heard, judged
 from sigrnn._kernels.adaptive.taps import conjugate, dot, finite, real
 from sigrnn._kernels.base.jit import kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import pointer
+from sigrnn._kernels.sizes import AT, CLEAN, STOP
 
 
 @routine

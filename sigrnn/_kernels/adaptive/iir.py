@@ -7,14 +7,11 @@ from typing import Any
 from numba import types
 from numba.extending import overload
 
-from sigrnn._kernels.adaptive.divergence import CLEAN, HELD, STOP, admitted, heard, judged
+from sigrnn._kernels.adaptive.divergence import admitted, heard, judged
 from sigrnn._kernels.adaptive.taps import conjugate, square
 from sigrnn._kernels.base.activations import label, pair
 from sigrnn._kernels.base.jit import device, kernel, once, packed, routine, strided
-
-DIRECT, RECURSIVE = 0, 1  # gradients: with past outputs held constant, or total ones
-OF_OUTPUT, OF_TARGET = 0, 2  # what is fed back: y, or d in its place
-HOLD = 4  # leave out a step of the feedback that would move a pole out of the circle
+from sigrnn._kernels.sizes import CLEAN, HELD, KEEP_STABLE, OF_TARGET, RECURSIVE, STOP
 
 
 def slope_at(of_output: Any, slope: Any, e: Any, y: Any) -> Any:
@@ -113,7 +110,7 @@ def scanner(g: Any, slope: Any, of_output: Any) -> Any:
             counts[0] = row
             if not left_out:
                 step = p[0] / (p[1] + power) if p[1] > 0.0 else p[0]
-                keep, hold = p[p.size - 1], mode & HOLD != 0
+                keep, hold = p[p.size - 1], mode & KEEP_STABLE != 0
                 if not stepped(w, grad, step * error, keep, taps, order, trial, p[2], hold):
                     counts[HELD] += 1
             for i in range(taps + order - 1, taps, -1):

@@ -11,9 +11,10 @@ from typing import Any
 from numba import types
 from numba.extending import overload
 
-from sigrnn._kernels.adaptive.taps import INLINED, NARROW, WIDE, conjugate, real, square
+from sigrnn._kernels.adaptive.taps import INLINED, conjugate, real, square
 from sigrnn._kernels.base.jit import routine
 from sigrnn._kernels.base.vec import lanes, load, pointer, spread, store, total
+from sigrnn._kernels.sizes import NARROW, WIDE
 
 # ------------------------------------------------------------------------------------------- affine projections
 

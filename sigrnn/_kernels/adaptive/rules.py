@@ -1,7 +1,7 @@
 """Adaptive filters sample by sample: one loop over time, and the rules by which the weights learn.
 
 A rule is a few lines that read like its equation. It finds what the loop has ready, and gives the output at the next sample:
-    w (C, L)   weights, oldest sample's first      line, at   samples; the window u(n) ends at `at` (`windows.py`)
+    w (C, L)   weights, oldest sample's first      line, at   samples; the window u(n) ends at `at` (`taps.py`)
     e          error e(n) = d(n) - w . u(n)        q (Q,)     errors: q[0] = e(n), q[1] = e(n - 1), ...
     r (K, K)   r[i, j] = u(n-i) . conj u(n-i-j)    p          parameters: step size first, then the rule's own
     s          the rule's own memory, real         m          the same, rows of numbers like the weights
@@ -17,8 +17,6 @@ from numba import types
 
 from sigrnn._kernels.adaptive.least_squares import bound, correct, gather, measure, project, solve
 from sigrnn._kernels.adaptive.taps import (
-    GROUP,
-    NARROW,
     Along,
     BySigns,
     advance,
@@ -35,13 +33,24 @@ from sigrnn._kernels.adaptive.taps import (
 )
 from sigrnn._kernels.base.jit import device, kernel, once, packed, part, routine, strided
 from sigrnn._kernels.base.vec import lanes, spread, stack, total
+from sigrnn._kernels.sizes import (
+    AT,
+    DELAY,
+    DIVERGED,
+    HOLD,
+    MEMBER,
+    NARROW,
+    NOT_A_NUMBER,
+    OMIT,
+    PHASE,
+    POISONED,
+    RAISE,
+    SLID,
+    STOP,
+    UNGUARDED,
+)
+from sigrnn._kernels.sizes import SAMPLE_GROUP as GROUP
 
-# Entries of `counts`, as in `adaptive/per_sample.py`: place in the line, phase of the sliding sums, whether a NaN was let in, steps
-# still to leave out, samples by which x is late, why the loop stopped; in groups: which of its samples comes next, whether the
-# sums have seen it already.
-AT, PHASE, POISONED, HOLD, DELAY, STOP, MEMBER, SLID = range(8)
-DIVERGED, NOT_A_NUMBER = 1, 2
-RAISE, OMIT, UNGUARDED = 1, 2, 4  # bits of `policy`
 LIMIT = 1e16  # the square of how many times larger than any |d| so far an error may become
 
 

@@ -17,10 +17,10 @@ from numba.extending import overload
 
 from sigrnn._kernels.base.jit import part
 from sigrnn._kernels.base.vec import choose, lanes, load, offset, pointer, spread, stack, store, total
+from sigrnn._kernels.sizes import NARROW, WIDE
+from sigrnn._kernels.sizes import SAMPLE_GROUP as GROUP
 
 INLINED = {"forceinline": True}  # of overloads whose loops Numba's own inlining does not get right
-GROUP = 4  # samples that share a pass over long weights
-WIDE, NARROW = 16, 4  # lanes: 16 are four sums of an AVX register under way at once; 4 take what is left over
 
 
 class Along(NamedTuple):

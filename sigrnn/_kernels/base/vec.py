@@ -19,9 +19,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
+from sigrnn._kernels.sizes import LINE_BYTES
+
 ELEMENT = {types.float64: ir.DoubleType(), types.float32: ir.FloatType()}
 I32, I64 = ir.IntType(32), ir.IntType(64)
-LINE = 64  # bytes of a cache line
 
 
 class Vec(types.Type):
@@ -201,7 +202,7 @@ def store_past(typing: Any, at: Any, i: Any, value: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         address = builder.bitcast(builder.gep(args[0], [args[1]]), vector(value.width).as_pointer())
-        written = builder.store(args[2], address, align=LINE)
+        written = builder.store(args[2], address, align=LINE_BYTES)
         written.set_metadata("nontemporal", builder.module.add_metadata([I32(1)]))
         return context.get_dummy_value()
 

@@ -10,10 +10,10 @@ from numba.extending import overload
 from sigrnn._kernels.base.jit import device, kernel, once, packed, strided
 from sigrnn._kernels.base.vec import lanes, load, pointer, spread, stack, store
 from sigrnn._kernels.filters.steps import direct_form
+from sigrnn._kernels.sizes import FIR_SPAN as SPAN
+from sigrnn._kernels.sizes import FIR_SUMS as SUMS
+from sigrnn._kernels.sizes import FIR_WIDTH as WIDTH
 
-WIDTH = 8  # samples in a vector
-SUMS = 6  # vectors of outputs summed at a time; with 8 the loops below are no longer unrolled (3 times slower)
-SPAN = SUMS * WIDTH  # `_convolution.SPAN` must be the same
 TAPS = 4  # taps, WIDTH apart, that share each load: 9 loads for 24 products
 BLOCK = TAPS * WIDTH
 

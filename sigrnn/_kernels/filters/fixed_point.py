@@ -17,13 +17,12 @@ from sigrnn._kernels.base.activations import label
 from sigrnn._kernels.base.jit import device, kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import lanes, load, magnitude, offset, pointer, spread, stack, store, total
 from sigrnn._kernels.filters.loops import from_lanes, to_lanes
-from sigrnn._kernels.filters.steps import LANES, gained, recurrence
+from sigrnn._kernels.filters.steps import gained, recurrence
+from sigrnn._kernels.sizes import FIXED_POINT_BLOCKS as BLOCKS
+from sigrnn._kernels.sizes import FIXED_POINT_GROUPS as GROUPS
+from sigrnn._kernels.sizes import FIXED_POINT_ROWS as ROWS
+from sigrnn._kernels.sizes import LANES
 
-__all__ = ["BLOCKS", "ROWS", "backward", "forward"]
-
-GROUPS = 2  # vectors of sixteen lanes that take turns, one computes while the other waits
-BLOCKS = GROUPS * LANES
-ROWS = 32  # samples of each block between two looks whether runs have met; more than the states of any filter here
 AREA = ROWS * BLOCKS
 RUNS = 8  # of a stretch at most; one more puts at least one more block right
 

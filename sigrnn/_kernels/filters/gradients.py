@@ -9,8 +9,9 @@ from numba import types
 
 from sigrnn._kernels.base.jit import device, kernel, once, packed, strided
 from sigrnn._kernels.base.vec import lanes, load, offset, pointer, spread, stack, store
-from sigrnn._kernels.filters.loops import LARGEST, MOST, all_finite, back, chain, columns, following_stretch
-from sigrnn._kernels.filters.steps import LANES, Later, ask, copy, final_states, halves, recurrence, sweep
+from sigrnn._kernels.filters.loops import all_finite, back, chain, columns, following_stretch
+from sigrnn._kernels.filters.steps import Later, ask, copy, final_states, halves, recurrence, sweep
+from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
 
 WIDTH = 8  # samples in a vector
 GROUP = 6  # vectors that share each load and store of a sum; 4 were slower (order 8: 0.54 against 0.91 ns)
@@ -91,7 +92,7 @@ def _correlate(v, x, y, b, dx, db, da, hop, sums):
 def _pulled(order: int) -> Any:
     """The pull-back of one long channel, stretch after stretch from the end: y again, v, and the sums while they are near."""
     forward, backward = recurrence("direct").step, recurrence("poles").step
-    known, room = order, order + 1 if order else MOST + 1
+    known, room = order, order + 1 if order else LANES_ORDER + 1
 
     def run(b, a, h, power, kept, entries, dy, dx, z, tail, db, da, y, v, entry, before, sums):
         # b, a, db, da (1, P + 1)   h (1, L, P), power (1, P, P) of 1/A   kept (M, L LANES) tiles of x
@@ -156,7 +157,7 @@ def correlate(dtype: str) -> Any:
 @once
 def pulled(order: int, dtype: str) -> Any:
     """The pull-back for real signals of this type through a filter of this order."""
-    known = order if order <= LARGEST else 0
+    known = order if order <= UNROLLED_ORDER else 0
     entered = *[packed("d", 2, read=True)] * 2, *[packed("d", 3, read=True)] * 2
     kept = packed("d", 2, read=True), packed("d", 4, read=True)
     sums = packed("d", 1), packed("d", 1), packed("d", 2), packed("d", 2)

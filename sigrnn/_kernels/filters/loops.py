@@ -14,7 +14,6 @@ from sigrnn._kernels.base.activations import label
 from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, strided
 from sigrnn._kernels.base.vec import ROWS, lanes, load, pointer, prefetch, settle, stack, store, store_past, transpose
 from sigrnn._kernels.filters.steps import (
-    LANES,
     LINE,
     Soon,
     ask,
@@ -25,14 +24,11 @@ from sigrnn._kernels.filters.steps import (
     sweep,
     sweep_any,
 )
+from sigrnn._kernels.sizes import AREA, LANES, LANES_ORDER, TILE, UNROLLED_ORDER
 
-__all__ = ["LANES", "LARGEST", "MOST", "entry_point", "kernels"]
+__all__ = ["entry_point", "kernels"]
 
-TILE = 128  # samples of a channel moved before its neighbours' turn
-AREA = TILE * LANES  # 16 kB, half of a small first-level cache
 FAR = 1 << 16  # numbers that are kept past the caches: more than half of a small second-level one
-LARGEST = 8  # orders up to here have kernels of their own, with the state in registers
-MOST = 64  # orders up to here run in lanes
 
 
 @once
@@ -41,7 +37,7 @@ def kernels(loop: str, kind: Any, order: int, depth: int, dtype: str) -> Any:
 
     `dtype` is that of the samples; numbers are float64 or complex128.
     """
-    known = order if order <= LARGEST else 0
+    known = order if order <= UNROLLED_ORDER else 0
     make, arguments = LOOPS[loop]
     name, keep = f"{loop}_{label(kind)}{known or ''}_{depth}_{dtype}", isinstance(kind, str)
     number = "D" if dtype in "FD" else "d"
@@ -161,7 +157,7 @@ def following(x, g, start, by_row, back, way=1):
 
 def channels(recurrence: Any, order: int, depth: int) -> Any:
     """Sixteen channels at a time, one in each lane, each rounded as if it were alone."""
-    (step, fused), known, room = recurrence, order, depth * (order + 1) if order else MOST + 1
+    (step, fused), known, room = recurrence, order, depth * (order + 1) if order else LANES_ORDER + 1
 
     def run(b, a, x, y, z, low, high, kept, entries):
         # b, a (1 or G, S, P + 1, LANES)   x, y (C, N) any strides   z (G, S, P, LANES)   groups low ... high - 1
@@ -197,7 +193,7 @@ def stretch(recurrence: Any, order: int, depth: int) -> Any:
     recurrence itself from the true states. Sums may be fused, so it is more accurate than the plain recurrence where
     ||A^L|| <= 1. False, with nothing changed, if it would leave a state that is not finite.
     """
-    step, known, room = recurrence.step, order, depth * (order + 1) if order else MOST + 1
+    step, known, room = recurrence.step, order, depth * (order + 1) if order else LANES_ORDER + 1
 
     @device
     def run(b, a, g, power, x, y, start, z, kept, far, entries, tile, entry, before):
@@ -253,7 +249,7 @@ def blocked(recurrence: Any, order: int, depth: int) -> Any:
 
 def ahead(recurrence: Any, order: int, depth: int) -> Any:
     """Only what each block would end with from rest: the first half of `blocked`, for many threads at once."""
-    known, room = order, depth * (order + 1) if order else MOST + 1
+    known, room = order, depth * (order + 1) if order else LANES_ORDER + 1
 
     def run(g, x, ends, tile):
         # g (1, L, R)   x (N,)   ends (N / (L LANES), R, LANES)   tile (L * LANES,) scratch
@@ -328,7 +324,7 @@ def keep(tile, kept, count, like, far):
 def chain(states, power, z, entry, way):
     """From final states from rest to true entry states, lane after lane; `way` -1: from the last to the first."""
     # power (R, R)   z (R,) state before the first block, left as the state after the last   entry (R, LANES)
-    end = stack(MOST, 0.0)
+    end = stack(LANES_ORDER, 0.0)
     for i in range(LANES):
         k = i if way > 0 else LANES - 1 - i
         for p in range(states):

@@ -6,12 +6,11 @@ from typing import Any
 
 from sigrnn._kernels.base.jit import kernel, once, packed, strided
 from sigrnn._kernels.base.vec import lanes, load, offset, pointer, stack, store
-from sigrnn._kernels.filters.loops import AREA, MOST, TILE, gather, scatter
-from sigrnn._kernels.filters.steps import LANES, returned
+from sigrnn._kernels.filters.loops import gather, scatter
+from sigrnn._kernels.filters.steps import returned
+from sigrnn._kernels.sizes import AREA, LANES, LANES_ORDER, TILE
 
-__all__ = ["LANES", "MOST", "many", "one"]
-
-WITH_PAST = AREA + MOST * LANES  # a tile, and as many samples before it as the highest order needs
+WITH_PAST = AREA + LANES_ORDER * LANES  # a tile, and as many samples before it as the highest order needs
 
 
 def _one(a, s, dy, v):
@@ -58,6 +57,6 @@ def one() -> Any:
 
 @once
 def many() -> Any:
-    """For channels side by side, up to order `scans.MOST`."""
+    """For channels side by side, up to order `LANES_ORDER`."""
     signals = strided("d", 2, read=True), strided("d", 2, read=True), strided("d", 2)
     return kernel(_many, "returned_many", packed("d", 4, read=True), *signals)

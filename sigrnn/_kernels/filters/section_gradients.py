@@ -1,6 +1,6 @@
 """The pull-back of second-order sections of one long channel: forward and back through all of them while they are near.
 
-As in `scans.blocked`, a stretch of the signal is cut into blocks that run side by side in the lanes. The way forward left
+As in `loops.blocked`, a stretch of the signal is cut into blocks that run side by side in the lanes. The way forward left
 it transposed; what goes into each section stays in tiles, where the sums for the coefficients find it beside v.
 """
 
@@ -13,8 +13,6 @@ from numba import types
 from sigrnn._kernels.base.jit import device, kernel, once, packed, strided
 from sigrnn._kernels.base.vec import lanes, load, pointer, spread, stack, store
 from sigrnn._kernels.filters.loops import (
-    AREA,
-    TILE,
     all_finite,
     back,
     columns,
@@ -23,9 +21,9 @@ from sigrnn._kernels.filters.loops import (
     gather,
     scatter,
 )
-from sigrnn._kernels.filters.steps import LANES, Later, ask, copy, final_states, halves
+from sigrnn._kernels.filters.steps import Later, ask, copy, final_states, halves
+from sigrnn._kernels.sizes import AREA, LANES, SECTION_ORDER, TILE
 
-ORDER = 2  # states of a section
 SUMS = 5 * LANES
 
 
@@ -139,7 +137,7 @@ def _section_gradients(b, a, h, power, kept, entries, dy, dx, tail, db, da, tile
         copy(db, before[1])
         copy(da, before[2])
         columns(dy, first, length, slope_at, far_x)
-        final_states(ORDER, ORDER, h[sections - 1], slope_at, entry[0], length, like, near_dy)
+        final_states(SECTION_ORDER, SECTION_ORDER, h[sections - 1], slope_at, entry[0], length, like, near_dy)
         for r in range(sections):
             s = sections - 1 - r
             x_at, y_at = pointer(tiles[s]) if s else pointer(kept[i]), pointer(tiles[s + 1])
@@ -162,7 +160,7 @@ def _section_gradients(b, a, h, power, kept, entries, dy, dx, tail, db, da, tile
 
 def _channel_gradients(b, a, kept, entries, dy, dx, tail, db, da, low, high, tiles, entry):
     """The same for channels in the lanes, tile after tile from the end: no links between lanes, and nothing to go wrong."""
-    # b, a (S, 3)   db, da (G, S, 3)   kept (G, tiles, AREA), entries (G, tiles, S, 2, LANES) as from `scans.channels`
+    # b, a (S, 3)   db, da (G, S, 3)   kept (G, tiles, AREA), entries (G, tiles, S, 2, LANES) as from `loops.channels`
     # dy, dx (C, N) any strides   tail (G, S, 2, LANES) v after the last sample, left as v of the first
     # groups low ... high - 1   scratch: tiles (S + 1, AREA)   entry (2, LANES)
     like = lanes(LANES, True)

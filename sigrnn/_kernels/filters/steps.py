@@ -15,8 +15,8 @@ from numba.extending import overload
 from sigrnn._kernels.base.activations import pair
 from sigrnn._kernels.base.jit import device, once
 from sigrnn._kernels.base.vec import load, pointer, prefetch, prefetch_later, spread, stack, store
+from sigrnn._kernels.sizes import LANES
 
-LANES = 16  # two AVX-512 registers or four AVX ones hide the latency of the recurrence; 8 and 32 lanes were slower
 LINE = 8  # samples of a cache line
 
 
