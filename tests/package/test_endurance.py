@@ -1,6 +1,6 @@
 """Filters that run for long, alone and in threads: many blocks, the numbers of one call, and no memory that grows.
 
-``SIGRNN_ENDURANCE=3600 pytest -s tests/test_endurance.py`` runs all of it for that many seconds of the processor's in
+``SIGRNN_ENDURANCE=3600 pytest -s tests/package/test_endurance.py`` runs all of it for that many seconds of the processor's in
 place of a moment each, a quarter of them in threads, and prints how much was filtered and what memory the process had.
 Time in which the process waits, or is stopped, does not count: parts of the time in which nothing was done tell nothing.
 """

@@ -15,7 +15,7 @@ import pytest
 
 import sigrnn
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ["heartpy", "llvmlite", "matplotlib", "numba", "pandas", "scipy.linalg", "scipy.signal", "sklearn", "soundfile"]
 
 

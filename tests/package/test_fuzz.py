@@ -1,6 +1,6 @@
 """Wild arguments for the public functions: a result as documented, SciPy's where SciPy has one, or an error that helps.
 
-``SIGRNN_FUZZ=100000 pytest -n 2 tests/test_fuzz.py`` tries as many in place of a few hundred.
+``SIGRNN_FUZZ=100000 pytest -n 2 tests/package/test_fuzz.py`` tries as many in place of a few hundred.
 """
 
 import faulthandler

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models import IDS, MODELS, Leak, Shaper, made, shapes
+from model_cases import IDS, MODELS, Leak, Shaper, made, shapes
 
 import sigrnn
 from sigrnn import FIR, GRU, IIR, LSTM, SOS, Activation, Bidirectional, Chain, Dense, NonlinearFIR

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from helpers import Unchanged, run_in_fresh_process
-from models import IDS, MODELS, Leak, Shaper, made, shapes
+from model_cases import IDS, MODELS, Leak, Shaper, made, shapes
 
 import sigrnn
 from sigrnn import (
