@@ -1,4 +1,4 @@
-"""What users can rely on: public names, docstrings, type hints, a light import, and the floors of the house."""
+"""What users can rely on: public names, docstrings, type hints, a light import, and the layers of imports."""
 
 import importlib
 import importlib.util
@@ -91,7 +91,7 @@ def test_typed_marker_is_shipped():
     assert (Path(sigrnn.__file__).parent / "py.typed").exists()
 
 
-def test_floors():
+def test_layers_of_imports():
     if importlib.util.find_spec("importlinter") is None:
         pytest.skip("import-linter is not installed")
     code = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
