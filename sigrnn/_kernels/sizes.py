@@ -9,6 +9,7 @@ TILE = 128  # samples of a channel moved before its neighbours' turn
 AREA = TILE * LANES  # 16 kB, half of a small first-level cache
 UNROLLED_ORDER = 8  # orders up to here have kernels of their own, with the state in registers
 LANES_ORDER = 64  # orders up to here run in lanes
+BLOCK_STATES = 32  # states of sections up to here run in blocks of time
 SECTION_ORDER = 2  # states of a section
 
 FIR_WIDTH = 8  # samples in a vector

@@ -11,7 +11,7 @@ import numpy as np
 from sigrnn._arrays import F8, Array
 from sigrnn.filters import _call
 from sigrnn.filters._call import Recursion, Runner, Taps, inner, state_given, state_rows
-from sigrnn.filters._recursive import Cascade
+from sigrnn.filters._recursive import Cascade, transitions
 from sigrnn.filters.linear import cascade_of, known_recursion, known_sections
 from sigrnn.workers import set_workers
 
@@ -193,12 +193,13 @@ def flattened(z: Array) -> Array:
 @lru_cache(maxsize=256)
 def power(kind: str, coefficients: tuple[bytes, ...], length: int) -> Array | None:
     """A^L of real sections, or of one recursion; None where it would make an error in a state larger."""
-    from sigrnn._kernels.filters.block_transition import entry
+    from sigrnn._kernels.filters import block_transition
 
     cascade = known_sections(*coefficients) if kind == "sections" else known_recursion(*coefficients)
     if cascade is None:
         return None
-    states = cascade.b.shape[0] * cascade.order
+    (system,) = transitions([(cascade.b, cascade.a)])
+    states = system.shape[1]
     matrix = np.empty((states, states))
-    size = entry()(cascade.b, cascade.a, matrix, np.empty((0, states)), np.zeros((6, states, states)), length)
-    return matrix if size <= 1.0 else None
+    block_transition.power()(system, length, matrix, np.zeros((3, *system.shape)))
+    return matrix if np.abs(matrix).sum(axis=1).max(initial=0.0) <= 1.0 else None

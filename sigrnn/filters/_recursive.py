@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from sigrnn._arrays import C16, F8, Array
-from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
+from sigrnn._kernels.sizes import BLOCK_STATES, LANES, LANES_ORDER, UNROLLED_ORDER
 from sigrnn.filters import _fixed_point
 from sigrnn.filters._memory import aligned
 from sigrnn.workers import get_workers, share
@@ -19,11 +19,9 @@ from sigrnn.workers import get_workers, share
 METHODS = "auto", "sequential", "blocked", "fft"
 
 SHORT = 4096  # samples up to which the plain recurrence is quicker than to get blocks ready (18 us): 3000 of order 4, 15 and 23 us
-LEAST = 64  # shortest block: below it, entering the blocks costs as much as running them
-USUAL = 200  # block length where memory of the filter allows it: 16 of them fill half of a first-level cache
-LONGEST = 65_536  # longest block: 8 MB of scratch
+LEAST = 16  # shortest block: below it, entering the blocks costs as much as running them
+LONGEST = 248  # longest block: 16 of them fill a first-level cache
 SHARE = 1 << 20  # samples for a thread at a time: what is found ahead takes no more memory than that
-TRIES = 4  # lengths tried before a filter is taken as one without safe blocks
 KEPT = 8  # sets of blocks a filter keeps, for signals of different length
 DEEPEST = 4  # sections run together: more do not fit the registers
 NOWHERE = np.empty((1, 0)), np.empty((1, 0, 1, 1))  # for tiles and states nobody asks for
@@ -41,11 +39,66 @@ def loops() -> Any:
 
 
 class Block(NamedTuple):
-    """What it takes to enter time blocks of one length: see `_kernels/filters/block_transition.py`."""
+    """What it takes to enter time blocks of one length, for G parts of a filter with R states each: see `_kernels/filters/block_transition.py`."""
 
     length: int
-    g: Array  # (S / D, L, D P) for D sections at a time
-    power: Array  # (S / D, D P, D P)
+    g: Array  # (G, L, R): what a sample adds to the state after its block
+    power: Array  # (G, R, R): what the state before a block adds
+    basis: Array  # (G, 2, 2, R, W): from these states to those of the transposed form, and the inverse
+
+    def normal_state(self, z: Array) -> Array:
+        """States (G, R) of the transposed form in the coordinates of the block_transition."""
+        from sigrnn._kernels.filters import block_transition
+
+        w = np.empty_like(z)
+        for i in range(len(z)):
+            block_transition.normal_state()(self.basis[i, 1], z[i], w[i])
+        return w
+
+
+class Normal(NamedTuple):
+    """G systems of R states in input-normal form, in double-double."""
+
+    system: Array  # (G, 2, R, W): [A B]
+    basis: Array  # (G, 2, 2, R, W)
+
+    def block(self, length: int) -> Block:
+        """Blocks of this length."""
+        from sigrnn._kernels.filters import block_transition
+
+        parts, _, states, width = self.system.shape
+        g, power = np.empty((parts, length, states)), np.empty((parts, states, states))
+        work = np.zeros((3, 2, states, width))
+        for i in range(parts):
+            block_transition.inputs()(self.system[i], g[i], np.zeros((2, 2, states, block_transition.WIDTH)), work)
+            block_transition.power()(self.system[i], length, power[i], work)
+        return Block(length, g, power, self.basis)
+
+
+def transitions(parts: list[tuple[Array, Array]]) -> Array:
+    """[A B] of each cascade b, a (S, P + 1) of the same size: (G, 2, R, W)."""
+    from sigrnn._kernels.filters import block_transition
+
+    states = len(parts[0][0]) * (parts[0][0].shape[1] - 1)
+    systems = np.zeros((len(parts), 2, states, block_transition.columns(states)))
+    for (b, a), system in zip(parts, systems, strict=True):
+        block_transition.state_space()(b, a, system)
+    return systems
+
+
+def normal_form(systems: Array) -> Normal | None:
+    """Systems [A B] (G, 2, R, W) in input-normal form; None if one of them is not stable or has too many states."""
+    from sigrnn._kernels.filters import block_transition
+
+    parts, _, states, width = systems.shape
+    if states > BLOCK_STATES:
+        return None
+    normal, basis = np.zeros_like(systems), np.zeros((parts, 2, *systems.shape[1:]))
+    for i in range(parts):
+        scratch = np.zeros((4, states, width)), np.zeros((2, 2, states, width))
+        if not block_transition.input_normal()(systems[i], basis[i], normal[i], *scratch):
+            return None
+    return Normal(normal, basis)
 
 
 class Cascade:
@@ -56,14 +109,15 @@ class Cascade:
     kind : which recurrence: one of LINEAR ('taps' is direct without feedback), or an activation.
     """
 
-    __slots__ = ("_blocks", "_lanes", "a", "b", "depth", "kind", "order", "run_one")
+    __slots__ = ("_blocks", "_lanes", "_normal", "a", "b", "depth", "kind", "order", "run_one")
 
     def __init__(self, b: Array, a: Array, kind: str) -> None:
         self.b, self.a, self.kind = b, a, kind
         self.order = b.shape[-1] - 1
         self.depth = next(d for d in range(DEEPEST, 0, -1) if b.shape[-2] % d == 0)
         self.run_one = loops().entry_point(self.kernel("sequential", b.dtype.char))
-        self._blocks: dict[int, Block | None] = {}
+        self._blocks: dict[int, Block] = {}
+        self._normal: Normal | Literal[False] | None = None  # False: not stable
         self._lanes: tuple[Array, Array] | None = None
 
     def kernel(self, loop: str, dtype: str) -> Any:
@@ -81,57 +135,27 @@ class Cascade:
         return _fixed_point.LONG if self.order <= UNROLLED_ORDER else sys.maxsize
 
     def block(self, samples: int) -> Block | None:
-        """Blocks for a signal of this length; None if it is too short for them or the filter has none that are safe.
-
-        Safe is ||A^L|| <= 1: an error made in one block does not grow in the next. With a norm of 1e4 the result was
-        200 times less accurate than the plain recurrence's, with norms up to 1 it is more accurate.
-        """
-        longest = min(samples // LANES, LONGEST)
-        if longest < LEAST or self.b.ndim != 2 or self.order > LANES_ORDER or self.b.dtype != F8:
+        """Blocks for a signal of this length; None if it is too short for them or the filter is not stable."""
+        if samples < LEAST * LANES or self.b.ndim != 2 or self.b.dtype != F8:
             return None
-        known = self._blocks.get(longest, self)  # read once: another thread may clear the others
-        if isinstance(known, Cascade):
-            known = self._found(samples, longest)
-            if len(self._blocks) >= KEPT:
-                self._blocks.clear()
-            self._blocks[longest] = known
-        return known
-
-    def _found(self, samples: int, longest: int) -> Block | None:
-        """Blocks that divide the signal well, as short as is usual or as the memory of the filter wants them."""
-        lanes, least = LANES, self._safe_from(LEAST, longest)
-        for _ in range(TRIES):
-            if not least:
-                break
-            stretches = max(1, samples // (lanes * max(least, USUAL)))
-            length = max(least, samples // (lanes * stretches) // 4 * 4)
-            if length % 64 == 0 and length - 4 >= least:
-                length -= 4  # rows a power of two apart would share the sets of the cache
-            block = self.entered(length)
-            if block is not None:
-                return block
-            least = self._safe_from(length + 4, longest)  # the norm swings: safe at one length, not at the next
-        return None
-
-    def _safe_from(self, least: int, longest: int) -> int:
-        """Shortest length from `least` on at which all sections entered together are safe; 0 if there is none."""
-        from sigrnn._kernels.filters.block_transition import shortest
-
-        states = self.depth * self.order
-        for b, a in self._parts():
-            least = least and shortest()(b, a, np.empty((states, states)), least, 4, longest)
-        return least
+        stretches = -(-samples // (LANES * LONGEST))
+        length = samples // (LANES * stretches) // 4 * 4
+        if length % 64 == 0 and length > 4:
+            length -= 4  # rows a power of two apart would share the sets of the cache
+        return self.entered(length)
 
     def entered(self, length: int) -> Block | None:
-        """Blocks of this length; None if they are not safe."""
-        from sigrnn._kernels.filters.block_transition import entry
-
-        parts, states = self._parts(), self.depth * self.order
-        g, power = np.empty((len(parts), length, states)), np.empty((len(parts), states, states))
-        for i, (b, a) in enumerate(parts):
-            if not entry()(b, a, power[i], g[i], np.zeros((6, states, states)), length) <= 1.0:
-                return None
-        return Block(length, g, power)
+        """Blocks of this length; None if the filter is not stable."""
+        known = self._blocks.get(length)
+        if known is None and self._normal is not False:
+            if self._normal is None:
+                self._normal = normal_form(transitions(self._parts())) or False
+            if self._normal:
+                known = self._normal.block(length)
+                if len(self._blocks) >= KEPT:
+                    self._blocks.clear()
+                self._blocks[length] = known
+        return known
 
     def _parts(self) -> list[tuple[Array, Array]]:
         """The sections that are entered together."""
@@ -229,19 +253,27 @@ def run_long(cascade: Cascade, x: Array, y: Array, z: Array) -> None:
 
 
 def run_blocks(
-    cascade: Cascade, block: Block, x: Array, y: Array, z: Array, keep: tuple[Array, Array] | None = None
+    cascade: Cascade,
+    block: Block,
+    x: Array,
+    y: Array,
+    z: Array,
+    keep: tuple[Array, Array] | None = None,
+    w: Array | None = None,
 ) -> None:
     """A whole number of stretches, one after the other; those with NaN or inf on the way go sample after sample.
 
+    w : (S / D, R), the same state as z in the coordinates of the blocks, found from z if it is not given.
     keep : (stretches, L lanes) for the tiles of x, (stretches, S / D, D P, lanes) for the states before each block; where
     there are none, but the first, NaN.
     """
     lanes = LANES
     stretch, kernel, done = block.length * lanes, cascade.kernel("blocked", y.dtype.char), 0
     scratch = aligned(stretch), aligned(cascade.depth, cascade.order, lanes), np.empty_like(z)
+    w = np.full(block.power.shape[:2], np.nan) if w is None else w
     while done < len(x):
         tiles, entries = NOWHERE if keep is None else (c[done // stretch :] for c in keep)
-        done += kernel(cascade.b, cascade.a, block.g, block.power, x[done:], y[done:], z, tiles, entries, *scratch)
+        done += kernel(cascade.b, cascade.a, *block[1:], x[done:], y[done:], z, w, tiles, entries, *scratch)
         if done < len(x):
             plain = slice(done, done + stretch)
             if keep is not None:
@@ -249,6 +281,7 @@ def run_blocks(
                 entry[...] = np.nan
                 entry[..., 0] = z.reshape(entry.shape[:2])
             cascade.one(x[plain], y[plain], z.reshape(-1))
+            w[...] = np.nan
             done = plain.stop
 
 
@@ -262,15 +295,17 @@ def run_together(cascade: Cascade, block: Block, x: Array, y: Array, z: Array, s
     lanes, dtype = LANES, y.dtype.char
     parts = [slice(i, min(i + size, len(x))) for i in range(0, len(x), size)]
     stretch, before, starts = block.length * lanes, z.copy(), [z.copy()]
+    w = [block.normal_state(z.reshape(1, -1))]
     ends = [aligned((part.stop - part.start) // stretch, z.size, lanes) for part in parts[:-1]]
     kernel, follow = cascade.kernel("ahead", dtype), cascade.kernel("follow", dtype)
     share([partial(kernel, block.g, x[p], e, aligned(stretch)) for p, e in zip(parts, ends, strict=False)], len(x))
     for end in ends:
-        starts.append(starts[-1].copy())
-        follow(block.power, end, starts[-1].reshape(-1))
+        starts.append(np.empty_like(z))
+        w.append(w[-1].copy())
+        follow(block.power, block.basis, end, w[-1][0], starts[-1].reshape(-1))
     states = [start.copy() for start in starts]
-    work = zip(parts, states, strict=True)
-    share([partial(run_blocks, cascade, block, x[part], y[part], state) for part, state in work], len(x))
+    work = zip(parts, states, w, strict=True)
+    share([partial(run_blocks, cascade, block, x[part], y[part], state, w=wi) for part, state, wi in work], len(x))
     z[...] = states[-1]
     if np.isfinite(states).all():
         return True

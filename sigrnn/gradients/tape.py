@@ -12,7 +12,7 @@ from sigrnn._arrays import F8, Array
 from sigrnn._kernels.sizes import AREA, LANES, SECTION_ORDER, TILE
 from sigrnn.filters import _recursive
 from sigrnn.filters._memory import aligned
-from sigrnn.filters._recursive import MANY, Block, Cascade
+from sigrnn.filters._recursive import MANY, Block, Cascade, normal_form, transitions
 from sigrnn.gradients.memory import pool
 from sigrnn.gradients.reverse import Reverse, Rows
 
@@ -95,31 +95,31 @@ class Chain:
 class Entered(NamedTuple):
     """Sections of one order, and what it takes to enter blocks of one length in 1/A of each over reversed time.
 
-    Of order 2 they are entered with v[L] and v[L + 1], of higher order with the state of the transposed form.
+    Of order 2 they are entered with v[L] and v[L + 1], of higher order with the state of the transposed form; blocks
+    follow each other in the coordinates of `_kernels/filters/block_transition.py`.
     """
 
     b: Array  # (S, P + 1)
     a: Array  # (S, P + 1)
     h: Array  # (S, L, P): what sample n adds to that of the block before
     power: Array  # (S, P, P): what that of the block after adds
+    basis: Array  # (S, 2, 2, P, W)
 
 
 @lru_cache(maxsize=64)
 def backwards(whole: Cascade, length: int) -> Entered | None:
-    """The sections of a filter over reversed time, of order 2 at least; None if the blocks would not be safe."""
+    """The sections of a filter over reversed time, of order 2 at least; None if one of them is not stable."""
     b, a = _padded(whole.b), _padded(whole.a)
-    poles = Cascade(np.eye(1, b.shape[1]).repeat(len(a), axis=0), a, whole.kind)
-    poles.depth = 1  # a block for each section
-    block = poles.entered(length)
-    if block is None:
+    one = np.eye(1, b.shape[1])
+    systems = transitions([(one, a[s : s + 1]) for s in range(len(a))])
+    if b.shape[1] == SECTION_ORDER + 1:  # v[n] = dy[n] - a[1] v[n + 1] - a[2] v[n + 2], with both v as its state
+        systems[...] = 0.0
+        systems[:, 0, 0, :2], systems[:, 0, 1, 0], systems[:, 0, 0, 2] = -a[:, 1:], 1.0, 1.0
+    normal = normal_form(systems)
+    if normal is None:
         return None
-    h, power = block.g[:, ::-1], block.power
-    if b.shape[1] == SECTION_ORDER + 1:  # h[n, 0] was the impulse response n + 1 samples after its begin
-        impulse = np.concatenate([np.zeros((len(a), 1)), np.ones((len(a), 1)), h[:, :, 0]], axis=1)
-        h = np.stack([impulse[:, 1:-1], impulse[:, :-2]], axis=-1)
-        now, before = impulse[:, [-1, -2]], impulse[:, [-2, -3]]
-        power = np.stack([now, -a[:, 2:] * before], axis=-1)
-    return Entered(b, a, np.ascontiguousarray(h), np.ascontiguousarray(power))
+    block = normal.block(length)
+    return Entered(b, a, np.ascontiguousarray(block.g[:, ::-1]), block.power, block.basis)
 
 
 class Together:
@@ -170,7 +170,7 @@ class Together:
         from sigrnn._kernels.filters.section_gradients import section_gradients
 
         b, lanes, order = self.entered.b, LANES, self.whole.order
-        scratch = aligned(len(b) + 1, self.stretch), aligned(2, SECTION_ORDER, lanes), np.empty((3, *b.shape))
+        scratch = aligned(len(b) + 1, self.stretch), aligned(2, SECTION_ORDER, lanes), np.empty((4, *b.shape))
         tail, (db, da) = np.zeros((len(b), SECTION_ORDER)), np.zeros((2, *b.shape))
         for s, reverse in enumerate(reverses):
             tail[s, :order] = reverse.tail[0]
@@ -188,7 +188,7 @@ class Together:
 
         order, lanes = self.order, LANES
         v, entry = aligned(self.stretch + order * lanes), aligned(1, order, lanes)
-        room = aligned(self.stretch), v, entry, np.empty((1, order)), scratch(order + 1)
+        room = aligned(self.stretch), v, entry, scratch(order + 1)
         tail, state = reverse.tail[0].copy(), reverse.start()[0, 0]
         kernel = pulled(order, signals[-1].dtype.char)
         left: int = kernel(*self.entered, *signals, state, tail, reverse.db, reverse.da, *room)

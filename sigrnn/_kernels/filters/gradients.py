@@ -9,7 +9,8 @@ from numba import types
 
 from sigrnn._kernels.base.jit import device, kernel, once, packed, strided
 from sigrnn._kernels.base.vec import lanes, load, offset, pointer, spread, stack, store
-from sigrnn._kernels.filters.loops import all_finite, back, chain, columns, following_stretch
+from sigrnn._kernels.filters.block_transition import chain, to_normal
+from sigrnn._kernels.filters.loops import all_finite, back, columns, following_stretch
 from sigrnn._kernels.filters.steps import Later, ask, copy, final_states, halves, recurrence, sweep
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
 
@@ -94,15 +95,16 @@ def _pulled(order: int) -> Any:
     forward, backward = recurrence("direct").step, recurrence("poles").step
     known, room = order, order + 1 if order else LANES_ORDER + 1
 
-    def run(b, a, h, power, kept, entries, dy, dx, z, tail, db, da, y, v, entry, before, sums):
-        # b, a, db, da (1, P + 1)   h (1, L, P), power (1, P, P) of 1/A   kept (M, L LANES) tiles of x
+    def run(b, a, h, power, basis, kept, entries, dy, dx, z, tail, db, da, y, v, entry, sums):
+        # b, a, db, da (1, P + 1)   h (1, L, P), power (1, P, P), basis (1, 2, 2, P, W) of 1/A   kept (M, L LANES) tiles of x
         # entries (M, 1, P, LANES) states before each block   dy, dx (N,), N <= M L LANES
         # z (P,) state of 1/A over reversed time after the last sample, left as that before the first   tail (P,) v likewise
-        # scratch: y (L LANES,)   v ((L + P) LANES,)   entry (1, P, LANES)   before (1, P)   sums (P + 1, 2, WIDTH)
+        # scratch: y (L LANES,)   v ((L + P) LANES,)   entry (1, P, LANES)   sums (P + 1, 2, WIDTH)
         like = lanes(LANES, True)
         order = known if known else b.shape[1] - 1
         length, left = h.shape[1], dy.shape[0]
         size, y_at, v_at = length * LANES, pointer(y), pointer(v)
+        w = stack(LANES_ORDER, 0.0)
         begin(sums, order + 1)
         while left > 0:
             first = left - size
@@ -116,16 +118,15 @@ def _pulled(order: int) -> Any:
             sweep(forward, order, 1, room, b, a, entry, y_at, LANES, length, like, near_x)
             if not all_finite(entry[0], like):
                 break
-            for p in range(order):
-                before[0, p] = z[p]
             columns(dy, first, length, v_at, far_x)
             final_states(order, room, h[0], v_at, entry[0], length, like, near_dy)
-            chain(order, power[0], z, entry[0], -1)
+            to_normal(basis[0, 1], z, w)
+            chain(power[0], basis[0, 0], w, entry[0], -1)
             sweep(backward, order, 1, room, b, a, entry, offset(v_at, size - LANES), -LANES, length, like, far_dy)
             if not all_finite(entry[0], like):
-                for p in range(order):
-                    z[p] = before[0, p]
                 break
+            for p in range(order):
+                z[p] = entry[0, p, 0]
             for p in range(order):  # what follows each block: the first samples of the next one
                 for k in range(LANES - 1):
                     v[(length + p) * LANES + k] = v[p * LANES + k + 1]
@@ -158,9 +159,9 @@ def correlate(dtype: str) -> Any:
 def pulled(order: int, dtype: str) -> Any:
     """The pull-back for real signals of this type through a filter of this order."""
     known = order if order <= UNROLLED_ORDER else 0
-    entered = *[packed("d", 2, read=True)] * 2, *[packed("d", 3, read=True)] * 2
+    entered = *[packed("d", 2, read=True)] * 2, *[packed("d", 3, read=True)] * 2, packed("d", 5, read=True)
     kept = packed("d", 2, read=True), packed("d", 4, read=True)
     sums = packed("d", 1), packed("d", 1), packed("d", 2), packed("d", 2)
-    scratch = packed("d", 1), packed("d", 1), packed("d", 3), packed("d", 2), packed("d", 3)
+    scratch = packed("d", 1), packed("d", 1), packed("d", 3), packed("d", 3)
     arguments = *entered, *kept, strided(dtype, 1, read=True), strided(dtype, 1), *sums, *scratch
     return kernel(_pulled(known), f"pulled{known or ''}_{dtype}", *arguments)

@@ -6,6 +6,7 @@ Each function here makes the kernel for one recurrence: `step` says which and `o
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numba import types
@@ -13,6 +14,7 @@ from numba import types
 from sigrnn._kernels.base.activations import label
 from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, strided
 from sigrnn._kernels.base.vec import ROWS, lanes, load, pointer, prefetch, settle, stack, store, store_past, transpose
+from sigrnn._kernels.filters.block_transition import chain, from_normal, to_normal
 from sigrnn._kernels.filters.steps import (
     LINE,
     Soon,
@@ -189,16 +191,17 @@ def channels(recurrence: Any, order: int, depth: int) -> Any:
 def stretch(recurrence: Any, order: int, depth: int) -> Any:
     """A stretch of one long channel cut into blocks, sixteen of them side by side in the lanes.
 
-    For each `depth` sections: the state each block would end with from rest, the chain z <- A^L z + that, and the
-    recurrence itself from the true states. Sums may be fused, so it is more accurate than the plain recurrence where
-    ||A^L|| <= 1. False, with nothing changed, if it would leave a state that is not finite.
+    For each `depth` sections: the state each block would end with from rest, the chain w <- A^L w + that, both in the
+    coordinates of `block_transition.py`, and the recurrence itself from the true states. Sums may be fused. False, with z and y
+    unchanged, if it would leave a state that is not finite.
     """
     step, known, room = recurrence.step, order, depth * (order + 1) if order else LANES_ORDER + 1
 
     @device
-    def run(b, a, g, power, x, y, start, z, kept, far, entries, tile, entry, before):
-        # b, a (S, P + 1)   x, y (N,), samples from `start` on   z (S, P)   with D = depth, R = D P states together:
-        # g (S / D, L, R)   power (S / D, R, R)   kept (L * LANES,) left as the tile of x, or (0,); `far` as for `keep`
+    def run(b, a, g, power, basis, x, y, start, z, w, kept, far, entries, tile, entry, before):
+        # b, a (S, P + 1)   x, y (N,), samples from `start` on   z (S, P), w (S / D, R) with D = depth, R = D P: the state
+        # g (S / D, L, R)   power (S / D, R, R)   basis (S / D, 2, 2, R, W)
+        # kept (L * LANES,) left as the tile of x, or (0,); `far` as for `keep`
         # entries (S / D, R, LANES) left as the states before each block, or (0, 1, 1)
         # scratch: tile (L * LANES,)   entry (D, P, LANES)   before (S, P)
         like = lanes(LANES, True)
@@ -215,11 +218,12 @@ def stretch(recurrence: Any, order: int, depth: int) -> Any:
             if done:
                 part = slice(i * depth, (i + 1) * depth)
                 final_states(states, room, g[i], at, together, length, like, far_x)
-                chain(states, power[i], z[part].reshape(states), together, 1)
+                chain(power[i], basis[i, 0], w[i], together, 1)
                 if entries.shape[0]:
                     copy(together, entries[i])
                 sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like, near_y)
                 done = all_finite(together, like)
+                last_lane(together, z[part].reshape(states))
         if done:
             back(at, y, start, length, far_y)
         else:
@@ -233,13 +237,17 @@ def blocked(recurrence: Any, order: int, depth: int) -> Any:
     """One long channel, stretch after stretch. Returns how many samples are done: it stops before one that will not do."""
     one = stretch(recurrence, order, depth)
 
-    def run(b, a, g, power, x, y, z, kept, entries, tile, entry, before):
+    def run(b, a, g, power, basis, x, y, z, w, kept, entries, tile, entry, before):
         # as above, N a multiple of L LANES, for each stretch:   kept (M, L LANES) or (1, 0)   entries (M, ...) or (1, 0, 1, 1)
+        # w with NaN in front is found from z
         size, far = g.shape[1] * LANES, kept.size > FAR
+        for i in range(g.shape[0]):
+            if math.isnan(w[i, 0]):
+                to_normal(basis[i, 1], z[i * depth : (i + 1) * depth].reshape(g.shape[2]), w[i])
         for start in range(0, x.shape[0], size):
             i = start // size
             row, entered = kept[min(i, kept.shape[0] - 1)], entries[min(i, entries.shape[0] - 1)]
-            if not one(b, a, g, power, x, y, start, z, row, far, entered, tile, entry, before):
+            if not one(b, a, g, power, basis, x, y, start, z, w, row, far, entered, tile, entry, before):
                 return start
         settle()
         return x.shape[0]
@@ -264,12 +272,13 @@ def ahead(recurrence: Any, order: int, depth: int) -> Any:
 
 
 def follow(recurrence: Any, order: int, depth: int) -> Any:
-    """The chain through blocks whose ends are known: z goes from before the first to after the last."""
+    """The chain through blocks whose ends are known: w goes from before the first to after the last."""
 
-    def run(power, ends, z):
-        # power (1, R, R)   ends as from `ahead`, overwritten   z (R,)
+    def run(power, basis, ends, w, z):
+        # power (1, R, R)   basis (1, 2, 2, R, W)   ends as from `ahead`, overwritten   w, z (R,), the state afterwards
         for i in range(ends.shape[0]):
-            chain(z.shape[0], power[0], z, ends[i], 1)
+            chain(power[0], basis[0, 0], w, ends[i], 1)
+        from_normal(basis[0, 0], w, z)
 
     return run
 
@@ -321,20 +330,10 @@ def keep(tile, kept, count, like, far):
 
 
 @device
-def chain(states, power, z, entry, way):
-    """From final states from rest to true entry states, lane after lane; `way` -1: from the last to the first."""
-    # power (R, R)   z (R,) state before the first block, left as the state after the last   entry (R, LANES)
-    end = stack(LANES_ORDER, 0.0)
-    for i in range(LANES):
-        k = i if way > 0 else LANES - 1 - i
-        for p in range(states):
-            end[p] = entry[p, k]
-            entry[p, k] = z[p]
-        for q in range(states):
-            for p in range(states):
-                end[p] += power[p, q] * z[q]
-        for p in range(states):
-            z[p] = end[p]
+def last_lane(states, z):
+    """The state after the last block."""
+    for p in range(z.shape[0]):
+        z[p] = states[p, LANES - 1]
 
 
 @device
@@ -368,14 +367,17 @@ LOOPS = {
         blocked,
         lambda x, z: (
             *[packed(z, 2, read=True)] * 2,
-            *[packed(z, 3, read=True)] * 2,
-            *[strided(x, 1, read=True), strided(x, 1)],
-            *[packed(z, 2), packed(z, 2), packed(z, 4), packed(z, 1), packed(z, 3), packed(z, 2)],
+            *[packed(z, 3, read=True), packed(z, 3, read=True), packed(z, 5, read=True)],
+            *[strided(x, 1, read=True), strided(x, 1), packed(z, 2), packed(z, 2)],
+            *[packed(z, 2), packed(z, 4), packed(z, 1), packed(z, 3), packed(z, 2)],
         ),
     ),
     "ahead": (
         ahead,
         lambda x, z: (packed(z, 3, read=True), strided(x, 1, read=True), packed(z, 3), packed(z, 1)),
     ),
-    "follow": (follow, lambda x, z: (packed(z, 3, read=True), packed(z, 3), packed(z, 1))),
+    "follow": (
+        follow,
+        lambda x, z: (packed(z, 3, read=True), packed(z, 5, read=True), packed(z, 3), packed(z, 1), packed(z, 1)),
+    ),
 }

@@ -12,6 +12,7 @@ from numba import types
 
 from sigrnn._kernels.base.jit import device, kernel, once, packed, strided
 from sigrnn._kernels.base.vec import lanes, load, pointer, spread, stack, store
+from sigrnn._kernels.filters.block_transition import chain, to_normal
 from sigrnn._kernels.filters.loops import (
     all_finite,
     back,
@@ -46,20 +47,6 @@ def through(b, a, entry, source, target, length, like, coming):
         store(target, n * LANES, y)
     store(pointer(entry[0]), 0, z0)
     store(pointer(entry[1]), 0, z1)
-
-
-@device
-def return_chain(power, tail, ends):
-    """From what blocks begin with when nothing follows them to what follows each; after the last lane it is `tail`."""
-    v1, v2 = tail[0], tail[1]
-    for i in range(LANES):
-        k = LANES - 1 - i
-        first, second = ends[0, k], ends[1, k]
-        ends[0, k], ends[1, k] = v1, v2
-        v1, v2 = (
-            (first + power[0, 1] * v2) + power[0, 0] * v1,
-            (second + power[1, 1] * v2) + power[1, 0] * v1,
-        )
 
 
 @device
@@ -110,16 +97,18 @@ def add_up(sums, db, da):
             da[m + 1] -= sums[(3 + m) * LANES + k]
 
 
-def _section_gradients(b, a, h, power, kept, entries, dy, dx, tail, db, da, tiles, entry, before):
+def _section_gradients(b, a, h, power, basis, kept, entries, dy, dx, tail, db, da, tiles, entry, before):
     """Stretch after stretch from the end, all sections: dx, and the sums db, da. Returns how many samples are left."""
-    # b, a, db, da (S, 3)   h (S, L, 2), power (S, 2, 2) as from `Entered`   dy, dx (N,), N <= M L LANES
+    # b, a, db, da (S, 3)   h (S, L, 2), power (S, 2, 2), basis (S, 2, 2, 2, W) as from `Entered`   dy, dx (N,), N <= M L LANES
     # kept (M, L LANES) tiles of x   entries (M, S, 2, LANES) states before each block
     # tail (S, 2) v after the last sample, left as v of the first
-    # scratch: tiles (S + 1, L LANES)   entry (2, 2, LANES)   before (3, S, 3)
+    # scratch: tiles (S + 1, L LANES)   entry (2, 2, LANES)   before (4, S, 3)
     like = lanes(LANES, True)
     # tiles[0] holds the slope: the input of the first section is in `kept`
     sections, length, left, slope_at = b.shape[0], h.shape[1], dy.shape[0], pointer(tiles[0])
     size, sums = length * LANES, stack(SUMS, 0.0)
+    for s in range(sections):
+        to_normal(basis[s, 1], tail[s], before[3, s])
     while left > 0:
         first = left - size
         i, finite = first // size, True
@@ -143,7 +132,7 @@ def _section_gradients(b, a, h, power, kept, entries, dy, dx, tail, db, da, tile
             x_at, y_at = pointer(tiles[s]) if s else pointer(kept[i]), pointer(tiles[s + 1])
             ends, onward = entry[r % 2], entry[(r + 1) % 2]
             coming = far_dy[0], near_dx[0]
-            return_chain(power[s], tail[s], ends)
+            chain(power[s], basis[s, 0], before[3, s], ends, -1)
             returned(b[s], a[s], h[max(s - 1, 0)], x_at, y_at, slope_at, ends, onward, sums, length, 1, like, coming)
             finite = finite and all_finite(ends, like)
             tail[s, 0], tail[s, 1] = ends[0, 0], ends[1, 0]
@@ -200,7 +189,7 @@ def channel_gradients(dtype: str) -> Any:
 @once
 def section_gradients(dtype: str) -> Any:
     """The pull-back for real samples of this type."""
-    coefs, entered = [packed("d", 2, read=True)] * 2, [packed("d", 3, read=True)] * 2
+    coefs, entered = [packed("d", 2, read=True)] * 2, [*[packed("d", 3, read=True)] * 2, packed("d", 5, read=True)]
     kept, samples = (
         (packed("d", 2, read=True), packed("d", 4, read=True)),
         (strided(dtype, 1, read=True), strided(dtype, 1)),
