@@ -70,7 +70,7 @@ def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool 
     function.__qualname__ = name
     compiled = numba.njit(**OPTIONS)(function)
     if keep:
-        compiled._cache = KernelCache(name)
+        compiled._cache = KernelCache(name, Path(function.__code__.co_filename))
     compiled.compile(arguments)
     compiled.disable_compile()
     return compiled
@@ -101,10 +101,14 @@ def register_bytes() -> int:
 
 
 @cache
-def sources() -> str:
-    """Digest of every file a kernel may be made of, so that an edit or an upgrade of any of them is seen."""
+def sources(folder: Path) -> str:
+    """Digest of every file a kernel of this folder may be made of, so that an edit or an upgrade of any of them is seen.
+
+    Kernels are made of files of their own folder, of `base` and of those beside the folders; import-linter sees to it.
+    """
+    files = {*HERE.glob("*.py"), *(HERE / "base").rglob("*.py"), *folder.rglob("*.py")}
     digest = hashlib.sha256()
-    for name, path in sorted((path.relative_to(HERE).as_posix(), path) for path in HERE.rglob("*.py")):
+    for name, path in sorted((path.relative_to(HERE).as_posix(), path) for path in files):
         digest.update(name.encode() + path.read_bytes())
     versions = numba.__version__, llvmlite.__version__
     return hashlib.sha256(repr((digest.hexdigest(), versions)).encode()).hexdigest()
@@ -125,8 +129,9 @@ def folders() -> Iterator[Path]:
 class KernelCache:
     """What a Numba dispatcher asks of its cache, one atomic file for each compiled signature."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, file: Path) -> None:
         self.name = name
+        self.folder = file.parent if HERE in file.parents else HERE  # a kernel defined elsewhere may be made of any
         self.hits = self.misses = 0
 
     @property
@@ -148,7 +153,7 @@ class KernelCache:
         """Name of the file, and the pattern of those it replaces (same signature, machine and settings, older sources)."""
         settings = sys.version, config.OPT, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT
         target = hashlib.sha256(repr((signature, codegen.magic_tuple(), settings)).encode()).hexdigest()[:20]
-        return f"{self.name}-{target}-{sources()[:20]}.nbc", f"{self.name}-{target}-*.nbc"
+        return f"{self.name}-{target}-{sources(self.folder)[:20]}.nbc", f"{self.name}-{target}-*.nbc"
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         target_context.refresh()
