@@ -1,12 +1,13 @@
 """Models: filters and layers with parameters, to be trained, run block by block, and kept in files."""
 
+from sigrnn.models.base import Model
 from sigrnn.models.composition import Chain
+from sigrnn.models.exchange.methods import from_rtneural_json
+from sigrnn.models.files import load
 from sigrnn.models.layers import GRU, LSTM, RNN, Dense
 from sigrnn.models.linear import FIR, IIR, SOS
 from sigrnn.models.nonlinear import NonlinearFIR, NonlinearIIR
 from sigrnn.models.parallel import Bidirectional, Parallel, Residual
-from sigrnn.models.protocol import Model, load
-from sigrnn.models.reading import from_rtneural_json
 
 __all__ = [
     "FIR",

@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array, random
-from sigrnn.models.hooks import Pull
+from sigrnn._arrays import Array, random, whole
+from sigrnn.models.base import Model, Pull
 from sigrnn.models.parameters import subset
-from sigrnn.models.protocol import Model
-from sigrnn.models.signals import count
-from sigrnn.models.streams import Joined, Stream
+from sigrnn.models.streams import JoinedStream, Stream
 
 __all__ = ["Chain"]
 
@@ -24,9 +21,7 @@ class Composition(Model):
     def __init__(self, *parts: Model) -> None:
         for part in parts:
             if not isinstance(part, Model):
-                hint = ": give them one by one" if isinstance(part, list | tuple) else ""
-                hint = ": make one of it by a call" if isinstance(part, type) and issubclass(part, Model) else hint
-                raise TypeError(f"{type(self).__name__} is made of models, got {part!r}{hint}")
+                raise TypeError(f"{type(self).__name__} is made of models, got {part!r}{hint_for(part)}")
         if not parts:
             raise TypeError(f"{type(self).__name__} needs at least one model")
         leaves = [id(leaf) for part in parts for leaf in leaves_of(part)]
@@ -38,20 +33,8 @@ class Composition(Model):
         if self._sized():
             self._check_sizes()
 
-    def config(self) -> dict[str, Any]:
-        """
-        Tell the arguments it was made with, without the parts.
-
-        Returns
-        -------
-        dict
-            ``type(model)(*parts, **model.config())`` is the same model.
-        """
-        return {}
-
-    @property
-    def _kind(self) -> np.dtype[Any] | None:
-        return None
+    _compute_dtype = None
+    _checkpoints = True
 
     def _outputs(self) -> int:
         """How many there are, once the parts have theirs."""
@@ -77,7 +60,7 @@ class Composition(Model):
         Model
             The model itself.
         """
-        inputs, rng = count("inputs", inputs), random(rng)
+        inputs, rng = whole("inputs", inputs, 1), random(rng)
         for i, part in enumerate(self.parts):
             part.init(inputs, rng)
             inputs = self._inputs_after(i, inputs)
@@ -96,6 +79,9 @@ class Composition(Model):
 
     def _check_sizes(self) -> None:
         """Raise if the parts do not fit together."""
+
+    def _single_input(self) -> bool:
+        return self.parts[0]._single_input()
 
     def _sized(self) -> bool:
         return all(part._sized() for part in self.parts)
@@ -138,17 +124,12 @@ class Composition(Model):
         self._need_sizes("to_vector")
         return np.concatenate([part.to_vector() for part in self.parts])
 
-    def from_vector(self, theta: ArrayLike) -> Self:
-        self._need_sizes("from_vector")
-        theta = np.asarray(theta)
-        counts = [part.n_parameters for part in self.parts]
-        if theta.shape != (sum(counts),):
-            raise ValueError(f"theta has shape {theta.shape}, expected {(sum(counts),)}")
+    def _unpack(self, theta: Array) -> None:
         start = 0
-        for part, size in zip(self.parts, counts, strict=True):
-            part.from_vector(theta[start : start + size])
-            start += size
-        return self
+        for part in self.parts:
+            stop = start + part.n_parameters
+            part._unpack(theta[start:stop])
+            start = stop
 
     def vector_gradient(self, grads: Mapping[str, Any]) -> Array:
         return np.concatenate([part.vector_gradient(subset(i, grads)) for i, part in enumerate(self.parts)])
@@ -162,21 +143,9 @@ class Composition(Model):
         return np.concatenate(found)
 
     def _stream(self) -> Stream:
-        return Joined([part.stream() for part in self.parts], self._join)
+        return JoinedStream([part.stream() for part in self.parts], self._join)
 
     def _join(self, x: Any, streams: Sequence[Stream]) -> Array:
-        raise NotImplementedError
-
-    def _forward(self, i: int, x: Array, state: Any, size: int | None) -> tuple[tuple[Array, Any], Pull]:
-        return self.parts[i].vjp(x, state, checkpoint=size)
-
-    def _vjp(self, x: Array, state: Any) -> tuple[tuple[Array, Any], Pull]:
-        return self._back(x, state, None)
-
-    def _vjp_by_blocks(self, x: Array, state: Any, size: int) -> tuple[tuple[Array, Any], Pull]:
-        return self._back(x, state, size)
-
-    def _back(self, x: Array, state: Any, size: int | None) -> tuple[tuple[Array, Any], Pull]:
         raise NotImplementedError
 
     def _states(self, state: Any) -> tuple[Any, ...]:
@@ -186,6 +155,20 @@ class Composition(Model):
         if not isinstance(state, tuple) or len(state) != len(self.parts):
             raise ValueError(f"state: expected what run or vjp of {type(self).__name__} returns, got {state!r}")
         return state
+
+
+def hint_for(part: Any) -> str:
+    """What to give in place of what is no model."""
+    if isinstance(part, list | tuple):
+        return ": give them one by one"
+    if isinstance(part, type) and issubclass(part, Model):
+        return f": pass an instance, e.g. {part.__name__}(3), not the class {part.__name__}"
+    if hasattr(part, "state_dict"):
+        return (
+            ", a module of PyTorch: make the same layer here and load its weights, as in "
+            "sigrnn.GRU(4).from_torch_state_dict(module.state_dict())"
+        )
+    return ""
 
 
 def leaves_of(model: Model) -> list[Model]:
@@ -249,14 +232,14 @@ class Chain(Composition):
     def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
         after = []
         for part, before in zip(self.parts, self._states(state), strict=True):
-            x, new = part.run(x, before)
+            x, new = part._forward(x, before)
             after.append(new)
         return x, tuple(after)
 
-    def _back(self, x: Array, state: Any, size: int | None) -> tuple[tuple[Array, Any], Pull]:
+    def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
         after, pullbacks = [], []
         for part, before in zip(self.parts, self._states(state), strict=True):
-            (x, new), pullback = part.vjp(x, before, checkpoint=size)
+            (x, new), pullback = part._reverse(x, before, size)
             after.append(new)
             pullbacks.append(pullback)
 
@@ -271,14 +254,14 @@ class Chain(Composition):
 
     def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
         for part, before, moves in zip(self.parts, self._states(state), split(self, tangents), strict=True):
-            x, dx = part.jvp(x, moves, dx, before)
+            x, dx = part._tangent(x, moves, dx, before)
         assert dx is not None
         return x, dx
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
         rows = None
         for part, before in zip(self.parts, self._states(state), strict=True):
-            y, own = part.sensitivities(x, before)
+            y, own = part._jacobian(x, before)
             rows = own if rows is None else np.concatenate([part._push(x, rows, before), own])
             x = y
         assert rows is not None
@@ -288,7 +271,7 @@ class Chain(Composition):
         for i, (part, before) in enumerate(zip(self.parts, self._states(state), strict=True)):
             rows = part._push(x, rows, before)
             if i < len(self.parts) - 1:
-                x = part.run(x, before)[0]
+                x = part._forward(x, before)[0]
         return rows
 
     def _join(self, x: Any, streams: Sequence[Stream]) -> Array:

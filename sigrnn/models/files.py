@@ -1,18 +1,24 @@
-"""Models in files: an .npz of the parameters, and a description in JSON. Nothing is pickled, nothing in a file is run."""
+"""Files of models: an .npz of the parameters and a description in JSON, without pickle; no code in a file is run."""
 
 from __future__ import annotations
 
 import json
+import os
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from sigrnn import _files
+from sigrnn._arrays import Array, whole
+
+__all__ = ["load"]
 
 FORMAT, VERSION = "sigrnn model", 1
 DESCRIPTION = "description"  # the name of the JSON text among the arrays
 OURS = "sigrnn.models."
+CLASSES: dict[str, Any] = {}  # of models, by `name_of`
 
 
 def name_of(kind: type) -> str:
@@ -21,7 +27,7 @@ def name_of(kind: type) -> str:
 
 
 def described(model: Any, where: str) -> dict[str, Any]:
-    """What it takes to make the model again, but for the arrays."""
+    """All that is needed to make the model again, without its arrays."""
     config = model.config()
     for name, value in config.items():
         try:
@@ -42,7 +48,7 @@ def described(model: Any, where: str) -> dict[str, Any]:
 
 
 def write(model: Any, path: Any, notes: Mapping[str, Any] | None = None) -> None:
-    """Write it whole or not at all. Notes are for programs."""
+    """Write a model whole or not at all. Notes are for programs."""
     head = {"format": FORMAT, "version": VERSION, "model": described(model, "")}
     text = json.dumps(head | ({"notes": dict(notes)} if notes else {}))
     arrays = {f"params/{name}": value for name, value in model.params.items()}
@@ -50,50 +56,113 @@ def write(model: Any, path: Any, notes: Mapping[str, Any] | None = None) -> None
     _files.write(path, arrays)
 
 
-def read(path: Any, known: Mapping[str, type]) -> Any:
-    """The model in a file."""
-    shown, found = _files.read(path, "is no model of sigrnn, or is broken")
+def load(path: Any) -> Any:
+    """
+    Read a model that `Model.save` wrote.
+
+    Parameters
+    ----------
+    path : str, path or binary file
+        The file.
+
+    Returns
+    -------
+    Model
+        With all parameters.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no model, is broken, is from a later version, or has an unknown class: import a class of your
+        own first.
+
+    See Also
+    --------
+    Model.save : Writes it.
+
+    Notes
+    -----
+    No code in a file is run: classes are looked up by name among those that exist.
+
+    Examples
+    --------
+    >>> import io
+    >>> import sigrnn
+    >>> file = io.BytesIO()
+    >>> sigrnn.Chain(sigrnn.GRU(4), sigrnn.Dense(1)).init(2, rng=0).save(file)
+    >>> file.seek(0)
+    0
+    >>> sigrnn.load(file)
+    Chain(GRU(4), Dense(1))
+    """
+    shown, arrays = contents(path)
     try:
-        head = json.loads(found.pop(DESCRIPTION).tobytes())
-        kind, version, text = head["format"], head["version"], head["model"]
-    except (ValueError, KeyError, TypeError):
+        head = json.loads(arrays.pop(DESCRIPTION).tobytes())
+        kind, version, described = head["format"], head["version"], head["model"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(f"{shown} is no model of sigrnn: it has no description of one") from None
     if kind != FORMAT or not isinstance(version, int):
         raise ValueError(f"{shown} is no model of sigrnn: its format is {kind!r}")
     if version > VERSION:
         raise ValueError(f"{shown} has version {version} of the format, this sigrnn reads up to {VERSION}: update it")
-    params = {name.removeprefix("params/"): value for name, value in found.items()}
+    params = {name.removeprefix("params/"): value for name, value in arrays.items()}
     try:
-        model = made(text, known, shown)
+        model = made(described, params, "", shown)
         if params or model.inputs is not None:
             model.params = params
-    except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"{shown} is broken: {error!r}") from error
+    except ValueError as error:
+        raise ValueError(str(error) if shown in str(error) else f"{shown} is broken: {error}") from None
+    except (KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{shown} is broken: {error!r}") from None
     return model
 
 
+def contents(path: Any) -> tuple[str, dict[str, Array]]:
+    """The name of the file in messages, and all arrays in it."""
+    try:
+        return _files.read(path, "is no model of sigrnn, or is broken")
+    except (zlib.error, NotImplementedError, OverflowError, RecursionError, MemoryError) as error:
+        shown = os.fspath(path) if isinstance(path, str | os.PathLike) else "the file"
+        raise ValueError(f"{shown} is no model of sigrnn, or is broken: {error!r}") from None
+
+
 def notes(path: Any) -> dict[str, Any]:
-    """What was noted in a file that `read` has found good."""
+    """The notes in a file that `load` has read."""
     with np.load(path, allow_pickle=False) as file:
         found: dict[str, Any] = json.loads(file[DESCRIPTION].tobytes()).get("notes", {})
     return found
 
 
-def made(text: Mapping[str, Any], known: Mapping[str, type], shown: str) -> Any:
-    """A model from its description, with sizes but not yet its parameters."""
-    kind = class_of(text["class"], known, shown)
-    parts = [made(part, known, shown) for part in text["parts"]]
-    model: Any = kind(*parts, **text["config"])
-    if text["inputs"] is not None and not parts:
-        model.init(text["inputs"], rng=0)
+def made(described: Mapping[str, Any], params: Mapping[str, Array], prefix: str, shown: str) -> Any:
+    """A model from its description, with sizes; arrays of the file are checked before any memory is allocated."""
+    kind = class_of(described["class"], shown)
+    parts = [made(part, params, f"{prefix}{i}.", shown) for i, part in enumerate(described["parts"])]
+    model = kind(*parts, **described["config"])
+    inputs = described["inputs"]
+    if inputs is not None and not parts:
+        shapes = model._shapes(whole("inputs", inputs, 1))
+        check_arrays({} if shapes is None else shapes, params, prefix)
+        model.init(inputs, rng=0)
     return model
 
 
-def class_of(name: str, known: Mapping[str, type], shown: str) -> type:
-    if name in known:
-        return known[name]
-    short = name.rpartition(".")[2]
-    alike = [kind for full, kind in known.items() if "." in full and full.rpartition(".")[2] == short]
-    if "." in name and len(alike) == 1:  # a script's class that has moved into a module, or the reverse
+def check_arrays(shapes: Mapping[str, tuple[int, ...]], params: Mapping[str, Array], prefix: str) -> None:
+    """Raise if an array is missing, or is not one of real numbers of that shape."""
+    for name, shape in shapes.items():
+        found = params.get(prefix + name)
+        if found is None:
+            raise ValueError(f"it has no array params/{prefix}{name}")
+        if found.shape != shape:
+            raise ValueError(f"{prefix}{name} has shape {found.shape}, expected {shape}")
+        if found.dtype.kind != "f":
+            raise ValueError(f"{prefix}{name} has dtype {found.dtype}, expected float32 or float64")
+
+
+def class_of(name: str, shown: str) -> Any:
+    if name in CLASSES:
+        return CLASSES[name]
+    short = str(name).rpartition(".")[2]
+    alike = [kind for full, kind in CLASSES.items() if "." in full and full.rpartition(".")[2] == short]
+    if "." in str(name) and len(alike) == 1:  # a script's class that has moved into a module, or the reverse
         return alike[0]
     raise ValueError(f"{shown} holds a model of the class {name}, which is not known here: import it before load")

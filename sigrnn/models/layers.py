@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, whole
 from sigrnn.activations import Activation, known, respond, slope_of_output
-from sigrnn.gradients import jvp, vjp
+from sigrnn.gradients import jvp
 from sigrnn.gradients.recurrent import kind_of
 from sigrnn.layers.recurrent import dense, gru, lstm, rnn
 from sigrnn.layers.recurrent import weighed as excitation
 from sigrnn.layers.streams import LayerStream
-from sigrnn.models.hooks import Pull
-from sigrnn.models.protocol import Model
-from sigrnn.models.signals import count, precision
-from sigrnn.models.streams import Stream
-from sigrnn.models.tangents import pushed
+from sigrnn.models.base import Model, Pull
+from sigrnn.models.parameters import precision
+from sigrnn.models.rtrl import forward_sensitivities
+from sigrnn.models.rules import checked_vjp
+from sigrnn.models.streams import Affine, BlockStream, Stream
 
 __all__ = ["GRU", "LSTM", "RNN", "Dense"]
 
@@ -30,9 +29,10 @@ class Recurrent(Model):
     function: Any
     hidden: int
     gates = 1
+    _checkpoints = True
 
     @property
-    def _kind(self) -> np.dtype[Any]:
+    def _compute_dtype(self) -> np.dtype[Any]:  # type: ignore[override]
         return self.dtype
 
     def _options(self) -> dict[str, Any]:
@@ -45,10 +45,13 @@ class Recurrent(Model):
     def _arguments(self, state: Any) -> dict[str, Any]:
         return {**self._named(), **self._state(state), **self._options()}
 
-    def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
-        rows, scale = self.gates * self.hidden, 1.0 / np.sqrt(self.hidden)
-        shapes = {"w_ih": (rows, inputs), "w_hh": (rows, self.hidden), "b_ih": (rows,), "b_hh": (rows,)}
-        return {name: rng.uniform(-scale, scale, shape) for name, shape in shapes.items()}, self.hidden
+    def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        rows = self.gates * self.hidden
+        return {"w_ih": (rows, inputs), "w_hh": (rows, self.hidden), "b_ih": (rows,), "b_hh": (rows,)}
+
+    def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[dict[str, Array], int]:
+        scale = 1.0 / np.sqrt(self.hidden)
+        return {name: rng.uniform(-scale, scale, shape) for name, shape in self._shapes(inputs).items()}, self.hidden
 
     def _inputs_of(self, params: Mapping[str, Any]) -> int:
         return np.asarray(params["w_ih"]).shape[1]
@@ -56,22 +59,14 @@ class Recurrent(Model):
     def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
         return self.function(x, **self._arguments(state))
 
-    def _vjp(self, x: Array, state: Any, **kwargs: Any) -> tuple[tuple[Array, Any], Pull]:
-        (y, state), pullback = vjp(self.function, x, **self._arguments(state), **kwargs)
-        # In the order of the signature: x, weights, states, and last the peephole.
-        names = [name for name in self._named() if name != "peephole"]
+    def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
+        (y, state), pullback = checked_vjp(self.function, size, x=x, **self._arguments(state))
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
-            dx, *found = pullback((dy, None))
-            grads = dict(zip(names, found, strict=False))
-            if len(names) < len(self._named()):
-                grads["peephole"] = found[-1]
-            return grads, dx
+            found = pullback(dy, tuple(map(np.zeros_like, state)) if isinstance(state, tuple) else np.zeros_like(state))
+            return {name: found[name] for name in self._named()}, found["x"]
 
         return (y, state), pull
-
-    def _vjp_by_blocks(self, x: Array, state: Any, size: int) -> tuple[tuple[Array, Any], Pull]:
-        return self._vjp(x, state, checkpoint=size)
 
     def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
         given, weights = self._arguments(state), self._named()
@@ -84,11 +79,11 @@ class Recurrent(Model):
 
     def _stream(self) -> Stream:
         arguments: dict[str, Any] = {**self._named(), **self._options()}
-        return Blocks(LayerStream(self.function.__name__, **arguments), self.dtype)
+        return BlockStream(LayerStream(self.function.__name__, **arguments), self.dtype, self.dtype)
 
     def _rows(self, x: Array, state: Any, names: tuple[str, ...], rows: Array | None) -> tuple[Array, Array]:
         given = {**self._arguments(state), "x": x}
-        return pushed(kind_of({"peephole": None, **given}), given, names, rows)
+        return forward_sensitivities(kind_of({"peephole": None, **given}), given, names, rows)
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
         return self._rows(x, state, tuple(self._named()), None)
@@ -133,7 +128,7 @@ class RNN(Recurrent):
     function = staticmethod(rnn)
 
     def __init__(self, hidden: int, activation: str | Activation = "tanh", *, dtype: str = "float64") -> None:
-        self.hidden, self.activation, self.dtype = count("hidden", hidden), known(activation), precision(dtype)
+        self.hidden, self.activation, self.dtype = whole("hidden", hidden, 1), known(activation), precision(dtype)
 
     def _options(self) -> dict[str, Any]:
         return {"activation": self.activation}
@@ -172,8 +167,8 @@ class GRU(Recurrent):
     function = staticmethod(gru)
     gates = 3
 
-    def __init__(self, hidden: int, reset_after: bool = True, *, dtype: str = "float64") -> None:
-        self.hidden, self.reset_after, self.dtype = count("hidden", hidden), bool(reset_after), precision(dtype)
+    def __init__(self, hidden: int, *, reset_after: bool = True, dtype: str = "float64") -> None:
+        self.hidden, self.reset_after, self.dtype = whole("hidden", hidden, 1), bool(reset_after), precision(dtype)
 
     def _options(self) -> dict[str, Any]:
         return {"reset_after": self.reset_after}
@@ -223,19 +218,18 @@ class LSTM(Recurrent):
     gates = 4
 
     def __init__(
-        self, hidden: int, peephole: bool = False, *, forget_bias: float = 0.0, dtype: str = "float64"
+        self, hidden: int, *, peephole: bool = False, forget_bias: float = 0.0, dtype: str = "float64"
     ) -> None:
-        self.hidden, self.peephole = count("hidden", hidden), bool(peephole)
+        self.hidden, self.peephole = whole("hidden", hidden, 1), bool(peephole)
         self.forget_bias, self.dtype = float(forget_bias), precision(dtype)
 
-    def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
+    def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[dict[str, Array], int]:
         drawn, outputs = super()._draw(inputs, rng)
-        drawn = dict(drawn)
         drawn["b_ih"][self.hidden : 2 * self.hidden] += self.forget_bias
-        if self.peephole:
-            scale = 1.0 / np.sqrt(self.hidden)
-            drawn["peephole"] = rng.uniform(-scale, scale, (3, self.hidden))
         return drawn, outputs
+
+    def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        return super()._shapes(inputs) | ({"peephole": (3, self.hidden)} if self.peephole else {})
 
     def _state(self, state: Any) -> dict[str, Array]:
         return {} if state is None else dict(zip(("h0", "c0"), state, strict=True))
@@ -277,29 +271,24 @@ class Dense(Model):
     """
 
     def __init__(self, outputs: int, activation: str | Activation = "linear", *, dtype: str = "float64") -> None:
-        self.n_outputs, self.activation, self.dtype = count("outputs", outputs), known(activation), precision(dtype)
+        self.n_outputs, self.activation, self.dtype = whole("outputs", outputs, 1), known(activation), precision(dtype)
 
-    def config(self) -> dict[str, Any]:
-        """
-        Tell the arguments it was made with.
-
-        Returns
-        -------
-        dict
-            ``Dense(**config)`` is the same without sizes.
-        """
-        return {"outputs": self.n_outputs, "activation": self.activation, "dtype": self.dtype.name}
+    def _argument(self, name: str) -> Any:
+        return self.n_outputs if name == "outputs" else super()._argument(name)
 
     @property
-    def _kind(self) -> np.dtype[Any]:
+    def _compute_dtype(self) -> np.dtype[Any]:  # type: ignore[override]
         return self.dtype
 
     def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
         scale = 1.0 / np.sqrt(inputs)
-        v, bias = rng.uniform(-scale, scale, (self.n_outputs, inputs)), rng.uniform(-scale, scale, self.n_outputs)
+        v, bias = (rng.uniform(-scale, scale, shape) for shape in self._shapes(inputs).values())
         if inputs == self.n_outputs == 1:
             v, bias = 1.0 + 0.1 * v, 0.1 * bias
         return {"v": v, "bias": bias}, self.n_outputs
+
+    def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        return {"v": (self.n_outputs, inputs), "bias": (self.n_outputs,)}
 
     def _inputs_of(self, params: Mapping[str, Any]) -> int:
         return np.asarray(params["v"]).shape[1]
@@ -312,11 +301,11 @@ class Dense(Model):
         return dense(x, *self._arguments(), activation=self.activation), None
 
     def _vjp(self, x: Array, state: Any) -> tuple[tuple[Array, Any], Pull]:
-        y, pullback = vjp(dense, x, *self._arguments(), activation=self.activation)
+        y, pullback = checked_vjp(dense, None, x=x, activation=self.activation, **self._named())
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
-            dx, dv, dbias = pullback(dy)
-            return {"v": dv, "bias": dbias}, dx
+            found = pullback(dy)
+            return {"v": found["v"], "bias": found["bias"]}, found["x"]
 
         return (y, None), pull
 
@@ -326,7 +315,7 @@ class Dense(Model):
 
     def _stream(self) -> Stream:
         v, bias = self._arguments()
-        return Weighed(v.copy(), bias.copy(), self.activation)
+        return BlockStream(Affine(v, bias, self.activation), self.dtype, self.dtype)
 
     def _sloped(self, x: Array) -> tuple[Array, Array]:
         v, bias = self._arguments()
@@ -348,56 +337,3 @@ class Dense(Model):
         # A product of matrices with a single column took 5 ms more for 20 rows of 20 000 samples.
         weighed = rows * v[:, 0] if v.shape[1] == 1 else rows @ v.T
         return weighed * self._sloped(x)[1]
-
-
-class Blocks:
-    """The stream of a recurrent layer: a stream of the library's own, in the dtype of the model."""
-
-    def __init__(self, layer: LayerStream, dtype: np.dtype[Any]) -> None:
-        self.layer, self.dtype = layer, dtype
-
-    def __call__(self, x: ArrayLike) -> Array:
-        if type(x) is not np.ndarray or x.dtype is not self.dtype:
-            x = np.asarray(x)
-            if x.dtype.kind not in "biuf":
-                raise TypeError(f"x has dtype {x.dtype}: models are for real signals")
-            x = x.astype(self.dtype)
-        if x.ndim != 1:
-            return self.layer(x)
-        h = self.layer(x[:, None])
-        return h[:, 0] if h.shape[1] == 1 else h
-
-    def reset(self) -> None:
-        self.layer.reset()
-
-    def copy(self) -> Self:
-        return type(self)(self.layer.copy(), self.dtype)
-
-
-class Weighed:
-    """The stream of `Dense`, which has nothing to keep: `dense`, its checks done beforehand."""
-
-    def __init__(self, v: Array, bias: Array, activation: str | Activation) -> None:
-        self.v, self.bias, self.activation = v, bias, activation
-        self.turned = np.ascontiguousarray(v.T)
-        self.model = Dense(len(v), activation, dtype=v.dtype.name)
-        self.model.params = {"v": v, "bias": bias}
-
-    def __call__(self, x: ArrayLike) -> Array:
-        if type(x) is not np.ndarray or x.dtype is not self.v.dtype or x.ndim > 2:
-            return self.model(x)
-        inputs = self.v.shape[1]
-        if x.ndim == 1 and inputs == 1:
-            e = x[:, None] * self.turned + self.bias
-        elif x.ndim == 2 and x.shape[1] == inputs:
-            e = x @ self.turned + self.bias
-        else:
-            return self.model(x)
-        y = e if self.activation == "linear" else respond(self.activation, e).astype(e.dtype, copy=False)
-        return y[:, 0] if x.ndim == 1 and y.shape[1] == 1 else y
-
-    def reset(self) -> None:
-        """Nothing is kept."""
-
-    def copy(self) -> Self:
-        return type(self)(self.v, self.bias, self.activation)

@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 import sigrnn.filters.streams
-from sigrnn._arrays import Array
+from sigrnn._arrays import F8, Array, whole
 from sigrnn.filters.linear import lfilter, sections, sosfilt
-from sigrnn.gradients import jvp, vjp
-from sigrnn.models.channels import (
-    added,
+from sigrnn.gradients import jvp
+from sigrnn.models.base import Model, Pull
+from sigrnn.models.multi_input import (
     delay,
     first_feedback,
     first_poles,
     first_taps,
     inputs_of,
-    line,
-    lines,
-    spread,
-    unlined,
+    of_inputs,
+    one_input,
+    repeat_inputs,
+    sum_inputs,
+    time_first,
+    time_last,
 )
-from sigrnn.models.hooks import Pull
-from sigrnn.models.parameters import ALL, Free, Trainable
-from sigrnn.models.protocol import Model
-from sigrnn.models.signals import count, precision
+from sigrnn.models.parameters import ALL_FREE, FIRST_FIXED, FOURTH_FIXED, Constraint, precision
+from sigrnn.models.rules import checked_vjp
 from sigrnn.models.stability import StableDenominator, StableSections, numbers
-from sigrnn.models.streams import Kept, OneFilter, Stream
+from sigrnn.models.streams import BlockStream, ModelStream, Stream
 
 __all__ = ["FIR", "IIR", "SOS"]
+
+ONE = np.ones(1)
+STABLE_DENOMINATOR, STABLE_SECTIONS = StableDenominator(), StableSections()
 
 
 class Linear(Model):
@@ -39,49 +42,56 @@ class Linear(Model):
 
     function: Any
     names: tuple[str, ...]  # parameters, in the order of the function's arguments
+    fixed: ClassVar[dict[str, int]] = {}  # those with an entry that is not trained, and its place on the last axis
+    _checkpoints = True
 
-    def _coefficients(self) -> tuple[Array, ...]:
-        assert self._values is not None
-        return tuple(self._values[name] for name in self.names)
+    def _arguments(self) -> dict[str, Any]:
+        """Coefficients as the function's arguments."""
+        return self._named()
 
-    def _arguments(self) -> tuple[Array, ...]:
-        """What the function gets."""
-        return self._coefficients()
+    def _rest(self) -> Array:
+        """The state of a single sequence at rest."""
+        raise NotImplementedError
+
+    def _single_input(self) -> bool:
+        return True
+
+    def _given_to(self, x: Array, state: Any) -> dict[str, Any]:
+        """Arguments of the function."""
+        rest = self._rest() if single(x) else 0.0
+        return {**self._arguments(), "x": function_layout(x), "zi": rest if state is None else state}
 
     def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
-        y, state = self.function(*self._arguments(), lines(x), zi=0.0 if state is None else state)
-        return added(y, x.shape[-1]), state
+        y, state = self.function(**self._given_to(x, state))
+        return model_layout(y, x), state
 
-    def _vjp(self, x: Array, state: Any, **kwargs: Any) -> tuple[tuple[Array, Any], Pull]:
-        inputs, given = x.shape[-1], self._arguments()
-        zi = 0.0 if state is None else state
-        (y, state), pullback = vjp(self.function, *given, lines(x), zi=zi, **kwargs)
+    def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
+        (y, state), pullback = checked_vjp(self.function, size, **self._given_to(x, state))
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
-            found = pullback((spread(dy, inputs), None))
-            grads = dict(zip(self.names, found, strict=False))
-            return self._without_fixed(grads), unlined(found[len(given)], inputs)
+            found = pullback(dy[0, :, 0] if single(x) else repeat_inputs(dy, x.shape[-1]))
+            for name, entry in self.fixed.items():
+                found[name][..., entry] = 0.0
+            dx = found["x"].reshape(x.shape) if single(x) else time_first(found["x"], x.shape[-1])
+            return {name: found[name] for name in self.names}, dx
 
-        return (added(y, inputs), state), pull
-
-    def _vjp_by_blocks(self, x: Array, state: Any, size: int) -> tuple[tuple[Array, Any], Pull]:
-        return self._vjp(x, state, checkpoint=size)
-
-    def _without_fixed(self, grads: dict[str, Array]) -> dict[str, Array]:
-        """Gradients of entries that are not trained are 0."""
-        return {name: np.where(self._trainable(name).free(g), g, 0.0) for name, g in grads.items()}
+        return (model_layout(y, x), state), pull
 
     def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
-        inputs, given = x.shape[-1], self._arguments()
-        moves = [self._move(name, tangents.get(name)) for name in self.names]
-        moves += [None] * (len(given) - len(moves)) + [None if dx is None else lines(dx)]
-        zi = 0.0 if state is None else state
-        (y, _), (dy, _) = jvp(self.function, (*given, lines(x)), tuple(moves), zi=zi)
-        return added(y, inputs), added(dy, inputs)
+        given = self._given_to(x, state)
+        zi = given.pop("zi")
+        moves: dict[str, Any] = {name: self._without_fixed(name, t) for name, t in tangents.items()}
+        if dx is not None:
+            moves["x"] = function_layout(dx)
+        (y, _), (dy, _) = jvp(self.function, tuple(given.values()), tuple(map(moves.get, given)), zi=zi)
+        return model_layout(y, x), model_layout(dy, x)
 
-    def _move(self, name: str, tangent: Array | None) -> Array | None:
-        """A tangent without entries that are fixed."""
-        return None if tangent is None else np.where(self._trainable(name).free(tangent), tangent, 0.0)
+    def _without_fixed(self, name: str, tangent: Array) -> Array:
+        """A tangent that leaves the fixed entries as they are."""
+        if name in self.fixed:
+            tangent = tangent.copy()
+            tangent[..., self.fixed[name]] = 0.0
+        return tangent
 
     def _push(self, x: Array, rows: Array, state: Any) -> Array:
         flat = rows.reshape(-1, *rows.shape[2:])
@@ -89,8 +99,8 @@ class Linear(Model):
 
     def _filters(self) -> list[tuple[Array, Array]]:
         """Numerators and denominators, of each input and section."""
-        b, a = self._arguments()
-        return [(row, a) for row in np.atleast_2d(b)]
+        given = self._arguments()
+        return [(row, given["a"]) for row in np.atleast_2d(given["b"])]
 
     def poles(self) -> Array:
         """
@@ -117,12 +127,23 @@ class Linear(Model):
 
     def _stream(self) -> Stream:
         if self.inputs != 1:
-            return Kept(self.copy())
-        return OneFilter(self._filtered(), self.dtype)
+            return ModelStream(self.copy())
+        return BlockStream(sigrnn.filters.streams.Stream(**self._arguments()), F8, self.dtype, flat=True)
 
-    def _filtered(self) -> Any:
-        b, a = self._arguments()
-        return sigrnn.filters.streams.Stream(b, a)
+
+def single(x: Array) -> bool:
+    """Whether there is a single sequence of a single input: filtered as 1-D, which costs least for short signals."""
+    return x.shape[0] == x.shape[2] == 1
+
+
+def function_layout(x: Array) -> Array:
+    """A signal (B, N, I) as the function takes it: (N,), (B, N) or (B, I, N)."""
+    return x[0, :, 0] if single(x) else time_last(x)
+
+
+def model_layout(y: Array, x: Array) -> Array:
+    """The function's output for a signal x (B, N, I) as (B, N, 1)."""
+    return y.reshape(x.shape) if single(x) else sum_inputs(y, x.shape[-1])
 
 
 class FIR(Linear):
@@ -161,16 +182,22 @@ class FIR(Linear):
     names = ("b",)
 
     def __init__(self, n_taps: int, *, dtype: str = "float64") -> None:
-        self.n_taps, self.dtype = count("n_taps", n_taps), precision(dtype)
+        self.n_taps, self.dtype = whole("n_taps", n_taps, 1), precision(dtype)
 
     def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
         return {"b": first_taps(rng, inputs, self.n_taps)}, 1
 
+    def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        return {"b": of_inputs(inputs, self.n_taps)}
+
     def _inputs_of(self, params: Mapping[str, Any]) -> int:
         return inputs_of(params["b"])
 
-    def _arguments(self) -> tuple[Array, ...]:
-        return (*self._coefficients(), np.ones(1))
+    def _arguments(self) -> dict[str, Any]:
+        return {**self._named(), "a": ONE}
+
+    def _rest(self) -> Array:
+        return np.zeros(self.n_taps - 1)
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
         inputs, taps = x.shape[-1], self.n_taps
@@ -223,18 +250,25 @@ class IIR(Linear):
 
     function = staticmethod(lfilter)
     names = ("b", "a")
+    fixed: ClassVar[dict[str, int]] = {"a": 0}
 
     def __init__(self, order: int, *, stable: bool = False, dtype: str = "float64") -> None:
-        self.order, self.stable, self.dtype = count("order", order), bool(stable), precision(dtype)
+        self.order, self.stable, self.dtype = whole("order", order, 1), bool(stable), precision(dtype)
 
     def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
         return {"b": first_taps(rng, inputs, self.order + 1), "a": first_feedback(rng, self.order)}, 1
 
+    def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        return {"b": of_inputs(inputs, self.order + 1), "a": (self.order + 1,)}
+
     def _inputs_of(self, params: Mapping[str, Any]) -> int:
         return inputs_of(params["b"])
 
-    def _trainable(self, name: str) -> Trainable:
-        return ALL if name == "b" else StableDenominator() if self.stable else Free(after_first)
+    def _rest(self) -> Array:
+        return np.zeros(self.order)
+
+    def _constraint(self, name: str) -> Constraint:
+        return ALL_FREE if name == "b" else STABLE_DENOMINATOR if self.stable else FIRST_FIXED
 
     def _checked(self, name: str, value: Array) -> Array:
         if name == "a":
@@ -246,12 +280,13 @@ class IIR(Linear):
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
         inputs, order = x.shape[-1], self.order
-        y, a = self._run(x, state)[0], self.params["a"]
-        v, w = lfilter([1.0], a, lines(x)), lfilter([-1.0], a, y[..., 0])
+        y, a = self._run(x, state)[0], self._named()["a"]
+        v, w = (lfilter(ONE, a, function_layout(signal)) for signal in (x, y))
         rows = np.zeros((inputs * (order + 1) + order, *y.shape))
         for i in range(inputs):
             for m in range(order + 1):
-                delay(rows[..., 0], i * (order + 1) + m, line(v, i, inputs), m)
+                delay(rows[..., 0], i * (order + 1) + m, one_input(v, i, inputs), m)
+        np.negative(w, out=w)
         for m in range(1, order + 1):
             delay(rows[..., 0], inputs * (order + 1) + m - 1, w, m)
         return y, rows
@@ -299,6 +334,8 @@ class SOS(Linear):
 
     function = staticmethod(sosfilt)
     names = ("sos",)
+    fixed: ClassVar[dict[str, int]] = {"sos": 3}
+    _unsaved = ("sos",)
 
     def __init__(
         self,
@@ -320,18 +357,7 @@ class SOS(Linear):
                 numbers(self._first[:, 3:])
         elif n_sections is None:
             raise TypeError("give n_sections, or sos=")
-        self.n_sections = count("n_sections", n_sections)
-
-    def config(self) -> dict[str, Any]:
-        """
-        Tell the arguments it was made with.
-
-        Returns
-        -------
-        dict
-            Without `sos`: where they went is in `params`.
-        """
-        return {"n_sections": self.n_sections, "stable": self.stable, "dtype": self.dtype.name}
+        self.n_sections = whole("n_sections", n_sections, 1)
 
     def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
         shape = inputs, self.n_sections
@@ -347,11 +373,17 @@ class SOS(Linear):
             sos[:, 0, :3] /= inputs
         return {"sos": sos[0] if inputs == 1 else sos}, 1
 
+    def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        return {"sos": of_inputs(inputs, self.n_sections, 6)}
+
     def _inputs_of(self, params: Mapping[str, Any]) -> int:
         return inputs_of(params["sos"], 2)
 
-    def _trainable(self, name: str) -> Trainable:
-        return StableSections() if self.stable else Free(after_fourth)
+    def _rest(self) -> Array:
+        return np.zeros((self.n_sections, 2))
+
+    def _constraint(self, name: str) -> Constraint:
+        return STABLE_SECTIONS if self.stable else FOURTH_FIXED
 
     def _checked(self, name: str, value: Array) -> Array:
         sections(value)
@@ -373,12 +405,9 @@ class SOS(Linear):
         """
         return np.concatenate([np.roots(a) for _, a in self._filters()])
 
-    def _filtered(self) -> Any:
-        return sigrnn.filters.streams.Stream(sos=self.params["sos"])
-
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
-        inputs, sos = x.shape[-1], self.params["sos"]
-        signal = lines(x)
+        inputs, sos = x.shape[-1], self._named()["sos"]
+        signal = function_layout(x)
         rows = np.zeros((inputs, self.n_sections, 5, *x.shape[:2], 1))
         for s in range(self.n_sections):
             own, later = sos[..., s : s + 1, :], sos[..., s + 1 :, :]
@@ -390,15 +419,7 @@ class SOS(Linear):
             v, w = sosfilt(np.concatenate([poles, later], axis=-2), np.stack([before, -signal]))
             for i in range(inputs):
                 for m in range(3):
-                    delay(rows[i, s, ..., 0], m, line(v, i, inputs), m)
+                    delay(rows[i, s, ..., 0], m, one_input(v, i, inputs), m)
                 for m in range(1, 3):
-                    delay(rows[i, s, ..., 0], 2 + m, line(w, i, inputs), m)
-        return added(signal, inputs), rows.reshape(-1, *x.shape[:2], 1)
-
-
-def after_first(a: Array) -> Array:
-    return np.arange(len(a)) > 0
-
-
-def after_fourth(sos: Array) -> Array:
-    return np.broadcast_to(np.arange(6) != 3, sos.shape)
+                    delay(rows[i, s, ..., 0], 2 + m, one_input(w, i, inputs), m)
+        return model_layout(signal, x), rows.reshape(-1, *x.shape[:2], 1)

@@ -8,32 +8,31 @@ from typing import Any
 import numpy as np
 
 import sigrnn.filters.streams
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, whole
 from sigrnn.activations import Activation, known, respond, slope_of_output
 from sigrnn.filters.linear import lfilter, normalised
 from sigrnn.filters.nonlinear import nlfilter
-from sigrnn.gradients import vjp
-from sigrnn.gradients.nonlinear import excitation
-from sigrnn.models.channels import (
-    added,
+from sigrnn.gradients.nonlinear import excitation, feed_back
+from sigrnn.models.base import Model, Pull
+from sigrnn.models.multi_input import (
     delay,
-    fed_back,
     first_feedback,
     first_taps,
     inputs_of,
-    line,
-    lines,
-    spread,
-    unlined,
+    of_inputs,
+    one_input,
+    repeat_inputs,
+    sum_inputs,
+    time_first,
+    time_last,
 )
-from sigrnn.models.hooks import Pull
-from sigrnn.models.linear import after_first
-from sigrnn.models.parameters import ALL, Free, Trainable
-from sigrnn.models.protocol import Model
-from sigrnn.models.signals import count, precision
-from sigrnn.models.streams import Kept, OneFilter, Stream
+from sigrnn.models.parameters import ALL_FREE, FIRST_FIXED, Constraint, precision
+from sigrnn.models.rules import checked_vjp
+from sigrnn.models.streams import BlockStream, ModelStream, Stream
 
 __all__ = ["NonlinearFIR", "NonlinearIIR"]
+
+ONE = np.ones(1)
 
 
 class Nonlinear(Model):
@@ -42,50 +41,58 @@ class Nonlinear(Model):
     activation: str | Activation
     n_taps: int
     order = 0
+    _checkpoints = True
 
     def _feedback(self) -> Array:
-        return np.ones(1)
+        return ONE
+
+    def _single_input(self) -> bool:
+        return True
+
+    def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        feedback = {"a": (self.order + 1,)} if self.order else {}
+        return {"b": of_inputs(inputs, self.n_taps), **feedback, "bias": (1,)}
 
     def _parts(self, inputs: int) -> tuple[Array, Array, Array, Array]:
         """Taps (I, M) ahead, or none; then b, a and bias of the filter."""
         params = self._named()
-        ahead, b = (params["b"], np.ones(1)) if inputs > 1 else (np.ones((0, 1)), params["b"])
+        ahead, b = (params["b"], ONE) if inputs > 1 else (np.ones((0, 1)), params["b"])
         return ahead, b, self._feedback(), params["bias"]
 
     def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
         ahead, b, a, bias = self._parts(x.shape[-1])
         z_ahead, z = (0.0, 0.0) if state is None else state
-        u = lines(x)
+        u = time_last(x)
         if len(ahead):
-            u, z_ahead = lfilter(ahead, np.ones(1), u, zi=z_ahead)
+            u, z_ahead = lfilter(ahead, ONE, u, zi=z_ahead)
             u = u.sum(axis=-2)
         y, z = nlfilter(b, a, u, zi=z, activation=self.activation, bias=bias)
         return y[..., None], (z_ahead, z)
 
-    def _vjp(self, x: Array, state: Any, **kwargs: Any) -> tuple[tuple[Array, Any], Pull]:
+    def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
         inputs = x.shape[-1]
         ahead, b, a, bias = self._parts(inputs)
         z_ahead, z = (0.0, 0.0) if state is None else state
-        u, back_ahead = lines(x), None
+        u, back_ahead = time_last(x), None
         if len(ahead):
-            (u, z_ahead), back_ahead = vjp(lfilter, ahead, np.ones(1), u, zi=z_ahead, **kwargs)
+            (u, z_ahead), back_ahead = checked_vjp(lfilter, size, b=ahead, a=ONE, x=u, zi=z_ahead)
             u = u.sum(axis=-2)
-        (y, z), back = vjp(nlfilter, b, a, u, zi=z, activation=self.activation, bias=bias, **kwargs)
+        given: dict[str, Any] = {"b": b, "a": a, "x": u, "zi": z, "activation": self.activation, "bias": bias}
+        (y, z), back = checked_vjp(nlfilter, size, **given)
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
-            db, da, dx, *_, dbias = back((dy[..., 0], None))
+            found = back(dy[..., 0])
+            db, dx = found["b"], found["x"]
             if back_ahead is not None:
-                db, _, dx, *_ = back_ahead((spread(dx[..., None], inputs), None))
-            grads = {"b": db, "bias": dbias}
+                more = back_ahead(repeat_inputs(dx[..., None], inputs))
+                db, dx = more["b"], more["x"]
+            grads = {"b": db, "bias": found["bias"]}
             if self.order:
-                da[0] = 0.0
-                grads = {"b": db, "a": da, "bias": dbias}
-            return grads, unlined(dx, inputs)
+                found["a"][0] = 0.0
+                grads = {"b": db, "a": found["a"], "bias": found["bias"]}
+            return grads, time_first(dx, inputs)
 
         return (y[..., None], (z_ahead, z)), pull
-
-    def _vjp_by_blocks(self, x: Array, state: Any, size: int) -> tuple[tuple[Array, Any], Pull]:
-        return self._vjp(x, state, checkpoint=size)
 
     def _sloped(self, x: Array, state: Any) -> tuple[Array, Array]:
         """Y and g' of all samples, (B, N)."""
@@ -94,24 +101,24 @@ class Nonlinear(Model):
             return y, respond(self.activation, np.array(y, F8), slope=True)
         ahead, b, a, bias = self._parts(x.shape[-1])
         z_ahead, z = (0.0, 0.0) if state is None else state
-        u = lines(x)
+        u = time_last(x)
         if len(ahead):
-            u = lfilter(ahead, np.ones(1), u, zi=z_ahead)[0].sum(axis=-2)
+            u = lfilter(ahead, ONE, u, zi=z_ahead)[0].sum(axis=-2)
         b, a = normalised(b, a, F8, fir=False)
         e = excitation(b, a, {"axis": -1, "zi": z, "bias": bias}, u, y)
         return y, respond(self.activation, np.array(e, F8), slope=True)
 
     def _weighed(self, x: Array) -> Array:
         """The filter without feedback over signals (..., N, I), from rest: (..., N)."""
-        return added(lfilter(self._named()["b"], np.ones(1), lines(x)), x.shape[-1])[..., 0]
+        return sum_inputs(lfilter(self._named()["b"], ONE, time_last(x)), x.shape[-1])[..., 0]
 
     def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
         y, slope = self._sloped(x, state)
         u = np.zeros(y.shape) if dx is None else self._weighed(dx)
         if "b" in tangents:
-            u = u + added(lfilter(tangents["b"], np.ones(1), lines(x)), x.shape[-1])[..., 0]
+            u = u + sum_inputs(lfilter(tangents["b"], ONE, time_last(x)), x.shape[-1])[..., 0]
         if "a" in tangents:
-            u = u - lfilter(np.append(0.0, tangents["a"][1:]), np.ones(1), y)
+            u = u - lfilter(np.append(0.0, tangents["a"][1:]), ONE, y)
         if "bias" in tangents:
             u = u + tangents["bias"]
         return y[..., None], fed_back(self._feedback(), slope, u[None])[0][..., None]
@@ -122,7 +129,7 @@ class Nonlinear(Model):
         u = np.zeros((inputs * taps + order + 1, *y.shape))
         for i in range(inputs):
             for m in range(taps):
-                delay(u, i * taps + m, line(lines(x), i, inputs), m)
+                delay(u, i * taps + m, one_input(time_last(x), i, inputs), m)
         for m in range(1, order + 1):
             delay(u, inputs * taps + m - 1, -y, m)
         u[-1] = 1.0
@@ -138,11 +145,10 @@ class Nonlinear(Model):
 
     def _stream(self) -> Stream:
         if self.inputs != 1:
-            return Kept(self.copy())
+            return ModelStream(self.copy())
         _, b, a, bias = self._parts(1)
-        return OneFilter(
-            sigrnn.filters.streams.Stream(b, a, activation=self.activation, bias=float(bias[0])), self.dtype
-        )
+        stream = sigrnn.filters.streams.Stream(b, a, activation=self.activation, bias=float(bias[0]))
+        return BlockStream(stream, F8, self.dtype, flat=True)
 
 
 class NonlinearFIR(Nonlinear):
@@ -179,7 +185,7 @@ class NonlinearFIR(Nonlinear):
     """
 
     def __init__(self, n_taps: int, activation: str | Activation = "tanh", *, dtype: str = "float64") -> None:
-        self.n_taps, self.activation, self.dtype = count("n_taps", n_taps), known(activation), precision(dtype)
+        self.n_taps, self.activation, self.dtype = whole("n_taps", n_taps, 1), known(activation), precision(dtype)
 
     def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
         return {"b": first_taps(rng, inputs, self.n_taps), "bias": np.zeros(1)}, 1
@@ -225,7 +231,7 @@ class NonlinearIIR(Nonlinear):
     def __init__(
         self, n_taps: int, order: int, activation: str | Activation = "tanh", *, dtype: str = "float64"
     ) -> None:
-        self.n_taps, self.order = count("n_taps", n_taps), count("order", order)
+        self.n_taps, self.order = whole("n_taps", n_taps, 1), whole("order", order, 1)
         self.activation, self.dtype = known(activation), precision(dtype)
 
     def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
@@ -235,10 +241,22 @@ class NonlinearIIR(Nonlinear):
     def _feedback(self) -> Array:
         return self._named()["a"]
 
-    def _trainable(self, name: str) -> Trainable:
-        return Free(after_first) if name == "a" else ALL
+    def _constraint(self, name: str) -> Constraint:
+        return FIRST_FIXED if name == "a" else ALL_FREE
 
     def _checked(self, name: str, value: Array) -> Array:
         if name == "a" and value[0] != 1.0:
             raise ValueError(f"a[0] must be 1, got {value[0]}: divide b and a by it")
         return value
+
+
+def fed_back(a: Array, slope: Array, u: Array) -> Array:
+    """Tangents dy = slope (u - sum_m a[m] dy[n-m]) for rows u (R, B, N) and one slope (B, N) for all."""
+    order = len(a) - 1
+    if not order or not u.size:
+        return slope * u
+    flat = u.reshape(-1, u.shape[-1])
+    dy = np.zeros((len(flat), order + u.shape[-1]))
+    each = np.broadcast_to(slope, u.shape)
+    feed_back(a[None], each.reshape(flat.shape), np.ascontiguousarray(flat, F8), dy)
+    return dy[:, order:].reshape(u.shape)

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import Array
+from sigrnn.models.base import Model, Pull
 from sigrnn.models.composition import Composition, numbered, split
-from sigrnn.models.hooks import Pull
 from sigrnn.models.parameters import subset
-from sigrnn.models.protocol import Model
 from sigrnn.models.streams import Stream
 
 __all__ = ["Bidirectional", "Parallel", "Residual"]
@@ -48,11 +47,11 @@ class Residual(Composition):
             raise ValueError(f"Residual: {part!r} has {part.inputs} inputs and {part.outputs} outputs: they are added")
 
     def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
-        y, new = self.parts[0].run(x, self._states(state)[0])
+        y, new = self.parts[0]._forward(x, self._states(state)[0])
         return x + y, (new,)
 
-    def _back(self, x: Array, state: Any, size: int | None) -> tuple[tuple[Array, Any], Pull]:
-        (y, new), pullback = self.parts[0].vjp(x, self._states(state)[0], checkpoint=size)
+    def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
+        (y, new), pullback = self.parts[0]._reverse(x, self._states(state)[0], size)
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
             grads, dx = pullback(dy.astype(y.dtype, copy=False))
@@ -61,11 +60,11 @@ class Residual(Composition):
         return (x + y, (new,)), pull
 
     def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
-        y, dy = self.parts[0].jvp(x, subset(0, tangents), dx, self._states(state)[0])
+        y, dy = self.parts[0]._tangent(x, subset(0, tangents), dx, self._states(state)[0])
         return x + y, dy if dx is None else dx + dy
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
-        y, rows = self.parts[0].sensitivities(x, self._states(state)[0])
+        y, rows = self.parts[0]._jacobian(x, self._states(state)[0])
         return x + y, rows
 
     def _push(self, x: Array, rows: Array, state: Any) -> Array:
@@ -106,17 +105,6 @@ class Parallel(Composition):
         self.combine = combine
         super().__init__(*parts)
 
-    def config(self) -> dict[str, Any]:
-        """
-        Tell the arguments it was made with, without the parts.
-
-        Returns
-        -------
-        dict
-            With `combine`.
-        """
-        return {"combine": self.combine}
-
     def _check_sizes(self) -> None:
         outputs, inputs = [part.outputs for part in self.parts], {part.inputs for part in self.parts}
         if len(inputs) > 1:
@@ -137,7 +125,7 @@ class Parallel(Composition):
         return total
 
     def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
-        found = [part.run(x, before) for part, before in zip(self.parts, self._states(state), strict=True)]
+        found = [part._forward(x, before) for part, before in zip(self.parts, self._states(state), strict=True)]
         return self._together([y for y, _ in found]), tuple(new for _, new in found)
 
     def _apart(self, dy: Array) -> list[Array]:
@@ -147,9 +135,9 @@ class Parallel(Composition):
         ends = np.cumsum([part.outputs or 0 for part in self.parts])[:-1]
         return np.split(dy, ends, axis=-1)
 
-    def _back(self, x: Array, state: Any, size: int | None) -> tuple[tuple[Array, Any], Pull]:
+    def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
         states = self._states(state)
-        runs = [part.vjp(x, before, checkpoint=size) for part, before in zip(self.parts, states, strict=True)]
+        runs = [part._reverse(x, before, size) for part, before in zip(self.parts, states, strict=True)]
         y, after = self._together([y for (y, _), _ in runs]), tuple(new for (_, new), _ in runs)
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
@@ -160,11 +148,11 @@ class Parallel(Composition):
 
     def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
         each = zip(self.parts, split(self, tangents), self._states(state), strict=True)
-        found = [part.jvp(x, moves, dx, before) for part, moves, before in each]
+        found = [part._tangent(x, moves, dx, before) for part, moves, before in each]
         return self._together([y for y, _ in found]), self._together([dy for _, dy in found])
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
-        found = [part.sensitivities(x, before) for part, before in zip(self.parts, self._states(state), strict=True)]
+        found = [part._jacobian(x, before) for part, before in zip(self.parts, self._states(state), strict=True)]
         y = self._together([y for y, _ in found])
         if self.combine == "sum":
             return y, np.concatenate([rows for _, rows in found])
@@ -230,30 +218,30 @@ class Bidirectional(Composition):
 
     def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
         forward, backward = self.parts
-        return np.concatenate([forward(x), backward(turned(x))[:, ::-1]], axis=-1), None
+        return np.concatenate([forward._forward(x)[0], backward._forward(reversed_time(x))[0][:, ::-1]], axis=-1), None
 
-    def _back(self, x: Array, state: Any, size: int | None) -> tuple[tuple[Array, Any], Pull]:
+    def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
         forward, backward = self.parts
-        (y, _), back = forward.vjp(x, checkpoint=size)
-        (z, _), back_turned = backward.vjp(turned(x), checkpoint=size)
+        (y, _), back = forward._reverse(x, None, size)
+        (z, _), back_late = backward._reverse(reversed_time(x), None, size)
         first = y.shape[-1]
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
             grads, dx = back(dy[..., :first])
-            more, dx_turned = back_turned(turned(dy[..., first:]))
-            return numbered([grads, more]), dx + dx_turned[:, ::-1]
+            more, dx_late = back_late(reversed_time(dy[..., first:]))
+            return numbered([grads, more]), dx + dx_late[:, ::-1]
 
         return (np.concatenate([y, z[:, ::-1]], axis=-1), None), pull
 
     def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
         forward, backward = self.parts
-        y, dy = forward.jvp(x, subset(0, tangents), dx)
-        z, dz = backward.jvp(turned(x), subset(1, tangents), None if dx is None else turned(dx))
+        y, dy = forward._tangent(x, subset(0, tangents), dx)
+        z, dz = backward._tangent(reversed_time(x), subset(1, tangents), None if dx is None else reversed_time(dx))
         return np.concatenate([y, z[:, ::-1]], axis=-1), np.concatenate([dy, dz[:, ::-1]], axis=-1)
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
         forward, backward = self.parts
-        (y, rows), (z, more) = forward.sensitivities(x), backward.sensitivities(turned(x))
+        (y, rows), (z, more) = forward._jacobian(x), backward._jacobian(reversed_time(x))
         full = np.zeros((len(rows) + len(more), *y.shape[:-1], y.shape[-1] + z.shape[-1]))
         full[: len(rows), ..., : y.shape[-1]] = rows
         full[len(rows) :, ..., y.shape[-1] :] = more[:, :, ::-1]
@@ -261,13 +249,13 @@ class Bidirectional(Composition):
 
     def _push(self, x: Array, rows: Array, state: Any) -> Array:
         forward, backward = self.parts
-        later = backward._push(turned(x), np.ascontiguousarray(rows[:, :, ::-1]), None)[:, :, ::-1]
+        later = backward._push(reversed_time(x), np.ascontiguousarray(rows[:, :, ::-1]), None)[:, :, ::-1]
         return np.concatenate([forward._push(x, rows, None), later], axis=-1)
 
     def _stream(self) -> Stream:
         raise ValueError(f"{self!r} needs the whole signal: it has no stream")
 
 
-def turned(x: Array) -> Array:
+def reversed_time(x: Array) -> Array:
     """A signal (B, N, I) in reversed time, in memory of its own."""
     return np.ascontiguousarray(x[:, ::-1])

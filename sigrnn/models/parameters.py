@@ -1,13 +1,51 @@
-"""Parameters of a model: the dict that users see, and which of its entries a trainer moves."""
+"""Parameters of a model: named arrays that users see, the vector that a trainer moves, and constraints between the two."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, array
+
+FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
+
+
+def check_like(name: str, given: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An array of real numbers of this shape, as this dtype."""
+    found = array(name, given)
+    if found.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be real numbers, got dtype {found.dtype}")
+    if found.shape != shape:
+        raise ValueError(f"{name} has shape {found.shape}, expected {shape}")
+    return found.astype(dtype, copy=False)
+
+
+def check_names(given: Mapping[str, Any], expected: Any) -> None:
+    """All names, and no others."""
+    missing, unknown = [n for n in expected if n not in given], [n for n in given if n not in expected]
+    if missing or unknown:
+        parts = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unknown {', '.join(unknown)}"] * bool(unknown)
+        raise ValueError(f"params: {'; '.join(parts)}; the model has {', '.join(expected)}")
+
+
+def precision(dtype: Any) -> np.dtype[Any]:
+    """float32 or float64."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in FLOATS:
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    return found
+
+
+def subset(prefix: int, named: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries whose names begin with "prefix.", without it."""
+    start = f"{prefix}."
+    return {name[len(start) :]: value for name, value in named.items() if name.startswith(start)}
 
 
 class Params(dict[str, Array]):
@@ -43,8 +81,14 @@ class Params(dict[str, Array]):
         return dict, (dict(self),)
 
 
-class Trainable(Protocol):
-    """How one array stands in the vector that a trainer moves. `array` is the one there is."""
+class Constraint(Protocol):
+    """How one array of a model stands in the vector that a trainer moves. `array` is its present value."""
+
+    def free(self, array: Array) -> Array:
+        """A mask of the entries that have rows of sensitivities."""
+
+    def count(self, array: Array) -> int:
+        """The number of its entries in the vector."""
 
     def pack(self, array: Array) -> Array:
         """Its entries in the vector."""
@@ -55,17 +99,11 @@ class Trainable(Protocol):
     def gradient(self, array: Array, gradient: Array) -> Array:
         """The gradient by the entries, from that by the array."""
 
-    def free(self, array: Array) -> Array:
-        """Which entries of the array have rows of sensitivities: a mask."""
-
-    def count(self, array: Array) -> int:
-        """How many entries it has in the vector."""
-
     def rows(self, array: Array, rows: Array) -> Array:
         """Sensitivities to the entries in the vector, from those to the free entries of the array."""
 
 
-class All:
+class AllFree:
     """All entries are trained, as they are."""
 
     def free(self, array: Array) -> Array:
@@ -87,42 +125,179 @@ class All:
         return rows
 
 
-class Free:
-    """Entries are their own; those outside of `mask` stay as they are."""
+class Fixed:
+    """All entries are trained but those at one index of the last axis, which stay as they are."""
 
-    def __init__(self, mask: Callable[[Array], Array]) -> None:
-        self.free = mask
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def free(self, array: Array) -> Array:
+        return np.broadcast_to(np.arange(array.shape[-1]) != self.index, array.shape)
 
     def count(self, array: Array) -> int:
-        return int(np.count_nonzero(self.free(array)))
+        return array.size // array.shape[-1] * (array.shape[-1] - 1)
 
     def pack(self, array: Array) -> Array:
-        return array[self.free(array)].astype(F8)
+        others = array[..., : self.index], array[..., self.index + 1 :]
+        return np.concatenate(others, axis=-1).reshape(-1).astype(F8, copy=False)
 
     def unpack(self, vector: Array, array: Array) -> Array:
-        new = array.copy()
-        new[self.free(array)] = vector
+        new, others = array.copy(), vector.reshape(*array.shape[:-1], -1)
+        new[..., : self.index], new[..., self.index + 1 :] = others[..., : self.index], others[..., self.index :]
         return new
 
     def gradient(self, array: Array, gradient: Array) -> Array:
-        return np.asarray(gradient, F8)[self.free(array)]
+        return self.pack(np.asarray(gradient))
 
     def rows(self, array: Array, rows: Array) -> Array:
         return rows
 
 
-ALL = All()
+ALL_FREE, FIRST_FIXED, FOURTH_FIXED = AllFree(), Fixed(0), Fixed(3)  # all; but a[0]; but sos[..., 3]
 
 
-def subset(prefix: int, named: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the names that begin with "prefix.", without it."""
-    start = f"{prefix}."
-    return {name[len(start) :]: value for name, value in named.items() if name.startswith(start)}
+class Parametrised:
+    """Named arrays, and the vector of their trained entries."""
 
+    _values: dict[str, Array] | None = None
 
-def check_names(given: Mapping[str, Any], expected: Any) -> None:
-    """All names, and no others."""
-    missing, unknown = [n for n in expected if n not in given], [n for n in given if n not in expected]
-    if missing or unknown:
-        parts = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unknown {', '.join(unknown)}"] * bool(unknown)
-        raise ValueError(f"params: {'; '.join(parts)}; the model has {', '.join(expected)}")
+    def _constraint(self, name: str) -> Constraint:
+        """Which entries of an array a trainer moves, and how."""
+        return ALL_FREE
+
+    def _checked(self, name: str, value: Array) -> Array:
+        """A parameter that was assigned, after further checks."""
+        return value
+
+    def _sized(self) -> bool:
+        return self._values is not None
+
+    def _named(self) -> dict[str, Array]:
+        return self._values or {}
+
+    def _need_sizes(self, what: str) -> None:
+        if not self._sized():
+            raise ValueError(f"{what}: {self!r} has no sizes yet: call init(inputs), or the model itself, first")
+
+    def _size_by(self, params: Mapping[str, Any]) -> None:
+        """Set sizes from parameters that are assigned all at once."""
+        raise NotImplementedError
+
+    @property
+    def params(self) -> Params:
+        return Params(self._named(), self._assign)
+
+    @params.setter
+    def params(self, params: Mapping[str, Any]) -> None:
+        if not isinstance(params, Mapping):
+            raise TypeError(f"params must be a dict of arrays, got {type(params).__name__}")
+        if not self._sized():
+            self._size_by(params)
+        check_names(params, self._named())
+        before = dict(self._named())
+        try:
+            for name, value in params.items():
+                self._assign(name, value)
+        except (TypeError, ValueError):
+            for name, array in before.items():  # all or nothing
+                self._assign(name, array)
+            raise
+
+    def _assign(self, name: str, value: Any) -> Array:
+        if self._values is None:
+            raise ValueError(f"{self!r} has no sizes yet: call init(inputs), or assign all parameters at once")
+        if name not in self._values:
+            raise KeyError(f"{name}: the parameters are {', '.join(self._values)}")
+        old = self._values[name]
+        new = np.array(check_like(name, value, old.shape, old.dtype))
+        self._values[name] = self._checked(name, new)
+        return self._values[name]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of entries that are trained; 0 before sizes are known."""
+        return sum(self._constraint(name).count(value) for name, value in self._named().items())
+
+    def to_vector(self) -> Array:
+        """
+        Put all that is trained into one vector, as a trainer wants it.
+
+        Returns
+        -------
+        theta : ndarray, shape (n_parameters,)
+            For a filter that stays stable, any numbers stand for a stable one.
+        """
+        self._need_sizes("to_vector")
+        parts = [self._constraint(name).pack(value).reshape(-1) for name, value in self._named().items()]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def from_vector(self, theta: ArrayLike) -> Self:
+        """
+        Take parameters from such a vector.
+
+        Parameters
+        ----------
+        theta : array_like, shape (n_parameters,)
+            As from `to_vector`.
+
+        Returns
+        -------
+        Model
+            The model itself.
+        """
+        self._need_sizes("from_vector")
+        self._unpack(check_like("theta", theta, (self.n_parameters,), F8))
+        return self
+
+    def _unpack(self, theta: Array) -> None:
+        """`from_vector` without its checks."""
+        assert self._values is not None
+        start = 0
+        for name, value in self._values.items():
+            constraint = self._constraint(name)
+            stop = start + constraint.count(value)
+            new = constraint.unpack(theta[start:stop], value)
+            self._values[name] = new.reshape(value.shape).astype(value.dtype)
+            start = stop
+
+    def vector_gradient(self, grads: Mapping[str, Any]) -> Array:
+        """
+        Turn gradients by parameters into that by the vector.
+
+        Parameters
+        ----------
+        grads : dict
+            As from the pull-back of `vjp`.
+
+        Returns
+        -------
+        gradient : ndarray, shape (n_parameters,)
+            The gradient by the vector.
+        """
+        named = self._named()
+        check_names(grads, named)
+        parts = [self._constraint(name).gradient(value, grads[name]).reshape(-1) for name, value in named.items()]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def vector_sensitivities(self, J: Array) -> Array:
+        """
+        Turn sensitivities to parameters into those to the entries of the vector.
+
+        Parameters
+        ----------
+        J : ndarray, shape (n_parameters, ...)
+            As from `sensitivities`.
+
+        Returns
+        -------
+        J : ndarray, shape (n_parameters, ...)
+            The derivative by each entry of the vector.
+        """
+        found, start, same = [], 0, True
+        for name, value in self._named().items():
+            constraint = self._constraint(name)
+            stop = start + constraint.count(value)
+            found.append(constraint.rows(value, J[start:stop]))
+            same = same and isinstance(constraint, AllFree | Fixed)
+            start = stop
+        return J if same else np.concatenate(found)

@@ -1,4 +1,4 @@
-"""Streams of models: what keeps the state from block to block."""
+"""Streams of models: callables that keep the state from block to block."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import Array
+from sigrnn.activations import respond
 
 
 class Stream(Protocol):
@@ -24,7 +25,7 @@ class Stream(Protocol):
         """Another one with the same past."""
 
 
-class Kept:
+class ModelStream:
     """Any model, by its `run`: the state goes from call to call."""
 
     def __init__(self, model: Any) -> None:
@@ -43,35 +44,65 @@ class Kept:
         return other
 
 
-class OneFilter:
-    """A filter of one input by a stream of the library's own: `filtered` takes (N,), or channels (B, N)."""
+class BlockStream:
+    """
+    A stream of the library with the conversions of a model: its layouts, and its dtypes.
 
-    def __init__(self, filtered: Any, dtype: np.dtype[Any]) -> None:
-        self.filtered, self.dtype = filtered, dtype
+    inner : takes (N, I) or (B, N, I) of the dtype `compute`; if `flat`, (N,) or (B, N), which is a filter of one input.
+    """
+
+    def __init__(self, inner: Any, compute: np.dtype[Any], dtype: np.dtype[Any], flat: bool = False) -> None:
+        self.inner, self.compute, self.dtype, self.flat = inner, compute, dtype, flat
 
     def __call__(self, x: ArrayLike) -> Array:
-        if type(x) is np.ndarray and x.ndim == 1 and x.dtype is F8 is self.dtype:
-            return self.filtered(x)
-        return self._other(np.asarray(x))
+        if type(x) is not np.ndarray or x.dtype is not self.compute:
+            x = np.asarray(x)
+            if x.dtype.kind not in "biuf":
+                raise TypeError(f"x has dtype {x.dtype}: models are for real signals")
+            x = x.astype(self.compute)
+        if self.flat:
+            y = self.inner(x) if x.ndim == 1 else self.inner(self._flat(x))[..., None]
+        elif x.ndim == 1:
+            y = self.inner(x[:, None])
+            y = y[:, 0] if y.shape[1] == 1 else y
+        else:
+            y = self.inner(x)
+        return y if y.dtype is self.dtype else y.astype(self.dtype)
 
-    def _other(self, x: Array) -> Array:
-        if x.ndim not in (1, 2, 3) or (x.ndim > 1 and x.shape[-1] != 1):
+    def _flat(self, x: Array) -> Array:
+        if x.ndim not in (2, 3) or x.shape[-1] != 1:
             raise ValueError(f"x has shape {x.shape}, expected (N,), (N, 1) or (B, N, 1): the model has 1 input(s)")
-        if x.dtype.kind not in "biuf":
-            raise TypeError(f"x has dtype {x.dtype}: models are for real signals")
-        x = x.astype(F8)
-        y = self.filtered(x) if x.ndim == 1 else self.filtered(x[..., 0])[..., None]
-        return y.astype(self.dtype, copy=False)
+        return x[..., 0]
 
     def reset(self) -> None:
-        self.filtered.reset()
+        self.inner.reset()
 
     def copy(self) -> Self:
-        return type(self)(self.filtered.copy(), self.dtype)
+        return type(self)(self.inner.copy(), self.compute, self.dtype, self.flat)
 
 
-class Joined:
-    """Streams of the parts of a composition, and how to make one signal of theirs."""
+class Affine:
+    """The stream of a dense layer, which has no memory: `dense` without its checks."""
+
+    def __init__(self, v: Array, bias: Array, activation: Any) -> None:
+        self.v, self.bias, self.activation = np.ascontiguousarray(v.T), bias.copy(), activation
+
+    def __call__(self, x: Array) -> Array:
+        inputs = self.v.shape[0]
+        if x.ndim not in (2, 3) or x.shape[-1] != inputs:
+            raise ValueError(f"x has shape {x.shape}, expected (N, {inputs}) or (B, N, {inputs})")
+        e = (x * self.v if inputs == 1 else x @ self.v) + self.bias
+        return e if self.activation == "linear" else respond(self.activation, e).astype(e.dtype, copy=False)
+
+    def reset(self) -> None:
+        """Nothing is kept."""
+
+    def copy(self) -> Self:
+        return self
+
+
+class JoinedStream:
+    """The streams of a composition's parts, and a function that runs them on a block."""
 
     def __init__(self, streams: Sequence[Stream], join: Callable[[Any, Sequence[Stream]], Array]) -> None:
         self.streams, self.join = tuple(streams), join

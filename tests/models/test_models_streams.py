@@ -52,7 +52,7 @@ def test_any_blocks(ends, seed):
 def test_states_go_on_to_the_last_bit(rng):
     """Layers in blocks are layers at once; filters are where their function promises it."""
     x = rng.standard_normal((40, 2))
-    for model in (GRU(3).init(2, 0), LSTM(3, True).init(2, 0)):
+    for model in (GRU(3).init(2, 0), LSTM(3, peephole=True).init(2, 0)):
         first, state = model.run(x[:17])
         np.testing.assert_array_equal(np.concatenate([first, model.run(x[17:], state)[0]]), model(x))
 
@@ -171,7 +171,7 @@ def test_files_of_others(tmp_path):
     path = tmp_path / "model.npz"
     model = Chain(Leak(0.75), FIR(2)).init(1, 0)
     model.save(path)
-    rewritten(path, "models.Leak", "elsewhere.Leak")
+    rewritten(path, "model_cases.Leak", "elsewhere.Leak")
     assert repr(sigrnn.load(path)) == "Chain(Leak(0.75), FIR(2))", "a class that has moved"
     rewritten(path, "elsewhere.Leak", "elsewhere.Unheard")
     with pytest.raises(ValueError, match=r"class elsewhere\.Unheard, which is not known here: import it before load"):

@@ -26,7 +26,9 @@ class Entries(NamedTuple):
     column: Array  # of what a step sees
 
 
-def pushed(kind: Any, arguments: dict[str, Any], names: tuple[str, ...], rows: Array | None) -> tuple[Array, Array]:
+def forward_sensitivities(
+    kind: Any, arguments: dict[str, Any], names: tuple[str, ...], rows: Array | None
+) -> tuple[Array, Array]:
     """
     Outputs (B, N, H), and rows of their tangents (R, B, N, H).
 
@@ -42,18 +44,18 @@ def pushed(kind: Any, arguments: dict[str, Any], names: tuple[str, ...], rows: A
     sizes = {name: np.size(arguments[name]) for name in names}
     count = sum(sizes.values()) if rows is None else len(rows)
     entries = entries_of(layer, sizes) if rows is None else None
-    turn = Turn(layer, sizes if rows is None else {}, count)
+    step = Step(layer, sizes if rows is None else {}, count)
     dh, dc = (np.zeros((count, batch, layer.units)) for _ in range(2))
     found = np.empty((count, batch, steps, layer.hidden), y.dtype)
     for t in range(steps):
-        da = turn.weighed(dh, turn.units)
+        da = step.weighed(dh, step.units)
         if entries is not None:
             seen = s[t][:, entries.column].T
             da[entries.q, entries.row, :, entries.unit] += seen
         else:
             assert rows is not None
-            da += turn.weighed(rows[:, :, t].astype(F8), turn.inputs)
-        dh, dc = turn.step(da, tape[t].transpose(1, 0, 2), s[t, :, layer.first :], dh, c[t], c[t + 1], dc)
+            da += step.weighed(rows[:, :, t].astype(F8), step.inputs)
+        dh, dc = step(da, tape[t].transpose(1, 0, 2), s[t, :, layer.first :], dh, c[t], c[t + 1], dc)
         dh[..., layer.hidden :] = dc[..., layer.hidden :] = 0.0  # units that are not there
         found[:, :, t] = dh[..., : layer.hidden]
     return y, found
@@ -77,8 +79,8 @@ def entries_of(layer: Layer, sizes: dict[str, int]) -> Entries:
     return Entries(*np.concatenate(parts, axis=1))
 
 
-class Turn:
-    """What a step makes of the tangents of its sums."""
+class Step:
+    """A step of the layer for tangents: from those of its sums to those of its units."""
 
     def __init__(self, layer: Layer, sizes: dict[str, int], count: int) -> None:
         self.layer, self.count = layer, count
@@ -102,7 +104,7 @@ class Turn:
         flat = rows.reshape(-1, rows.shape[-1]) @ weights
         return flat.reshape(len(weights), *rows.shape[:-1], weights.shape[-1])
 
-    def step(
+    def __call__(
         self, da: Array, a: Array, h: Array, dh: Array, c: Array, c_after: Array, dc: Array
     ) -> tuple[Array, Array]:
         layer = self.layer

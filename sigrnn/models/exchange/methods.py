@@ -1,4 +1,4 @@
-"""Weights of models in the forms of other libraries: the methods of all models, and `from_rtneural_json`."""
+"""Methods of all models that exchange weights with other libraries, and `from_rtneural_json`, which makes a model."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from sigrnn.models.exchange import keras, onnx, rtneural, torch
+from sigrnn.models.files import CLASSES
+
+__all__ = ["from_rtneural_json"]
 
 
-class Exchanged:
-    """What models give to other libraries and take from them. Docstrings say which layers the other side has."""
+class Exchange:
+    """Weights to and from PyTorch, Keras, RTNeural and ONNX."""
 
     def to_torch_state_dict(self, prefixes: Sequence[str] | None = None) -> dict[str, Any]:
         """
-        Give the parameters as PyTorch's modules load them.
+        Return the parameters as PyTorch's modules load them.
 
         Recurrent layers are those of `torch.nn`, `Bidirectional` ones included; `Dense` is ``Linear``; `FIR` and
         `NonlinearFIR` are ``Conv1d``, to be run over ``nn.functional.pad(x, (n_taps - 1, 0))``. Activations are not part
@@ -161,3 +164,38 @@ class Exchanged:
             If the package onnx is not installed.
         """
         return onnx.write(self, path)
+
+
+def from_rtneural_json(source: Any) -> Any:
+    """
+    Make a model from JSON for RTNeural.
+
+    Parameters
+    ----------
+    source : str, path, file or dict
+        A path, the text, an open file, or what `json.load` returned.
+
+    Returns
+    -------
+    Model
+        A layer, or a chain of them. A convolution is a filter without feedback, one with several outputs is a `Parallel`
+        of such filters; an activation on its own is merged into the layer before it.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or has layers that do not exist here.
+
+    See Also
+    --------
+    Model.to_rtneural_json : Writes such a file.
+    load : Reads files of our own.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> text = sigrnn.Chain(sigrnn.LSTM(8), sigrnn.Dense(1)).init(rng=0).to_rtneural_json()
+    >>> sigrnn.from_rtneural_json(text)
+    Chain(LSTM(8), Dense(1))
+    """
+    return rtneural.build(source, CLASSES)

@@ -1,4 +1,4 @@
-"""Models in words: `repr` in one line, `print` as a table with counts and poles."""
+"""Models as text: `repr` in one line, `print` as a table with numbers of parameters and poles."""
 
 from __future__ import annotations
 
@@ -8,27 +8,24 @@ from typing import Any
 import numpy as np
 
 
-def in_one_line(model: Any) -> str:
-    """As one would type it, arguments left out that are the default."""
-    config = model.config()
+def one_line(model: Any) -> str:
+    """The call that makes it, without arguments that have their default."""
     shown = [repr(part) for part in model.parts]
     signature = inspect.signature(type(model).__init__).parameters
-    for name, value in config.items():
-        argument = signature.get(name)
-        default = argument.default if argument is not None else inspect.Parameter.empty
-        if default is not inspect.Parameter.empty and type(value) is type(default) and value == default:
+    by_name = False  # from the first argument on that is left out
+    for name, value in model.config().items():
+        argument = signature[name]
+        if value is None or (type(value) is type(argument.default) and value == argument.default):
+            by_name = True
             continue
-        if value is None:
-            continue
-        first = argument is not None and argument.kind is argument.POSITIONAL_OR_KEYWORD and "=" not in str(shown[-1:])
-        text = repr(value)
-        shown.append(text if first else f"{name}={text}")
+        by_name = by_name or argument.kind is argument.KEYWORD_ONLY
+        shown.append(f"{name}={value!r}" if by_name else repr(value))
     return f"{type(model).__name__}({', '.join(shown)})"
 
 
-def in_full(model: Any) -> str:
-    """A line for each part, indented, and the sum."""
-    rows = list(lines(model, 0))
+def table(model: Any) -> str:
+    """A line for the model and for each of its parts, indented."""
+    rows = list(rows_of(model, 0))
     left = max(len(row[0]) for row in rows)
     middle = max(len(row[1]) for row in rows)
     number = max(len(row[2]) for row in rows)
@@ -36,19 +33,19 @@ def in_full(model: Any) -> str:
     return "\n".join(text)
 
 
-def lines(model: Any, depth: int) -> Any:
-    """(what, channels, parameters, poles) of a model and its parts."""
+def rows_of(model: Any, depth: int) -> Any:
+    """(name, channels, parameters, poles) of a model and its parts."""
     sizes = "no sizes yet" if model.inputs is None else f"{model.inputs} -> {model.outputs}"
     total = f"{model.n_parameters:,}" if model.inputs is not None else ""
-    name = type(model).__name__ if model.parts else in_one_line(model)
+    name = type(model).__name__ if model.parts else one_line(model)
     counted = f"{total} parameter{'s' * (total != '1')}" if total else ""
     yield "  " * depth + name, sizes, counted, poles_of(model)
     for part in model.parts:
-        yield from lines(part, depth + 1)
+        yield from rows_of(part, depth + 1)
 
 
 def poles_of(model: Any) -> str:
-    """How many poles a linear filter has, and how far out the outermost is."""
+    """Number and largest radius of the poles of a linear filter."""
     poles = getattr(model, "poles", None)
     if poles is None or model.inputs is None:
         return ""

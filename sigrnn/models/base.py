@@ -1,4 +1,4 @@
-"""What all models have in common: `Model`. A subclass says how it is drawn, run and differentiated."""
+"""The base class of all models: what users call, and what a subclass implements."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array, random
-from sigrnn.models import files, plots, printing
-from sigrnn.models.exchanged import Exchanged
-from sigrnn.models.hooks import Hooks
-from sigrnn.models.parameters import Params, check_names
-from sigrnn.models.signals import FLOATS, alike, count, presented, sequences
-from sigrnn.models.streams import Kept, Stream
+from sigrnn._arrays import F8, Array, random, whole
+from sigrnn.models import files, plots, summary
+from sigrnn.models.exchange.methods import Exchange
+from sigrnn.models.multi_input import restore_layout, sequences, warn_if_wide
+from sigrnn.models.parameters import Parametrised, check_like
+from sigrnn.models.streams import ModelStream, Stream
 
-__all__ = ["Model", "load"]
+__all__ = ["Model"]
+
+Pull = Callable[..., tuple[dict[str, Array], Array]]
 
 
-class Model(Exchanged, Hooks):
+class Model(Exchange, Parametrised):
     """
-    What all models have in common, and the base of your own.
+    The base class of all models, and of your own.
 
-    A subclass has two methods or three. They see signals as (B, N, I), and a state that is theirs to define (None: at
-    rest):
+    A subclass implements two or three methods. They get signals as (B, N, I), and a state of a form that they define
+    (None: at rest):
 
     * ``_draw(inputs, rng)`` returns first parameters, a dict of arrays, and the number of outputs;
     * ``_run(x, state)`` returns y (B, N, O) and the state after it;
@@ -33,7 +34,7 @@ class Model(Exchanged, Hooks):
     * ``_jvp(x, tangents, dx, state)``, if there is one, returns y and dy, where `tangents` has those of some parameters
       and dx may be None. The solver 'lm' needs it.
 
-    They find parameters in ``self.params``. Arguments of ``__init__`` are to be kept under their own names.
+    They find parameters in ``self.params``. Keep the arguments of ``__init__`` as attributes of the same names.
 
     Attributes
     ----------
@@ -41,11 +42,11 @@ class Model(Exchanged, Hooks):
         Named float arrays, in a fixed order. Entries can be assigned, or all at once; shapes are checked, and copies are
         kept. Empty before sizes are known.
     inputs, outputs : int or None
-        Channels of signals that come in and go out; None before sizes are known.
+        Number of input and output channels; None before sizes are known.
     dtype : numpy.dtype
-        That of the outputs.
+        The dtype of the outputs.
     parts : tuple of Model
-        Of compositions; their parameters are those of the parts, with "0.", "1.", ... in front.
+        The models of a composition; its parameters are those of the parts, with "0.", "1.", ... in front.
 
     See Also
     --------
@@ -58,8 +59,8 @@ class Model(Exchanged, Hooks):
     -----
     A model that is called before it has sizes takes those of the signal, and draws its parameters with seed 0.
 
-    Parameters go to other libraries and come from there by `to_torch_state_dict`, `from_torch_state_dict`,
-    `from_keras_weights`, `to_rtneural_json`, `from_rtneural_json` and `to_onnx`.
+    `to_torch_state_dict`, `from_torch_state_dict`, `from_keras_weights`, `to_rtneural_json`, `from_rtneural_json` and
+    `to_onnx` exchange parameters with other libraries.
 
     Examples
     --------
@@ -87,11 +88,101 @@ class Model(Exchanged, Hooks):
     outputs: int | None = None
     dtype: np.dtype[Any] = F8
     parts: tuple[Model, ...] = ()
-    _known: ClassVar[dict[str, type[Model]]] = {}
+    _compute_dtype: np.dtype[Any] | None = F8  # of `_run` and of parameters; None: that of the signal
+    _checkpoints = False  # whether `_vjp` takes a third argument: keep the state at every so many samples only
+    _unsaved: ClassVar[tuple[str, ...]] = ()  # arguments of __init__ that `config` leaves out
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        Model._known[files.name_of(cls)] = cls
+        files.CLASSES[files.name_of(cls)] = cls
+
+    # What a subclass implements.
+
+    def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement _draw(inputs, rng) to initialise its parameters: give it a method _draw"
+        )
+
+    def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
+        raise NotImplementedError(f"{type(self).__name__} must implement _run(x, state): give it a method _run")
+
+    def _vjp(self, x: Array, state: Any) -> tuple[tuple[Array, Any], Pull]:
+        raise TypeError(f"{type(self).__name__} has no gradients: give it a method _vjp")
+
+    def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
+        raise TypeError(
+            f"{type(self).__name__} has no forward mode (_jvp), which sensitivities and the solver 'lm' need; "
+            "'lbfgs', 'adam' and 'sgd' do without"
+        )
+
+    def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
+        """Y and its rows (R, B, N, O): one run in forward mode for each entry that is not fixed."""
+        y, rows = None, []
+        for name, value in self._named().items():
+            for index in np.argwhere(self._constraint(name).free(value)):
+                tangent = np.zeros(value.shape, value.dtype)
+                tangent[tuple(index)] = 1.0
+                y, dy = self._jvp(x, {name: tangent}, None, state)
+                rows.append(dy)
+        if y is None:
+            y = self._run(x, state)[0]
+        return y, np.stack(rows) if rows else np.empty((0, *y.shape))
+
+    def _push(self, x: Array, rows: Array, state: Any) -> Array:
+        """Tangents (R, B, N, O) of y for tangents (R, B, N, I) of x."""
+        found = [self._jvp(x, {}, row, state)[1] for row in rows]
+        return np.stack(found) if found else np.empty((0, *self._run(x, state)[0].shape))
+
+    def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]] | None:
+        """Shapes of the parameters, known before they are allocated; None: unknown."""
+        return None
+
+    def _inputs_of(self, params: Mapping[str, Any]) -> int:
+        """The number of inputs that belongs to parameters given all at once."""
+        raise ValueError(f"{type(self).__name__} has no sizes yet: call init(inputs) before parameters are assigned")
+
+    def _stream(self) -> Stream:
+        return ModelStream(self.copy())
+
+    def _single_input(self) -> bool:
+        """Whether it is a filter, which mostly has one input."""
+        return False
+
+    # The same with a cast to the model's precision and back, for signals (B, N, I) of a float dtype that were checked
+    # before: what compositions and trainers call.
+
+    def _forward(self, x: Array, state: Any = None) -> tuple[Array, Any]:
+        y, state = self._run(self._cast(x), state)
+        return self._given(y), state
+
+    def _reverse(self, x: Array, state: Any = None, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
+        given, x = x.dtype, self._cast(x)
+        (y, state), pull = self._vjp(x, state, *([size] if self._checkpoints and size is not None else []))
+        inner = y.dtype
+
+        def pullback(dy: Array) -> tuple[dict[str, Array], Array]:
+            grads, dx = pull(dy.astype(inner, copy=False))
+            return grads, np.asarray(dx).astype(given, copy=False)
+
+        return (self._given(y), state), pullback
+
+    def _tangent(
+        self, x: Array, tangents: dict[str, Array], dx: Array | None = None, state: Any = None
+    ) -> tuple[Array, Array]:
+        y, dy = self._jvp(self._cast(x), tangents, None if dx is None else self._cast(dx), state)
+        return self._given(y), self._given(dy)
+
+    def _jacobian(self, x: Array, state: Any = None) -> tuple[Array, Array]:
+        y, rows = self._sensitivities(self._cast(x), state)
+        return self._given(y), rows
+
+    def _cast(self, x: Array) -> Array:
+        return x if self._compute_dtype is None else x.astype(self._compute_dtype, copy=False)
+
+    def _given(self, y: Array) -> Array:
+        return np.asarray(y).astype(self.dtype, copy=False)
+
+    # What users call.
 
     def init(self, inputs: int = 1, rng: int | np.random.Generator | None = None) -> Self:
         """
@@ -109,10 +200,10 @@ class Model(Exchanged, Hooks):
         Model
             The model itself.
         """
-        inputs = count("inputs", inputs)
+        inputs = whole("inputs", inputs, 1)
         params, outputs = self._draw(inputs, random(rng))
         self.inputs, self.outputs = inputs, outputs
-        self._values = {name: np.array(value, self._kind or F8) for name, value in params.items()}
+        self._values = {name: np.array(value, self._compute_dtype or F8) for name, value in params.items()}
         return self
 
     def _prepare(self, inputs: int) -> None:
@@ -120,42 +211,12 @@ class Model(Exchanged, Hooks):
         if self.inputs is None:
             self.init(inputs, rng=0)
 
-    @property
-    def params(self) -> Params:
-        return Params(self._named(), self._assign)
-
-    @params.setter
-    def params(self, params: Mapping[str, Any]) -> None:
-        if not isinstance(params, Mapping):
-            raise TypeError(f"params must be a dict of arrays, got {type(params).__name__}")
-        if not self._sized():
-            self._size_by(params)
-        check_names(params, self._named())
-        before = dict(self._named())
-        try:
-            for name, value in params.items():
-                self._assign(name, value)
-        except (TypeError, ValueError):
-            for name, array in before.items():  # all or nothing
-                self._assign(name, array)
-            raise
-
     def _size_by(self, params: Mapping[str, Any]) -> None:
         try:
             inputs = self._inputs_of(params)
         except (KeyError, IndexError):
             raise ValueError(f"params of {self!r} cannot be told from {', '.join(params) or 'nothing'}") from None
         self.init(inputs, rng=0)
-
-    def _assign(self, name: str, value: Any) -> Array:
-        if self._values is None:
-            raise ValueError(f"{self!r} has no sizes yet: call init(inputs), or assign all parameters at once")
-        if name not in self._values:
-            raise KeyError(f"{name}: the parameters are {', '.join(self._values)}")
-        old = self._values[name]
-        new = np.array(alike(name, value, old.shape, old.dtype))
-        self._values[name] = self._checked(name, new)
-        return self._values[name]
 
     def __call__(self, x: ArrayLike) -> Array:
         """
@@ -192,8 +253,8 @@ class Model(Exchanged, Hooks):
             What the next samples need to know.
         """
         x, ndim = self._signal(x)
-        y, state = self._run(x, state)
-        return presented(self._given(y), ndim), state
+        y, state = self._forward(x, state)
+        return restore_layout(y, ndim), state
 
     def vjp(
         self, x: ArrayLike, state: Any = None, *, checkpoint: int | None = None
@@ -219,23 +280,19 @@ class Model(Exchanged, Hooks):
             ``pullback(dy)`` returns the gradients of an error, whose gradient by the outputs is dy: a dict like
             `params`, and dx. Entries that are not trained get 0.
         """
-        given = np.asarray(x).dtype
         x, ndim = self._signal(x)
-        (y, state), pull = (
-            self._vjp(x, state)
-            if checkpoint is None
-            else self._vjp_by_blocks(x, state, count("checkpoint", checkpoint))
-        )
-        y, inner = self._given(y), y.dtype
-        shown, full = presented(y, ndim), y.shape
+        size = None if checkpoint is None else whole("checkpoint", checkpoint, 1)
+        (y, state), pull = self._reverse(x, state, size)
+        value, full = restore_layout(y, ndim), y.shape
+        expected, dtype = value.shape, y.dtype
 
         def pullback(dy: ArrayLike) -> tuple[dict[str, Array], Array]:
-            slopes = alike("dy", dy, shown.shape, inner).reshape(full)
-            found, dx = pull(slopes)
-            dx = np.asarray(dx).astype(given if given in FLOATS else F8, copy=False)
-            return found, dx[0, :, 0] if ndim == 1 else dx[0] if ndim == 2 else dx
+            slopes = check_like("dy", dy, expected, dtype).reshape(full)
+            with np.errstate(all="ignore"):  # NaN and inf go where the equations take them, as in the model itself
+                grads, dx = pull(slopes)
+            return grads, dx[0, :, 0] if ndim == 1 else dx[0] if ndim == 2 else dx
 
-        return (shown, state), pullback
+        return (value, state), pullback
 
     def jvp(
         self, x: ArrayLike, tangents: Mapping[str, Any], dx: ArrayLike | None = None, state: Any = None
@@ -259,18 +316,20 @@ class Model(Exchanged, Hooks):
         y, dy : ndarray
             Outputs and their tangent.
         """
-        given = np.asarray(x)
+        shape = np.shape(x)
         x, ndim = self._signal(x)
         params = self._named()
         for name in tangents:
             if name not in params:
                 raise ValueError(f"tangents: unknown {name}; the model has {', '.join(params)}")
-        moves = {
-            name: alike(f"tangent of {name}", t, params[name].shape, params[name].dtype) for name, t in tangents.items()
+        checked = {
+            name: check_like(f"tangent of {name}", t, params[name].shape, params[name].dtype)
+            for name, t in tangents.items()
         }
-        move = None if dx is None else alike("dx", dx, given.shape, x.dtype).reshape(x.shape)
-        y, dy = self._jvp(x, moves, move, state)
-        return presented(self._given(y), ndim), presented(self._given(dy), ndim)
+        moved = None if dx is None else check_like("dx", dx, shape, x.dtype).reshape(x.shape)
+        with np.errstate(all="ignore"):
+            y, dy = self._tangent(x, checked, moved, state)
+        return restore_layout(y, ndim), restore_layout(dy, ndim)
 
     def sensitivities(self, x: ArrayLike, state: Any = None) -> tuple[Array, Array]:
         """
@@ -296,18 +355,17 @@ class Model(Exchanged, Hooks):
             If a part of the model has no forward mode.
         """
         x, ndim = self._signal(x)
-        y, rows = self._sensitivities(x, state)
-        return presented(self._given(y), ndim), presented(rows, ndim)
+        y, rows = self._jacobian(x, state)
+        return restore_layout(y, ndim), restore_layout(rows, ndim)
 
     def _signal(self, x: ArrayLike) -> tuple[Array, int]:
         """The signal as (B, N, I), sizes set if need be, and how many axes it had."""
-        full, ndim = sequences(x, self.inputs, self._kind)
+        full, ndim = sequences(x, self.inputs)
         if not self._sized():
+            if ndim == 2 and self._single_input():
+                warn_if_wide(full.shape[1:], type(self).__name__)
             self._prepare(full.shape[-1])
         return full, ndim
-
-    def _given(self, y: Array) -> Array:
-        return np.asarray(y).astype(self.dtype, copy=False)
 
     def stream(self) -> Stream:
         """
@@ -329,24 +387,23 @@ class Model(Exchanged, Hooks):
         self._need_sizes("stream")
         return self._stream()
 
-    def _stream(self) -> Stream:
-        return Kept(self.copy())
-
     def config(self) -> dict[str, Any]:
         """
-        Tell the arguments it was made with.
+        Return the arguments that the model was made with.
 
         Returns
         -------
         dict
-            ``type(model)(*parts, **model.config())`` is the same model without sizes.
+            Without its parts, and without initial coefficients: ``type(model)(*model.parts, **model.config())`` is the
+            same model without sizes.
         """
-        names = [
-            p.name
-            for p in inspect.signature(type(self).__init__).parameters.values()
-            if p.name != "self" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        ]
-        return {name: self.dtype.name if name == "dtype" else getattr(self, name) for name in names}
+        kinds = [inspect.Parameter.KEYWORD_ONLY] + [inspect.Parameter.POSITIONAL_OR_KEYWORD] * (not self.parts)
+        arguments = list(inspect.signature(type(self).__init__).parameters.values())[1:]
+        return {p.name: self._argument(p.name) for p in arguments if p.kind in kinds and p.name not in self._unsaved}
+
+    def _argument(self, name: str) -> Any:
+        """The value of an argument of __init__, as JSON can hold it."""
+        return self.dtype.name if name == "dtype" else getattr(self, name)
 
     def copy(self) -> Self:
         """
@@ -396,49 +453,7 @@ class Model(Exchanged, Hooks):
         return plots.drawn(self)
 
     def __repr__(self) -> str:
-        return printing.in_one_line(self)
+        return summary.one_line(self)
 
     def __str__(self) -> str:
-        return printing.in_full(self)
-
-
-def load(path: Any) -> Model:
-    """
-    Read a model that `Model.save` wrote.
-
-    Parameters
-    ----------
-    path : str, path or binary file
-        The file.
-
-    Returns
-    -------
-    Model
-        With all parameters.
-
-    Raises
-    ------
-    ValueError
-        If the file holds no model, is broken, is from a later version, or has a class that is not known: a class of your
-        own has to be imported before.
-
-    See Also
-    --------
-    Model.save : Writes it.
-
-    Notes
-    -----
-    Nothing in a file is run: classes are looked up by name among those that exist.
-
-    Examples
-    --------
-    >>> import io
-    >>> import sigrnn
-    >>> file = io.BytesIO()
-    >>> sigrnn.Chain(sigrnn.GRU(4), sigrnn.Dense(1)).init(2, rng=0).save(file)
-    >>> file.seek(0)
-    0
-    >>> sigrnn.load(file)
-    Chain(GRU(4), Dense(1))
-    """
-    return files.read(path, Model._known)
+        return summary.table(self)
