@@ -131,16 +131,15 @@ class Composition(Model):
             part._unpack(theta[start:stop])
             start = stop
 
-    def vector_gradient(self, grads: Mapping[str, Any]) -> Array:
-        return np.concatenate([part.vector_gradient(subset(i, grads)) for i, part in enumerate(self.parts)])
+    def _vector_gradient(self, grads: Mapping[str, Any]) -> Array:
+        return np.concatenate([part._vector_gradient(subset(i, grads)) for i, part in enumerate(self.parts)])
 
     def vector_sensitivities(self, J: Array) -> Array:
-        found, start = [], 0
-        for part in self.parts:
-            stop = start + part.n_parameters
-            found.append(part.vector_sensitivities(J[start:stop]))
-            start = stop
-        return np.concatenate(found)
+        ends = np.cumsum([part.n_parameters for part in self.parts])[:-1]
+        rows = np.split(J, ends)
+        found = [part.vector_sensitivities(own) for part, own in zip(self.parts, rows, strict=True)]
+        unchanged = all(new is own for new, own in zip(found, rows, strict=True))
+        return J if unchanged else np.concatenate(found)
 
     def _stream(self) -> Stream:
         return JoinedStream([part.stream() for part in self.parts], self._join)

@@ -274,8 +274,12 @@ class Parametrised:
         gradient : ndarray, shape (n_parameters,)
             The gradient by the vector.
         """
+        check_names(grads, self._named())
+        return self._vector_gradient(grads)
+
+    def _vector_gradient(self, grads: Mapping[str, Any]) -> Array:
+        """`vector_gradient` without its checks."""
         named = self._named()
-        check_names(grads, named)
         parts = [self._constraint(name).gradient(value, grads[name]).reshape(-1) for name, value in named.items()]
         return np.concatenate(parts) if parts else np.empty(0)
 

@@ -22,11 +22,17 @@ class Batch(NamedTuple):
     w: Array  # (B, N, outputs), 0 where nothing counts
     rows: list[int]  # which of the sequences these are
     starts: list[int]  # and where each begins in what the user gave
+    even: bool  # whether all weights are 1
+
+    @property
+    def weights(self) -> Array | None:
+        """The weights, as losses take them: None where all are 1."""
+        return None if self.even else self.w
 
     def part(self, span: slice) -> Batch:
         """Return a segment of time."""
         starts = [start + span.start for start in self.starts]
-        return Batch(self.x[:, span], self.t[:, span], self.w[:, span], self.rows, starts)
+        return Batch(self.x[:, span], self.t[:, span], self.w[:, span], self.rows, starts, self.even)
 
 
 @dataclass
@@ -101,12 +107,10 @@ class Data:
             np.zeros((len(which), longest, each[0].shape[1]), each[0].dtype) for each in (self.x, self.t, self.w)
         )
         for row, k in enumerate(which):
-            x[row, : len(self.x[k])], t[row, : len(self.x[k])], w[row, : len(self.x[k])] = (
-                self.x[k],
-                self.t[k],
-                self.w[k],
-            )
-        return Batch(x, t, w, [self.rows[k] for k in which], [self.starts[k] for k in which])
+            for full, each in ((x, self.x), (t, self.t), (w, self.w)):
+                full[row, : len(each[k])] = each[k]
+        rows, starts = [self.rows[k] for k in which], [self.starts[k] for k in which]
+        return Batch(x, t, w, rows, starts, bool((w == 1.0).all()))
 
     def batches(self, pad: bool) -> list[Batch]:
         """Stack them all: such as are of about one length, or of exactly one length, go together."""

@@ -48,6 +48,10 @@ class Plan:
     warmup: int
     rate: float | Callable[[float], float] | None
 
+    def takes_all(self, data: Data) -> bool:
+        """Whether each batch has all sequences, so that all epochs have the same batches."""
+        return self.batch is None or self.batch >= len(data.x)
+
     def batches(self, data: Data, rng: np.random.Generator, pad: bool) -> Iterator[Batch]:
         """All sequences once, in a random order where they do not go together."""
         size = len(data.x) if self.batch is None else min(self.batch, len(data.x))
@@ -114,15 +118,16 @@ def descend(solver: str, problem: Problem, watch: Watch, plan: Plan, rng: np.ran
     """Go down; returns why it ended."""
     walk = Walk(solver, problem, watch, plan)
     pad, whole = causal(problem.model), plan.tbptt is None and plan.batch is None
+    same = [] if whole or not plan.takes_all(problem.data) else list(plan.batches(problem.data, rng, pad))
     for epoch in range(plan.epochs):
         start, walk.sums, norms = walk.theta, [0.0, 0.0], []
-        for batch in [None] if whole else plan.batches(problem.data, rng, pad):
+        for batch in [None] if whole else same or plan.batches(problem.data, rng, pad):
             for norm in walk.whole(epoch) if batch is None else walk.along(batch, epoch):
                 norms.append(norm)
                 watch.bar.update()
         # The loss is that on the way: of one step exactly where it began, of many about where they led to.
         where, clipped = start if len(norms) == 1 else walk.theta, sum(norm > (plan.clip or math.inf) for norm in norms)
-        numbers = {"gradient_norm": float(np.mean(norms)), "clipped": clipped, "rate": walk.rate}
+        numbers = {"gradient_norm": sum(norms) / len(norms), "clipped": clipped, "rate": walk.rate}
         watch.note(where, walk.sums[0] / walk.sums[1], **numbers)
     if plan.epochs and where is start:  # the last step has not been judged
         watch.offer(walk.theta)
@@ -144,9 +149,9 @@ class Walk:
         for span, learn in self.plan.segments(batch.x.shape[1]):
             part = batch.part(span)
             weight = float(part.w.sum(dtype=F8)) if learn else 0.0
-            self.problem.model.from_vector(self.theta)
+            self.problem.model._unpack(self.theta)
             if weight == 0.0:
-                state = self.problem.model.run(part.x, state)[1]
+                state = self.problem.model._forward(part.x, state)[1]
                 continue
             value, slope, y, state = self.problem.pulled(part, state)
             slope = slope / weight + 2.0 * self.problem.regularization * self.theta
@@ -181,7 +186,7 @@ class Walk:
         """The parameters before the last step."""
         if not self.taken:
             return None
-        self.problem.model.from_vector(self.before)
+        self.problem.model._unpack(self.before)
         before = {name: np.array(value) for name, value in self.problem.model.params.items()}
-        self.problem.model.from_vector(self.theta)
+        self.problem.model._unpack(self.theta)
         return before

@@ -33,10 +33,10 @@ def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
         return with_penalty(problem.residuals(theta) * scale, root * theta)
 
     def jacobian(theta: Array) -> Array:
-        rows = problem.jacobian(theta)
+        columns = problem.jacobian(theta)
         if not robust:
-            rows *= scale[:, None]
-        return np.concatenate([rows, root * np.eye(size)]) if root else rows
+            columns *= scale[:, None]
+        return np.concatenate([columns, root * np.eye(size)]) if root else columns
 
     def with_penalty(errors: Array, pull: Array) -> Array:
         return np.concatenate([errors, pull]) if root else errors

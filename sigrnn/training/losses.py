@@ -17,9 +17,9 @@ Pair = tuple[Callable[[Array, Array], float], Callable[[Array, Array], Array]]
 
 
 class Loss(Protocol):
-    """Takes outputs, targets and weights (B, N, outputs); gives the weighted *sum* over samples, and its gradient."""
+    """From outputs, targets and weights (B, N, outputs), None for all 1, to the weighted *sum*, and its gradient."""
 
-    def __call__(self, y: Array, t: Array, w: Array) -> tuple[float, Array]: ...
+    def __call__(self, y: Array, t: Array, w: Array | None) -> tuple[float, Array]: ...
 
 
 class Named(NamedTuple):
@@ -28,16 +28,21 @@ class Named(NamedTuple):
     name: str
     scale: float  # 1, or 1 over the power of the target
 
-    def __call__(self, y: Array, t: Array, w: Array) -> tuple[float, Array]:
-        e = np.where(w > 0, y - t, 0)  # a sample that does not count may have any target, NaN too
+    def __call__(self, y: Array, t: Array, w: Array | None) -> tuple[float, Array]:
+        # A sample of weight 0 may have any target, NaN too.
+        e = y - t if w is None else np.where(w > 0, y - t, 0)
         if self.name == "mae":
             value, slope = np.abs(e), np.sign(e)
         elif self.name == "huber":
             small = np.abs(e) <= 1.0
             value, slope = np.where(small, 0.5 * e * e, np.abs(e) - 0.5), np.clip(e, -1.0, 1.0)
         else:
-            value, slope = e * e, 2 * e
-        return self.scale * float(np.sum(w * value, dtype=F8)), (self.scale * w * slope).astype(y.dtype, copy=False)
+            value, slope = e * e, 2.0 * e
+        if w is not None:
+            value, slope = w * value, w * slope
+        if self.scale != 1.0:
+            slope = self.scale * slope
+        return self.scale * float(np.sum(value, dtype=F8)), slope.astype(y.dtype, copy=False)
 
 
 class Own(NamedTuple):
@@ -46,10 +51,10 @@ class Own(NamedTuple):
     functions: Pair
     flat: bool
 
-    def __call__(self, y: Array, t: Array, w: Array) -> tuple[float, Array]:
+    def __call__(self, y: Array, t: Array, w: Array | None) -> tuple[float, Array]:
         total, dy = 0.0, np.zeros_like(y)
         for k in range(len(y)):
-            counted = np.flatnonzero(w[k].any(axis=1))
+            counted = np.arange(len(y[k])) if w is None else np.flatnonzero(w[k].any(axis=1))
             if not len(counted):
                 continue
             span = slice(counted[0], counted[-1] + 1)

@@ -12,17 +12,20 @@ from .data import Batch, Data
 from .divergence import diverged
 from .losses import Loss, Named
 
-LONG, STRETCH = 1 << 20, 4096  # numbers of input from which on only every so many-th state is kept for the way back
+LONG, SEGMENT = 1 << 20, 4096  # numbers of input from which on the pull-back keeps only every so many-th state
 
 
 class Problem:
     """
     Error of the outputs, and a penalty on the vector: E = sum of losses / sum of weights + regularization |theta|^2.
 
+    What does not change in a run is made here: signals side by side in the model's precision, which samples count. The
+    model is called past its checks.
+
     Parameters
     ----------
     model : Model
-        It gets the vector set in whatever is asked.
+        Each method sets its parameters from the vector.
     data : Data
         In the model's precision.
     loss : Loss
@@ -35,12 +38,13 @@ class Problem:
         self.model, self.data, self.loss, self.regularization = model, data, loss, regularization
         self.batches = data.batches(causal(model))
         self.total = sum(float(batch.w.sum(dtype=F8)) for batch in self.batches)
+        self.counted = [None if (batch.w > 0).all() else batch.w > 0 for batch in self.batches]  # None: all samples
 
     def value(self, theta: Array) -> float:
         """Return the loss alone, without the penalty."""
-        self.model.from_vector(theta)
+        self.model._unpack(theta)
         with np.errstate(all="ignore"):
-            return sum(self.loss(self.model(b.x), b.t, b.w)[0] for b in self.batches) / self.total
+            return sum(self.loss(self.model._forward(b.x)[0], b.t, b.weights)[0] for b in self.batches) / self.total
 
     def penalty(self, theta: Array) -> float:
         """Return the penalty alone."""
@@ -48,7 +52,7 @@ class Problem:
 
     def gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the loss without the penalty, and the gradient of both."""
-        self.model.from_vector(theta)
+        self.model._unpack(theta)
         total, slope = 0.0, 2.0 * self.regularization * theta
         for batch in self.batches:
             value, part, _, _ = self.pulled(batch, None)
@@ -58,16 +62,16 @@ class Problem:
 
     def pulled(self, batch: Batch, state: Any) -> tuple[float, Array, Array, Any]:
         """Return the sum of losses over a batch from a state on, its gradient, the outputs, and the next state."""
-        keywords = {"checkpoint": STRETCH} if batch.x.shape[0] * batch.x.shape[1] > LONG else {}
+        size = SEGMENT if batch.x.shape[0] * batch.x.shape[1] > LONG else None
         with np.errstate(all="ignore"):
-            (y, state), pullback = self.model.vjp(batch.x, state, **keywords)
-            value, dy = self.loss(y, batch.t, batch.w)
-            slope = self.model.vector_gradient(pullback(dy)[0])
-        return value, np.asarray(slope, F8), y, state
+            (y, state), pullback = self.model._reverse(batch.x, state, size)
+            value, dy = self.loss(y, batch.t, batch.weights)
+            slope = self.model._vector_gradient(pullback(dy)[0])
+        return value, slope, y, state
 
     def check(self, theta: Array, before: dict[str, Array] | None = None, iteration: int = 0) -> None:
         """Raise a DivergenceError if the error or its gradient at theta is not finite."""
-        self.model.from_vector(theta)
+        self.model._unpack(theta)
         for batch in self.batches:
             value, slope, y, _ = self.pulled(batch, None)
             if not (np.isfinite(value) and np.isfinite(slope).all()):
@@ -75,20 +79,24 @@ class Problem:
 
     def residuals(self, theta: Array) -> Array:
         """Return the errors of all samples that count, one after the other, not weighted."""
-        self.model.from_vector(theta)
-        with np.errstate(all="ignore"):
-            return np.concatenate([(self.model(b.x) - b.t)[b.w > 0] for b in self.batches]).astype(F8, copy=False)
-
-    def jacobian(self, theta: Array) -> Array:
-        """Return the derivative of the residuals, a column for each entry of theta."""
-        self.model.from_vector(theta)
+        self.model._unpack(theta)
         found = []
         with np.errstate(all="ignore"):
-            for batch in self.batches:
-                _, rows = self.model.sensitivities(batch.x)
-                rows = np.asarray(self.model.vector_sensitivities(rows), F8)
-                found.append(rows[:, batch.w > 0].T)
-        return np.concatenate(found)
+            for batch, counted in zip(self.batches, self.counted, strict=True):
+                errors = self.model._forward(batch.x)[0] - batch.t
+                found.append((errors.reshape(-1) if counted is None else errors[counted]).astype(F8, copy=False))
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def jacobian(self, theta: Array) -> Array:
+        """Return the derivative of the residuals, a column for each entry of theta, in Fortran's order."""
+        self.model._unpack(theta)
+        found = []
+        with np.errstate(all="ignore"):
+            for batch, counted in zip(self.batches, self.counted, strict=True):
+                rows = self.model.vector_sensitivities(self.model._jacobian(batch.x)[1])
+                rows = rows.reshape(len(rows), -1) if counted is None else rows[:, counted]
+                found.append(rows.astype(F8, copy=False))
+        return (found[0] if len(found) == 1 else np.concatenate(found, axis=1)).T
 
     @property
     def weights(self) -> Array:
@@ -105,7 +113,7 @@ def causal(model: Any) -> bool:
 def has_sensitivities(model: Any, batch: Batch) -> bool:
     """Whether the model knows its derivatives forward; tried out on one sample."""
     try:
-        model.sensitivities(batch.x[:1, :1])
+        model._jacobian(batch.x[:1, :1])
     except (TypeError, NotImplementedError):
         return False
     return True

@@ -1,7 +1,7 @@
-"""Where a linear filter begins: Steiglitz and McBride's iteration, linear least squares for numerator and denominator.
+"""Initial linear filters: Steiglitz and McBride's iteration, linear least squares for numerator and denominator.
 
-From a cold start the error of a filter with feedback has valleys that lead nowhere. Their equation error has none: it is
-linear in both polynomials. Filtering by the last denominator turns it, from one round to the next, into the error meant.
+The output error of a filter with feedback has poor local minima. The equation error has none, as it is linear in both
+polynomials. Filtering both signals by the previous denominator turns it into the output error, iteration by iteration.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from sigrnn._arrays import F8, Array
 from sigrnn.filters.linear import lfilter
+from sigrnn.models.stability import stable
 
 from .data import Data
 from .losses import Named
@@ -83,16 +84,16 @@ def equations(data: Data, a: Array, taps: int, order: int) -> tuple[Array, Array
 
 def delayed(x: Array, samples: int) -> Array:
     y = np.zeros(len(x))
-    y[samples:] = x[: len(x) - samples]
+    y[samples:] = x[: max(len(x) - samples, 0)]  # a sequence may be shorter than the filter
     return y
 
 
 def inside(a: Array) -> Array:
     """The denominator with the same magnitude response, but for a factor, whose poles are inside the unit circle."""
+    if stable(a):
+        return a
     poles = np.roots(a)
     radii = np.abs(poles)
-    if not len(a) > 1 or radii.max(initial=0.0) < 1.0:
-        return a
     radii = np.where(radii >= 1.0, np.minimum(1.0 / np.maximum(radii, 1e-9), TURNED), radii)
     turned = np.real(np.poly(radii * np.exp(1j * np.angle(poles))))
     return np.concatenate([turned, np.zeros(len(a) - len(turned))])  # np.roots drops zeros at the end

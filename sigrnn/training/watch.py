@@ -125,7 +125,8 @@ class Watch:
         self.since += 1
         if score < self.score:
             self.best, self.score, self.since = theta.copy(), score, 0
-        self.bar.set_postfix({name: f"{value:.3g}" for name, value in row.items()}, refresh=False)
+        if not isinstance(self.bar, NoBar):
+            self.bar.set_postfix({name: f"{value:.3g}" for name, value in row.items()}, refresh=False)
         self.call(theta, loss, judged)
         if judged is not None and self.since >= self.patience:
             raise Stopped("early_stopping", f"the validation loss has not improved for {self.since} iterations")

@@ -184,7 +184,7 @@ def test_interrupt_keeps_the_best(rng):
 def test_interrupt_in_the_first_epoch_keeps_what_was_learned(rng, monkeypatch):
     x, t = resonance(rng)
     model = recurrent().init(1, rng=0)
-    start, calls, vjp = np.mean((model(x) - t) ** 2), [], type(model).vjp
+    start, calls, vjp = np.mean((model(x) - t) ** 2), [], type(model)._reverse
 
     def interrupted(self, *args, **kwargs):
         calls.append(1)
@@ -192,7 +192,7 @@ def test_interrupt_in_the_first_epoch_keeps_what_was_learned(rng, monkeypatch):
             raise KeyboardInterrupt
         return vjp(self, *args, **kwargs)
 
-    monkeypatch.setattr(type(model), "vjp", interrupted)
+    monkeypatch.setattr(type(model), "_reverse", interrupted)
     result = fit(model, x, t, solver="adam", tbptt=10)
     assert result.stop_reason == "interrupted"
     assert result.n_iter == 0
