@@ -9,7 +9,9 @@ import numpy as np
 
 from sigrnn._arrays import Array, random, whole
 from sigrnn.models.base import Model, Pull
+from sigrnn.models.linear import Linear
 from sigrnn.models.parameters import subset
+from sigrnn.models.stability import stable
 from sigrnn.models.streams import JoinedStream, Stream
 
 __all__ = ["Chain"]
@@ -172,6 +174,13 @@ def hint_for(part: Any) -> str:
 
 def leaves_of(model: Model) -> list[Model]:
     return [leaf for part in model.parts for leaf in leaves_of(part)] if model.parts else [model]
+
+
+def unstable_parts(model: Model) -> list[tuple[Model, float]]:
+    """The linear filters of a model that are unstable, and the largest radius of their poles."""
+    filters = [leaf for leaf in leaves_of(model) if isinstance(leaf, Linear) and leaf._sized()]
+    unstable = [leaf for leaf in filters if not all(stable(a) for _, a in leaf._filters())]
+    return [(leaf, float(np.abs(leaf.poles()).max(initial=0.0))) for leaf in unstable]
 
 
 def numbered(found: Sequence[Mapping[str, Array]]) -> dict[str, Array]:

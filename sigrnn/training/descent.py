@@ -111,6 +111,7 @@ class Sgd:
         return -rate * slope
 
 
+COLUMNS = "gradient_norm", "clipped", "rate"  # of the history
 RULES: dict[str, type[Adam] | type[Sgd]] = {"adam": Adam, "sgd": Sgd}
 
 
@@ -127,8 +128,8 @@ def descend(solver: str, problem: Problem, watch: Watch, plan: Plan, rng: np.ran
                 watch.bar.update()
         # The loss is that on the way: of one step exactly where it began, of many about where they led to.
         where, clipped = start if len(norms) == 1 else walk.theta, sum(norm > (plan.clip or math.inf) for norm in norms)
-        numbers = {"gradient_norm": sum(norms) / len(norms), "clipped": clipped, "rate": walk.rate}
-        watch.note(where, walk.sums[0] / walk.sums[1], **numbers)
+        numbers = sum(norms) / len(norms), clipped, walk.rate
+        watch.note(where, walk.sums[0] / walk.sums[1], **dict(zip(COLUMNS, numbers, strict=True)))
     if plan.epochs and where is start:  # the last step has not been judged
         watch.offer(walk.theta)
     return "max_iter", f"{plan.epochs} epochs are over"

@@ -1,20 +1,26 @@
-"""The door: `fit` checks what it is given, chooses a solver, and sees to it that the best parameters are kept."""
+"""`fit`: checks its arguments, chooses a solver, and leaves the model with the best parameters found."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import wraps
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, number_of, random, whole
+from sigrnn.models import Model
+from sigrnn.models.composition import unstable_parts
+from sigrnn.models.multi_input import CONVENTIONS, warn_if_wide, wide
 from sigrnn.workers import get_workers
 
 from . import descent, lbfgs, least_squares
 from .data import Data, sequences
+from .divergence import DivergenceError
 from .losses import Loss, Named, known
 from .problem import Problem, has_sensitivities
 from .result import FitResult
@@ -29,8 +35,40 @@ FEW_PARAMETERS, FEW_SLOPES, FEW_SAMPLES = 200, 10**7, 200_000  # up to which 'au
 BATCH, SEGMENT = 16, 1024  # of 'auto' when it takes 'adam'
 
 Signals = ArrayLike | list[Any]
+Args = ParamSpec("Args")
+Value = TypeVar("Value")
+# Names that other libraries have for arguments of `fit`.
+ELSEWHERE = {
+    "max_iter": ("epochs", "n_epochs", "num_epochs", "iterations", "n_iter", "maxiter", "steps"),
+    "learning_rate": ("lr", "eta", "step_size", "mu"),
+    "batch": ("batch_size",),
+    "solver": ("optimizer", "optimiser", "method", "algorithm"),
+    "loss": ("criterion", "loss_fn", "objective"),
+    "weights": ("sample_weight", "weight"),
+    "regularization": ("weight_decay", "l2", "alpha"),
+    "validation": ("validation_data", "validation_split", "val"),
+    "clip": ("clip_norm", "clipnorm", "max_norm"),
+    "rng": ("seed", "random_state"),
+    "progress": ("verbose", "verbosity"),
+    "callback": ("callbacks",),
+    "t": ("y", "target", "targets"),
+}
 
 
+def with_hints(function: Callable[Args, Value]) -> Callable[Args, Value]:
+    """The function, with messages that name its argument where another library's name was given."""
+
+    @wraps(function)
+    def hinting(*args: Args.args, **kwargs: Args.kwargs) -> Value:
+        for ours, names in ELSEWHERE.items():
+            for name in kwargs.keys() & names:
+                raise TypeError(f"{function.__name__}() has no argument {name!r}: use {ours}")
+        return function(*args, **kwargs)
+
+    return hinting
+
+
+@with_hints
 def fit(
     model: Any,
     x: Signals,
@@ -120,7 +158,12 @@ def fit(
         If outputs, loss or gradient are not finite: a ValueError that names the sample and the parameter where it
         began. The model has the best parameters before that.
     TypeError
-        If 'lm' is asked for and the model has no sensitivities.
+        If 'lm' is asked for and the model has no sensitivities, or `model` is not one.
+
+    Warns
+    -----
+    UserWarning
+        If a linear filter of the trained model is unstable: `FitResult.stable` is False.
 
     See Also
     --------
@@ -132,6 +175,9 @@ def fit(
     Where a model is a linear filter, 'lm' and 'lbfgs' begin with Steiglitz and McBride's iteration [3]_: linear least
     squares for numerator and denominator, with signals filtered by the denominator before. It is taken if it is better than
     what the model came with.
+
+    Columns of the Jacobian are scaled to one length in 'lm', as taps, poles and biases need not be of one size; not so if the
+    model has a recurrent layer.
 
     Without `validation`, 'adam' and 'sgd' judge an epoch of several steps by the mean of its losses on the way.
     Absolute errors below a thousandth of the target's root mean square are squared by 'lm'.
@@ -171,6 +217,7 @@ def fit(
     if judged is not None:
         judged_by = Problem(model, judged, known(loss, judged))
     if solver in descent.RULES and steps.batch is not None and len(data.x) == 1 and steps.batch > 1:
+        check_pieces(steps.batch, len(data.x[0]) - warmup)
         data = data.cut(steps.batch, warmup)
     problem = Problem(model, data, measure, float(regularization))
     plan = descent.Plan(0, steps.batch, steps.tbptt, steps.clip, warmup, steps.learning_rate)
@@ -182,15 +229,22 @@ def fit(
     plan.epochs = settings["max_iter"]
     patience = PATIENCE.get(solver, max(plan.epochs // 5, 10))
     total = plan.epochs * (plan.steps(data) if solver in descent.RULES else 1)
-    watch = Watch(np.array(model.to_vector(), F8), problem, judged_by if judged else None, patience, callback, NoBar())
+    columns = descent.COLUMNS if solver in descent.RULES else ()
+    start, judge = np.array(model.to_vector(), F8), judged_by if judged else None
+    watch = Watch(start, problem, judge, patience, callback, NoBar(), columns)
     watch.bar = bar(progress, total, "step" if solver in descent.RULES else "iteration", solver)
     with blas_threads(get_workers()):
         reason, message = run(solver, problem, watch, plan, rng)
-        return result_of(problem, watch, solver, settings, reason, message)
+        result = result_of(problem, watch, solver, settings, reason, message)
+    if not result.stable:
+        parts = "; ".join(f"{part!r} with a pole of radius {radius:.6g}" for part, radius in unstable_parts(model))
+        hint = "IIR and SOS stay stable with stable=True"
+        warnings.warn(f"the trained model has an unstable filter: {parts}. {hint}", UserWarning, stacklevel=3)
+    return result
 
 
 class Steps(NamedTuple):
-    """What only solvers that take small steps can be told."""
+    """Options of the solvers that take small steps."""
 
     batch: int | None
     tbptt: int | None
@@ -203,10 +257,10 @@ class Steps(NamedTuple):
 
 
 def check_kinds(model: Any, callback: Any) -> None:
-    """Raise for what is no model, and no function."""
-    if isinstance(model, type) or not hasattr(model, "params"):
+    """Raise if `model` is no model, or `callback` no function."""
+    if not isinstance(model, Model):
         got = f"the class {model.__name__}: call it" if isinstance(model, type) else type(model).__name__
-        raise TypeError(f"model must be a model, as sigrnn.IIR(2) is one, got {got}")
+        raise TypeError(f"model must be a model instance such as sigrnn.IIR(2), got {got}")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function of one argument, got {callback!r}")
 
@@ -227,6 +281,28 @@ def check_numbers(solver: Any, max_iter: Any, warmup: Any, regularization: Any, 
         raise ValueError(f"regularization must be finite and not negative, got {regularization}")
     if solver in ("lm", "lbfgs") and steps.given():
         raise ValueError(f"{', '.join(steps.given())}: not for solver {solver!r}, which sees all data at once")
+
+
+def check_pieces(pieces: int, samples: int) -> None:
+    """Raise if a single sequence would be cut into pieces of a single sample."""
+    if samples < 2 * pieces:
+        raise ValueError(
+            f"batch must be at most {max(samples // 2, 1)}, got {pieces}: a single sequence, here of {samples} samples, is "
+            "cut into that many pieces"
+        )
+
+
+def check_targets(data: Data, name: str) -> None:
+    """Raise for a target that is not finite where it counts."""
+    for t, w, row, start in zip(data.t, data.w, data.rows, data.starts, strict=True):
+        bad = (~np.isfinite(t) & (w > 0)).any(axis=1)
+        if bad.any():
+            at = int(bad.argmax())
+            where = f"{name} is not finite from sample {start + at} of sequence {row} on"
+            value = t[at][~np.isfinite(t[at])][0]
+            error = DivergenceError(f"{where}: it is {value} there; give such samples weights of 0, or leave them out")
+            error.sequence, error.sample = row, start + at
+            raise error
 
 
 def prepared(
@@ -252,24 +328,30 @@ def prepared(
     for name, each in (("x", data), ("validation", judged)):
         if each is not None and not each.counted:
             raise ValueError(f"{name}: no sample counts, with a warmup of {warmup} samples and the weights given")
-    if getattr(model, "inputs", 0) is None:
+    hint = f"; {CONVENTIONS}" if wide(data.x[0].shape) or wide(data.t[0].shape) else ""
+    if model.inputs is None:
+        if model._single_input():
+            warn_if_wide(data.x[0].shape, type(model).__name__)
         model.init(data.inputs, rng)
+    if model.inputs != data.inputs:
+        raise ValueError(f"x has {data.inputs} channels, the model takes {model.inputs}{hint}")
+    check_targets(data, "t")
+    if judged is not None:
+        check_targets(judged, "validation t")
     dtype = np.result_type(*model.params.values())
     data, judged = data.astype(dtype), judged and judged.astype(dtype)
-    if getattr(model, "inputs", data.inputs) != data.inputs:
-        raise ValueError(f"x has {data.inputs} channels, the model takes {model.inputs}")
-    made = np.shape(model(data.x[0][None, :1]))[-1]
+    made = model(data.x[0][None, :1]).shape[-1]
     if made != data.outputs:
-        raise ValueError(f"t has {data.outputs} channels, the model has {made} outputs")
+        raise ValueError(f"t has {data.outputs} channels, the model has {made} outputs{hint}")
     return data, judged
 
 
 def chosen(solver: str, model: Any, data: Data, loss: Loss, steps: Steps) -> tuple[str, Steps]:
-    """The solver, and with it what else 'auto' decides."""
+    """The solver, and the batches and segments that go with 'auto'."""
     if solver == "lm" and not isinstance(loss, Named):
         raise ValueError("solver 'lm' takes losses by name; for a pair of functions take 'lbfgs' or 'adam'")
     if solver == "lm" and not has_sensitivities(model, data.batch([0])):
-        model.sensitivities(data.x[0][None, :1])  # says why not
+        model.sensitivities(data.x[0][None, :1])  # raises, and names the part that has none
     if solver != "auto":
         return solver, steps
     if steps.given():
@@ -320,7 +402,7 @@ def run(solver: str, problem: Problem, watch: Watch, plan: descent.Plan, rng: np
 def result_of(
     problem: Problem, watch: Watch, solver: str, settings: dict[str, Any], reason: str, message: str
 ) -> FitResult:
-    """What the user gets."""
+    """The result, with the best parameters."""
     judged = watch.validation
     shown = (judged or problem).data
     longest = max(range(len(shown.x)), key=lambda k: len(shown.x[k]))
@@ -335,6 +417,7 @@ def result_of(
         settings=settings,
         validation_loss=None if judged is None else judged.value(watch.best),
         clipped=int(sum(watch.history.columns.get("clipped", ()))),
+        stable=not unstable_parts(problem.model),
         x=shown.x[longest],
         t=shown.t[longest],
     )

@@ -12,6 +12,7 @@ from .problem import Problem
 from .watch import Watch
 
 PAIRS = 20  # of steps and slopes that are remembered
+FLAT = 1e-6  # of the first loss: what parameters moved by their own size, or 1, would gain by the slope at a minimum
 
 
 def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
@@ -30,10 +31,17 @@ def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
     if not max_iter or not objective.value:
         return ("converged", "the loss is zero") if max_iter else ("max_iter", "0 iterations are over")
     options = {"maxiter": max_iter, "maxfun": 20 * max_iter + 100, "maxcor": PAIRS, "ftol": 1e-13, "gtol": 1e-12}
-    found = minimize(objective, theta, jac=True, method="L-BFGS-B", callback=after, options=options)
-    if found.status == 2:  # its line search gave up
+    with np.errstate(all="ignore"):
+        found = minimize(objective, theta, jac=True, method="L-BFGS-B", callback=after, options=options)
+    if found.status == 1:
+        return "max_iter", f"{watch.iterations} iterations are over"
+    if found.status == 0:
+        return "converged", "the slope is zero" if "PGTOL" in str(found.message).upper() else "the loss does not change"
+    # The line search gave up: at a minimum because of rounding, elsewhere because the loss is too rough or too steep.
+    if np.abs(objective.slope) @ np.maximum(np.abs(objective.at), 1.0) <= FLAT:
         return "converged", "no lower loss is found along the last direction"
-    return "max_iter" if found.status == 1 else "converged", str(found.message).lower()
+    norm = float(np.linalg.norm(objective.slope)) * objective.unit
+    return "stalled", f"the line search finds no lower loss, though the gradient has the norm {norm:.3g}"
 
 
 class Objective:

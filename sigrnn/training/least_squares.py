@@ -8,12 +8,20 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array
+from sigrnn.models.composition import leaves_of
+from sigrnn.models.layers import Recurrent
 
 from .losses import Named
 from .problem import Problem
 from .watch import Stopped, Watch
 
 TOLERANCE = 1e-11  # of changes in cost and vector
+MESSAGES = {  # by SciPy's status
+    1: "the gradient is zero",
+    2: "the loss does not change",
+    3: "the parameters do not change",
+    4: "neither loss nor parameters change",
+}
 CORNER = 1e-3  # of the target's root mean square: where |e| is rounded off for 'mae'
 
 
@@ -51,22 +59,38 @@ def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
 
     if not max_iter:
         return "max_iter", "0 iterations are over"
-    found = least_squares(
-        residuals,
-        theta,
-        jacobian,
-        method="trf",
-        x_scale="jac",  # columns of one length: taps, poles and biases need not be of one size
-        loss=robust or "linear",
-        ftol=TOLERANCE,
-        xtol=TOLERANCE,
-        gtol=1e-14,
-        max_nfev=20 * max_iter + 100,
-        callback=after,
-    )
+    with np.errstate(all="ignore"):
+        found = least_squares(
+            residuals,
+            theta,
+            jacobian,
+            method="trf",
+            x_scale=scale_of(problem.model),
+            loss=robust or "linear",
+            ftol=TOLERANCE,
+            xtol=TOLERANCE,
+            gtol=1e-14,
+            max_nfev=20 * max_iter + 100,
+            callback=after,
+        )
+        lengths = (found.jac * found.jac).sum(axis=0)
+    if not (np.isfinite(lengths).all() and np.isfinite(found.grad).all()):
+        return "stalled", "squares of the sensitivities overflow: no step can be found from here"
     if found.status == 0:
-        return "max_iter", str(found.message)
-    return "converged", str(found.message)
+        return "max_iter", f"{found.nfev} evaluations are over"
+    return "converged", MESSAGES[
+        found.status
+    ] if watch.iterations else f"the start is a minimum: {MESSAGES[found.status]}"
+
+
+def scale_of(model: Any) -> Any:
+    """
+    How columns of the Jacobian are scaled.
+
+    Taps, poles and biases need not be of one size, so columns of one length are best for filters. Weights of recurrent
+    layers are of one size, and those that matter least yet would take the largest steps.
+    """
+    return 1.0 if any(isinstance(leaf, Recurrent) for leaf in leaves_of(model)) else "jac"
 
 
 def robust_of(problem: Problem, weights: Array, size: int) -> Callable[[Array], Array] | None:

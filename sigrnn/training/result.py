@@ -1,4 +1,4 @@
-"""What `fit` returns: the model, how it went, and a picture of it."""
+"""The result of `fit`: the model, how training went, and a picture of it."""
 
 from __future__ import annotations
 
@@ -31,18 +31,20 @@ class FitResult:
         Of the training data with the parameters of the model, without the penalty.
     n_iter : int
         Iterations, or epochs.
-    stop_reason : {'converged', 'max_iter', 'early_stopping', 'callback', 'interrupted'}
-        Why it ended.
+    stop_reason : {'converged', 'stalled', 'max_iter', 'early_stopping', 'callback', 'interrupted'}
+        Why it ended; 'stalled' if the solver found no step, though the parameters are no minimum.
     message : str
         The same as a sentence.
     solver : str
         Which one it was, also if 'auto' was asked for.
     settings : dict
-        What else was chosen: 'max_iter', and 'batch' and 'tbptt' of 'adam' and 'sgd'.
+        Other choices: 'max_iter', and 'batch' and 'tbptt' of 'adam' and 'sgd'.
     validation_loss : float or None
         Of the validation data, if there were any.
     clipped : int
         How many gradients were shortened to `clip`.
+    stable : bool
+        False if the model has a linear filter with a pole on or outside of the unit circle.
     x, t : ndarray
         The sequence that `plot` shows: the longest, of the validation data if there were any.
     """
@@ -57,6 +59,7 @@ class FitResult:
     settings: dict[str, Any]
     validation_loss: float | None
     clipped: int
+    stable: bool
     x: Array = field(repr=False)
     t: Array = field(repr=False)
 

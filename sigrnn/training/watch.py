@@ -1,4 +1,4 @@
-"""What is watched while a solver runs: losses so far, the best parameters, reasons to stop; and the progress bar."""
+"""State of a run that all solvers share: losses so far, the best parameters, reasons to stop; and the progress bar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SILENT = 1.0  # s: what is over by then needs no progress bar
 
 
 class Iteration(NamedTuple):
-    """What a callback is given: how far the solver is. The model has the parameters of the moment."""
+    """The argument of a callback. The model has the parameters of that iteration."""
 
     iteration: int
     loss: float
@@ -66,7 +66,7 @@ class History(Sequence[float]):
 
 
 class Stopped(Exception):
-    """Raised inside a solver when it shall stop: the reason, as a word and as a sentence."""
+    """Raised inside a solver to stop it: the reason as a word, and as a sentence."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -75,7 +75,7 @@ class Stopped(Exception):
 
 class Watch:
     """
-    What goes on.
+    Records the iterations of a solver.
 
     Parameters
     ----------
@@ -89,6 +89,8 @@ class Watch:
         Called after each iteration.
     bar : object
         As from `bar`.
+    columns : tuple of str
+        More columns of the history.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Watch:
         patience: int,
         callback: Callable[[Iteration], Any] | None,
         bar: Any,
+        columns: tuple[str, ...] = (),
     ) -> None:
         self.problem, self.validation, self.patience, self.callback, self.bar = (
             problem,
@@ -108,7 +111,8 @@ class Watch:
             bar,
         )
         self.best, self.score, self.latest, self.since = start.copy(), np.inf, start, 0
-        self.history, self.began = History(), time.perf_counter()
+        names = "loss", *["validation_loss"] * (validation is not None), *columns, "time"
+        self.history, self.began = History({name: [] for name in names}), time.perf_counter()
 
     @property
     def iterations(self) -> int:
@@ -116,7 +120,7 @@ class Watch:
         return len(self.history)
 
     def note(self, theta: Array, loss: float, **numbers: float) -> None:
-        """Take down an iteration: where it led to, and its loss without the penalty. Raises Stopped."""
+        """Record an iteration: the vector it led to, and its loss without the penalty. Raises Stopped."""
         row, judged = {"loss": loss}, None
         if self.validation is not None:
             judged = row["validation_loss"] = self.validation.value(theta)

@@ -47,7 +47,7 @@ MISTAKES = {
     "no signal": (lambda: sigrnn.gradient_flow(sigrnn.RNN(3)), TypeError, "a model and one signal x"),
     "a list of models": (lambda: sigrnn.Chain([sigrnn.FIR(2)]), TypeError, "give them one by one"),
     "a class": (lambda: sigrnn.Chain(sigrnn.FIR), TypeError, "pass an instance, e.g. FIR\\(3\\)"),
-    "arguments turned round": (lambda: sigrnn.fit(X, X, sigrnn.IIR(1)), TypeError, "model must be a model.* got ndarray"),
+    "arguments turned round": (lambda: sigrnn.fit(X, X, sigrnn.IIR(1)), TypeError, "model must be a model instance .* got ndarray"),
     "fit a class": (lambda: sigrnn.fit(sigrnn.IIR, X, X), TypeError, "the class IIR: call it"),
     "callback": (lambda: sigrnn.fit(sigrnn.IIR(1), X, X, callback=3), TypeError, "callback must be a function"),
     "max_iter": (lambda: sigrnn.fit(sigrnn.IIR(1), X, X, max_iter="a"), TypeError, "max_iter must be a whole number"),

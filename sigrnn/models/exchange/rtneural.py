@@ -14,12 +14,13 @@ from sigrnn._arrays import Array, short
 from sigrnn.models.exchange import keras
 from sigrnn.models.exchange.layers import TAPS, Place, activation, fill, halves, need_sizes, option, refuse_extras, row
 
+MOST_TAPS = 1 << 20  # of a convolution, dilation included
 ACTIVATIONS = {"": "linear", "linear": "linear", "tanh": "tanh", "relu": "relu", "sigmoid": "sigmoid"}
 TYPES = {"dense": "Dense", "time-distributed-dense": "Dense", "gru": "GRU", "lstm": "LSTM"}
 
 
-class Told(NamedTuple):
-    """A layer of a file: the class of ours, its arguments, its weights in Keras' form."""
+class Spec(NamedTuple):
+    """A layer of a file: our class, its arguments, its weights in Keras' form."""
 
     kind: str
     config: dict[str, Any]
@@ -34,7 +35,7 @@ class Told(NamedTuple):
 def write(model: Any, path: Any = None) -> str:
     """The JSON text, also written to a file if there is a path: whole or not at all."""
     need_sizes(model, "to_rtneural_json")
-    layers = [_told(place) for place in _joined(model)]
+    layers = [_entry(place) for place in _joined(model)]
     text = json.dumps({"in_shape": [None, None, model.inputs], "layers": layers}, allow_nan=False)
     if path is not None:
         target = Path(path)
@@ -59,7 +60,7 @@ def _joined(model: Any) -> list[list[Place]]:
     return found
 
 
-def _told(members: list[Place]) -> dict[str, Any]:
+def _entry(members: list[Place]) -> dict[str, Any]:
     """One entry of "layers"."""
     place = members[0]
     if place.kind not in (*TYPES.values(), *TAPS) or (len(members) > 1 and place.kind not in TAPS):
@@ -97,10 +98,10 @@ def read(model: Any, source: Any) -> Any:
     if len(places) != len(layers):
         raise ValueError(f"{_said(layers)}; the model has {len(places)} layers")
     found: dict[str, Array] = {}
-    for members, told in zip(places, layers, strict=True):
-        for member, one in zip(members, _split(told, members), strict=True):
+    for members, spec in zip(places, layers, strict=True):
+        for member, one in zip(members, _split(spec, members), strict=True):
             pile = keras.Pile(one)
-            _check_alike(member, told)
+            _check_alike(member, spec)
             found.update({f"{member.prefix}{name}": array for name, array in keras.taken(member, pile).items()})
     return fill(model, found, inputs)
 
@@ -108,70 +109,78 @@ def read(model: Any, source: Any) -> Any:
 def build(source: Any, classes: Mapping[str, Callable[..., Any]]) -> Any:
     """A new model, of these classes, as a file describes it."""
     _, layers = parsed(source)
-    made = [_made(told, classes) for told in layers]
+    made = [_made(spec, classes) for spec in layers]
     model = made[0] if len(made) == 1 else classes["Chain"](*made)
     return read(model, source)
 
 
-def _made(told: Told, classes: Mapping[str, Callable[..., Any]]) -> Any:
-    if told.kind not in TAPS:
-        return classes[told.kind](**told.config)
-    plain = told.config["activation"] == "linear" and not np.any(told.weights[1])
-    config = {"n_taps": told.config["n_taps"]} if plain else told.config
-    filters = [classes["FIR" if plain else "NonlinearFIR"](**config) for _ in range(told.outputs)]
+def _made(spec: Spec, classes: Mapping[str, Callable[..., Any]]) -> Any:
+    if spec.kind not in TAPS:
+        return classes[spec.kind](**spec.config)
+    plain = spec.config["activation"] == "linear" and not np.any(spec.weights[1])
+    config = {"n_taps": spec.config["n_taps"]} if plain else spec.config
+    filters = [classes["FIR" if plain else "NonlinearFIR"](**config) for _ in range(spec.outputs)]
     return filters[0] if len(filters) == 1 else classes["Parallel"](*filters, combine="concatenate")
 
 
-def _check_alike(place: Place, told: Told) -> None:
-    config = {name: option(place.layer, name) for name in told.config} | (
+def _check_alike(place: Place, spec: Spec) -> None:
+    config = {name: option(place.layer, name) for name in spec.config} | (
         {"activation": "linear"} if place.kind == "FIR" else {}
     )
-    same = place.kind == told.kind or (place.kind in TAPS and told.kind in TAPS)
-    if not same or config != told.config:
-        raise ValueError(f"{told.title} is {_words(told)}; the model has {place.title} there")
+    same = place.kind == spec.kind or (place.kind in TAPS and spec.kind in TAPS)
+    if not same or config != spec.config:
+        raise ValueError(f"{spec.title} is {_words(spec)}; the model has {place.title} there")
 
 
-def _words(told: Told) -> str:
-    return f"{told.kind}({', '.join(f'{name}={value!r}' for name, value in told.config.items())})"
+def _words(spec: Spec) -> str:
+    return f"{spec.kind}({', '.join(f'{name}={value!r}' for name, value in spec.config.items())})"
 
 
-def _said(layers: list[Told]) -> str:
-    return f"the file describes {len(layers)} layers ({', '.join(_words(told) for told in layers)})"
+def _said(layers: list[Spec]) -> str:
+    return f"the file describes {len(layers)} layers ({', '.join(_words(spec) for spec in layers)})"
 
 
-def _split(told: Told, members: list[Place]) -> list[list[Any]]:
+def _split(spec: Spec, members: list[Place]) -> list[list[Any]]:
     """The weights of filters side by side, one by one."""
-    if told.kind not in TAPS:
-        return [told.weights]
-    if told.outputs != len(members):
+    if spec.kind not in TAPS:
+        return [spec.weights]
+    if spec.outputs != len(members):
         raise ValueError(
-            f"{told.title} is a conv1d with {told.outputs} outputs, the model has {len(members)} filters there"
+            f"{spec.title} is a conv1d with {spec.outputs} outputs, the model has {len(members)} filters there"
         )
-    kernel, bias = told.weights
-    return [[kernel[..., i : i + 1], bias[i : i + 1]] for i in range(told.outputs)]
+    kernel, bias = spec.weights
+    return [[kernel[..., i : i + 1], bias[i : i + 1]] for i in range(spec.outputs)]
 
 
-def parsed(source: Any) -> tuple[int, list[Told]]:
+def parsed(source: Any) -> tuple[int, list[Spec]]:
     """Number of inputs, and the layers of a path, a JSON text, an open file or what json.load gave."""
     document = _document(source)
     try:
         inputs, entries = int(document["in_shape"][-1]), list(document["layers"])
     except KeyError as error:
-        hint = ""
-        if any("weight" in str(key) for key in (*document, *document.get("state_dict", ()))):
-            hint = "; it looks like a state_dict of PyTorch: make the model, and give the dict to from_torch_state_dict"
-        raise ValueError(f"no model of RTNeural: {error} is missing{hint}") from None
-    except (TypeError, IndexError, ValueError):
-        raise ValueError(f"no model of RTNeural: in_shape is {document['in_shape']!r}") from None
-    found: list[Told] = []
+        raise ValueError(f"no model of RTNeural: {error} is missing{_other_format(document)}") from None
+    except (TypeError, IndexError, ValueError, OverflowError):
+        raise ValueError(f"no model of RTNeural: in_shape is {short(document['in_shape'])}") from None
+    found: list[Spec] = []
     width = inputs
     for number, entry in enumerate(entries):
-        told = _layer(entry, f"layer {number} of the file", width, found)
-        width = told.outputs
-        found.append(told)
+        spec = _layer(entry, f"layer {number} of the file", width, found)
+        width = spec.outputs
+        found.append(spec)
     if not found:
         raise ValueError("no model of RTNeural: it has no layers")
     return inputs, found
+
+
+def _other_format(document: Mapping[str, Any]) -> str:
+    """What the file is instead, if that can be seen."""
+    if {"architecture", "weights"} <= document.keys():
+        return f"; it is a file of Neural Amp Modeler (architecture {short(document['architecture'])}), not of RTNeural"
+    state = document.get("state_dict", document)
+    names = [str(key).rpartition(".")[2] for key in state] if isinstance(state, Mapping) else []
+    if any(name.startswith("weight") and name != "weights" for name in names):
+        return "; it looks like a state_dict of PyTorch: make the model, and give the dict to from_torch_state_dict"
+    return ""
 
 
 def _document(source: Any) -> dict[str, Any]:
@@ -183,7 +192,7 @@ def _document(source: Any) -> dict[str, Any]:
     if isinstance(source, str | bytes):
         try:
             source = json.loads(source)
-        except ValueError as error:  # of JSON, or of its encoding
+        except (ValueError, RecursionError) as error:  # of JSON, or of its encoding
             raise ValueError(f"no model of RTNeural{shown}: not JSON: {error}") from None
         if not isinstance(source, Mapping):
             raise ValueError(f"no model of RTNeural{shown}: expected a JSON object, got a {type(source).__name__}")
@@ -192,48 +201,82 @@ def _document(source: Any) -> dict[str, Any]:
     return dict(source)
 
 
-def _layer(entry: Any, title: str, inputs: int, before: list[Told]) -> Told:
-    """One entry of "layers"; an activation on its own goes to the layer before if that has none."""
+def _layer(entry: Any, title: str, inputs: int, before: list[Spec]) -> Spec:
+    """One entry of "layers"; an activation on its own is merged into the layer before if that has none."""
     try:
         kind, outputs = entry["type"], int(entry["shape"][-1])
         g = ACTIVATIONS.get(entry.get("activation") or "")
         weights = [np.array(array, float) for array in entry.get("weights", [])]
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+        dilation, groups, strides = (int(np.ravel(entry.get(n, 1))[-1]) for n in ("dilation", "groups", "strides"))
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{title} is damaged: {error!r}") from None
-    if g is None and kind not in ("gru", "lstm"):
-        raise ValueError(f"{title} has the activation {entry['activation']!r}; known are tanh, relu and sigmoid")
-    if kind == "activation":
-        return _activated(str(g), outputs, title, before)
-    if kind == "conv1d":
-        return _convolution(entry, weights, str(g), outputs, title)
-    if kind not in TYPES:
+    if kind not in (*TYPES, "conv1d", "activation"):
         raise ValueError(f"{title} is of type {kind!r}; known are {', '.join((*TYPES, 'conv1d', 'activation'))}")
+    if kind in ("gru", "lstm") and entry.get("activation") not in (None, "", "tanh"):
+        raise ValueError(f"{title} is a {kind} with the activation {entry['activation']!r}; RTNeural's has tanh")
+    if g is None:
+        raise ValueError(f"{title} has the activation {entry['activation']!r}; known are tanh, relu and sigmoid")
+    _check_finite(weights, title)
+    if kind == "activation":
+        return _activated(g, inputs, outputs, title, before)
+    _check_shapes(kind, weights, inputs, outputs, title)
+    if kind == "conv1d":
+        if groups != 1 or strides != 1:
+            raise ValueError(f"{title}: convolutions in groups or with strides are no filters of ours")
+        return _convolution(weights, dilation, g, outputs, title)
     config: dict[str, Any] = {"outputs": outputs, "activation": g} if TYPES[kind] == "Dense" else {"hidden": outputs}
     if kind == "gru":
         config["reset_after"] = len(weights) < 3 or weights[2].ndim == 2
-    if len(weights) == 0 or weights[0].ndim != 2 or len(weights[0]) != inputs:
-        shape = weights[0].shape if weights else "none"
-        raise ValueError(f"{title}: its first weights have shape {shape}, expected ({inputs}, ...)")
-    return Told(TYPES[kind], config, weights, outputs, title)
+    return Spec(TYPES[kind], config, weights, outputs, title)
 
 
-def _activated(g: str, outputs: int, title: str, before: list[Told]) -> Told:
-    """After a layer that has an activation already: a dense layer that passes everything on to its own."""
+def _check_finite(weights: list[Array], title: str) -> None:
+    """JSON's null is read as NaN."""
+    for number, array in enumerate(weights):
+        if not np.isfinite(array).all():
+            at = np.argwhere(~np.isfinite(array))[0]
+            value = array[tuple(at)]
+            text = "null or NaN" if np.isnan(value) else str(value)
+            raise ValueError(f"{title}: entry {list(map(int, at))} of its weights[{number}] is {text}")
+
+
+def _check_shapes(kind: str, weights: list[Array], inputs: int, outputs: int, title: str) -> None:
+    """Weights as Keras has them; a bias at the end may be missing."""
+    rows = outputs * {"gru": 3, "lstm": 4}.get(kind, 1)
+    expected = {
+        "conv1d": [("taps", inputs, outputs), (outputs,)],
+        "gru": [(inputs, rows), (outputs, rows), (2, rows)],
+        "lstm": [(inputs, rows), (outputs, rows), (rows,)],
+    }.get(kind, [(inputs, outputs), (outputs,)])
+    found = [array.shape for array in weights]
+    if kind == "gru" and len(found) == 3 and len(found[2]) == 1:  # reset_after=False
+        expected[2] = (rows,)
+    if kind == "conv1d" and found and len(found[0]) == 3 and found[0][0]:
+        expected[0] = (found[0][0], inputs, outputs)
+    if found not in (expected, expected[:-1]):
+        shapes = ", ".join(str(shape).replace("'", "") for shape in expected)
+        raise ValueError(
+            f"{title}, {kind} of {inputs} inputs and {outputs} outputs: weights have shapes {found}, expected {shapes}"
+        )
+
+
+def _activated(g: str, inputs: int, outputs: int, title: str, before: list[Spec]) -> Spec:
+    """After a layer that has an activation already: a dense layer with weights of an identity, and this activation."""
+    if outputs != inputs:
+        raise ValueError(f"{title} is an activation of {outputs} channels behind a layer of {inputs}")
     if before and g == "linear":
         return before.pop()
     if before and before[-1].config.get("activation") == "linear":
         last = before.pop()
         return last._replace(config=last.config | {"activation": g})
-    return Told("Dense", {"outputs": outputs, "activation": g}, [np.eye(outputs), np.zeros(outputs)], outputs, title)
+    return Spec("Dense", {"outputs": outputs, "activation": g}, [np.eye(outputs), np.zeros(outputs)], outputs, title)
 
 
-def _convolution(entry: Mapping[str, Any], weights: list[Array], g: str, outputs: int, title: str) -> Told:
-    dilation = int(np.ravel(entry.get("dilation", 1))[-1])
-    if int(np.ravel(entry.get("groups", 1))[-1]) != 1 or int(np.ravel(entry.get("strides", 1))[-1]) != 1:
-        raise ValueError(f"{title}: convolutions in groups or with strides are no filters of ours")
-    if not weights or weights[0].ndim != 3 or weights[0].shape[2] != outputs:
-        raise ValueError(f"{title}: weights of a conv1d have shape (taps, inputs, {outputs})")
-    kernel = np.zeros(((len(weights[0]) - 1) * dilation + 1, *weights[0].shape[1:]))
+def _convolution(weights: list[Array], dilation: int, g: str, outputs: int, title: str) -> Spec:
+    taps = (len(weights[0]) - 1) * dilation + 1
+    if not (dilation >= 1 and taps <= MOST_TAPS):
+        raise ValueError(f"{title} has a dilation of {dilation}: filters have from 1 to {MOST_TAPS} taps")
+    kernel = np.zeros((taps, *weights[0].shape[1:]))
     kernel[::dilation] = weights[0]
     bias = weights[1] if len(weights) > 1 else np.zeros(outputs)
-    return Told("NonlinearFIR", {"n_taps": len(kernel), "activation": g}, [kernel, bias], outputs, title)
+    return Spec("NonlinearFIR", {"n_taps": taps, "activation": g}, [kernel, bias], outputs, title)
