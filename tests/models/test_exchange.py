@@ -381,6 +381,53 @@ def test_rtneural_refuses():
         np.testing.assert_array_equal(model.params[name], value)
 
 
+def test_rtneural_names_the_layer_and_the_entry():
+    document = json.loads(drawn(Chain(LSTM(4), GRU(2), FIR(3), Dense(1))).to_rtneural_json())
+
+    def changed(number, **changes):
+        layers = [dict(layer) for layer in document["layers"]]
+        layers[number] |= changes
+        return {**document, "layers": layers}
+
+    def with_weight(number, array, value):
+        weights = json.loads(json.dumps(document["layers"][number]["weights"]))
+        weights[array][1][2] = value
+        return changed(number, weights=weights)
+
+    lstm, conv = document["layers"][0], document["layers"][2]
+    for wrong, message in [
+        (with_weight(0, 1, None), r"layer 0 of the file: entry \[1, 2\] of its weights\[1\] is null or NaN"),
+        (with_weight(1, 2, float("nan")), r"layer 1 of the file: entry \[1, 2\] of its weights\[2\] is null or NaN"),
+        (with_weight(1, 0, float("inf")), r"layer 1 of the file: entry \[1, 2\] of its weights\[0\] is inf"),
+        (changed(0, activation="relu"), "layer 0 of the file is a lstm with the activation 'relu'"),
+        (changed(1, activation="sigmoid"), "layer 1 of the file is a gru with the activation 'sigmoid'"),
+        (
+            changed(0, shape=[None, None, 5]),
+            r"layer 0 of the file, lstm of 3 inputs and 5 outputs: weights have shapes",
+        ),
+        (changed(1, weights=lstm["weights"]), "layer 1 of the file, gru of 4 inputs and 2 outputs"),
+        (changed(2, weights=[conv["weights"][0], [0.0, 0.0]]), "layer 2 of the file, conv1d of 2 inputs"),
+        (changed(2, dilation=[10**12]), "layer 2 of the file has a dilation of 1000000000000"),
+        (changed(2, dilation=[]), "layer 2 of the file is damaged"),
+        (changed(3, shape=[float("inf")]), "layer 3 of the file is damaged"),
+        (changed(3, type="activation", shape=[10**9]), "layer 3 of the file is an activation of 1000000000 channels"),
+        ({**document, "in_shape": [float("inf")]}, "in_shape"),
+        ({**document, "layers": {"a": 1}}, "layer 0 of the file is damaged"),
+        (f'{{"in_shape": {"[" * 10**5}', "not JSON"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            sigrnn.from_rtneural_json(wrong)
+    assert repr(sigrnn.from_rtneural_json(changed(0, activation="tanh")).parts[0]) == "LSTM(4)"
+
+
+def test_a_file_of_neural_amp_modeler_is_none_of_rtneural():
+    nam = {"version": "0.5.2", "architecture": "LSTM", "config": {"hidden_size": 3}, "weights": [0.5, 0.25]}
+    with pytest.raises(
+        ValueError, match=r"it is a file of Neural Amp Modeler \(architecture 'LSTM'\), not of RTNeural"
+    ):
+        sigrnn.from_rtneural_json(nam)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [

@@ -243,11 +243,12 @@ def _check_finite(weights: list[Array], title: str) -> None:
 def _check_shapes(kind: str, weights: list[Array], inputs: int, outputs: int, title: str) -> None:
     """Weights as Keras has them; a bias at the end may be missing."""
     rows = outputs * {"gru": 3, "lstm": 4}.get(kind, 1)
-    expected = {
+    forms: dict[str, list[Any]] = {
         "conv1d": [("taps", inputs, outputs), (outputs,)],
         "gru": [(inputs, rows), (outputs, rows), (2, rows)],
         "lstm": [(inputs, rows), (outputs, rows), (rows,)],
-    }.get(kind, [(inputs, outputs), (outputs,)])
+    }
+    expected = forms.get(kind, [(inputs, outputs), (outputs,)])
     found = [array.shape for array in weights]
     if kind == "gru" and len(found) == 3 and len(found[2]) == 1:  # reset_after=False
         expected[2] = (rows,)
