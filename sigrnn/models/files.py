@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,7 +93,7 @@ def load(path: Any) -> Any:
     >>> sigrnn.load(file)
     Chain(GRU(4), Dense(1))
     """
-    shown, arrays = contents(path)
+    shown, arrays = _files.read(path, "is no model of sigrnn, or is broken")
     try:
         head = json.loads(arrays.pop(DESCRIPTION).tobytes())
         kind, version, described = head["format"], head["version"], head["model"]
@@ -115,15 +113,6 @@ def load(path: Any) -> Any:
     except (KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError, MemoryError) as error:
         raise ValueError(f"{shown} is broken: {error!r}") from None
     return model
-
-
-def contents(path: Any) -> tuple[str, dict[str, Array]]:
-    """The name of the file in messages, and all arrays in it."""
-    try:
-        return _files.read(path, "is no model of sigrnn, or is broken")
-    except (zlib.error, NotImplementedError, OverflowError, RecursionError, MemoryError) as error:
-        shown = os.fspath(path) if isinstance(path, str | os.PathLike) else "the file"
-        raise ValueError(f"{shown} is no model of sigrnn, or is broken: {error!r}") from None
 
 
 def notes(path: Any) -> dict[str, Any]:

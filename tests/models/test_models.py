@@ -1,5 +1,7 @@
 """Models: gradients, sensitivities and vectors of each, parameters, sizes, and what users are told."""
 
+import warnings
+
 import numpy as np
 import pytest
 from helpers import Unchanged, run_in_fresh_process
@@ -246,6 +248,30 @@ class TestMistakes:
             SOS(3, sos=[[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
         with pytest.raises(ValueError, match="inputs must be at least 1"):
             FIR(2).init(0)
+
+    def test_sizes_are_not_inputs(self):
+        """PyTorch's order, GRU(inputs, hidden)."""
+        for make in (GRU, LSTM):
+            with pytest.raises(TypeError, match="positional argument"):
+                make(1, 8)
+
+    def test_axes_the_other_way_round(self, rng):
+        x = rng.standard_normal((4, 2000))
+        for model in (IIR(1), NonlinearFIR(2), Chain(FIR(2), Dense(1))):
+            with pytest.warns(
+                UserWarning, match=r"\(4, 2000\): .* first axis, \(N, inputs\), .* last as in lfilter"
+            ) as seen:
+                model(x)
+            assert [w.filename for w in seen] == [__file__]
+        with pytest.raises(ValueError, match=r"the model has 1 input\(s\); in models time is the first axis"):
+            IIR(1).init()(x)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model(x)  # it has its sizes by now
+            FIR(1)(x.T)
+            FIR(1)(x[..., None])
+            Dense(1)(x)  # four vectors
+            FIR(1)(rng.standard_normal((20, 40)))
 
     def test_signals(self):
         model = FIR(2).init(2)

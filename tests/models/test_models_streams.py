@@ -167,6 +167,55 @@ def rewritten(path, old, new):
     np.savez(path, **arrays)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"hidden": 3', '"hidden": 1000000000', r"0\.w_ih has shape \(9, 1\), expected \(3000000000, 1\)"),
+        ('"inputs": 1', '"inputs": 100000000000', r"0\.w_ih has shape \(9, 1\), expected \(9, 100000000000\)"),
+        ('"inputs": 1', '"inputs": "1"', "inputs must be a whole number"),
+        ('"inputs": 1', '"inputs": -1', "inputs must be at least 1, got -1"),
+        ('"outputs": 1', '"outputs": 1e99', "outputs must be a whole number"),
+        ('"outputs": 1', '"outputs": 2', r"1\.v has shape \(1, 3\), expected \(2, 3\)"),
+        ('"activation": "linear"', '"activation": []', "is broken"),
+        ('"config": {}', '"config": {"combine": "sum"}', "is broken"),
+        ('"config": {}', '"config": []', "is broken"),
+        ('"parts": []', '"parts": 3', "is broken"),
+        ('"class": "Chain"', '"class": []', "is broken"),
+        ('"class": "Chain"', '"class": "builtins.dict"', "is not known here"),
+        ('"version": 1', f'"version": {"[" * 5000}{"]" * 5000}', "it has no description of one"),
+    ],
+)
+def test_a_damaged_description_allocates_nothing(old, new, message, tmp_path):
+    path = tmp_path / "model.npz"
+    Chain(GRU(3), Dense(1)).init(1, 0).save(path)
+    rewritten(path, old, new)
+    with pytest.raises(ValueError, match=message) as info:
+        sigrnn.load(path)
+    assert "model.npz" in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a.pop("params/0.b_hh"), r"it has no array params/0\.b_hh"),
+        (lambda a: a.update({"params/0.c": np.ones(2)}), r"unknown 0\.c"),
+        (lambda a: a.update({"params/1.v": a["params/1.v"].astype(int)}), r"1\.v has dtype int64, expected float32 or"),
+        (lambda a: a.update({"params/1.v": a["params/1.v"] + 0j}), r"1\.v has dtype complex128, expected float32 or"),
+        (lambda a: a.update({"params/1.v": a["params/1.v"].astype(str)}), r"1\.v has dtype <U\d+, expected float32 or"),
+        (lambda a: a.update({"params/1.v": a["params/1.v"].T}), r"1\.v has shape \(3, 1\), expected \(1, 3\)"),
+    ],
+)
+def test_arrays_of_a_file_are_checked_by_name_shape_and_dtype(change, message, tmp_path):
+    path = tmp_path / "model.npz"
+    Chain(GRU(3), Dense(1)).init(1, 0).save(path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    change(arrays)
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match=rf"model\.npz is broken: .*{message}"):
+        sigrnn.load(path)
+
+
 def test_files_of_others(tmp_path):
     path = tmp_path / "model.npz"
     model = Chain(Leak(0.75), FIR(2)).init(1, 0)

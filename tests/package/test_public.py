@@ -87,6 +87,35 @@ def test_import_is_light():
     assert json.loads(run.stdout) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("NLMS", "it is sigrnn.adaptive.NLMS"),
+        ("butter", "it is scipy.signal.butter"),
+        ("savgol_filter", "it is scipy.signal.savgol_filter"),
+        ("LayerStream", "it is sigrnn.layers.streams.LayerStream"),
+        ("Lstm", "did you mean LSTM?"),
+    ],
+)
+def test_missing_names_are_found_elsewhere(name, where):
+    if hasattr(sigrnn, name):
+        pytest.skip("it is here by now")
+    with pytest.raises(AttributeError, match=f"^module 'sigrnn' has no attribute '{name}': {re.escape(where)}$"):
+        getattr(sigrnn, name)
+    with pytest.raises(AttributeError, match=r"^module 'sigrnn' has no attribute 'nonsense'$"):
+        sigrnn.nonsense  # noqa: B018
+    code = f"import sys, sigrnn; hasattr(sigrnn, {name!r}); sys.exit(any(m in sys.modules for m in {HEAVY}))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_names_that_scipy_has():
+    import scipy.signal
+
+    from sigrnn._elsewhere import SCIPY
+
+    assert [name for name in SCIPY if not hasattr(scipy.signal, name)] == []
+
+
 def test_typed_marker_is_shipped():
     assert (Path(sigrnn.__file__).parent / "py.typed").exists()
 
