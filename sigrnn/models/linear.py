@@ -28,13 +28,13 @@ from sigrnn.models.multi_input import (
 )
 from sigrnn.models.parameters import ALL_FREE, FIRST_FIXED, FOURTH_FIXED, Constraint, precision
 from sigrnn.models.rules import checked_vjp
-from sigrnn.models.stability import StableDenominator, StableSections, numbers
+from sigrnn.models.stability import Stable, numbers
 from sigrnn.models.streams import BlockStream, ModelStream, Stream
 
 __all__ = ["FIR", "IIR", "SOS"]
 
 ONE = np.ones(1)
-STABLE_DENOMINATOR, STABLE_SECTIONS = StableDenominator(), StableSections()
+STABLE_DENOMINATOR, STABLE_SECTIONS = Stable(0), Stable(3)
 
 
 class Linear(Model):
@@ -146,7 +146,31 @@ def model_layout(y: Array, x: Array) -> Array:
     return y.reshape(x.shape) if single(x) else sum_inputs(y, x.shape[-1])
 
 
-class FIR(Linear):
+class Fraction(Linear):
+    """A numerator b for each input over a common denominator a."""
+
+    function = staticmethod(lfilter)
+
+    def _inputs_of(self, params: Mapping[str, Any]) -> int:
+        return inputs_of(params["b"])
+
+    def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
+        inputs, a = x.shape[-1], self._arguments()["a"]
+        taps, order = self._named()["b"].shape[-1], len(a) - 1
+        y = self._run(x, state)[0]
+        rows = np.zeros((inputs * taps + order, *y.shape))
+        v = lfilter(ONE, a, function_layout(x)) if order else function_layout(x)
+        for i in range(inputs):
+            for m in range(taps):
+                delay(rows[..., 0], i * taps + m, one_input(v, i, inputs), m)
+        if order:
+            w = -lfilter(ONE, a, function_layout(y))
+            for m in range(1, order + 1):
+                delay(rows[..., 0], inputs * taps + m - 1, w, m)
+        return y, rows
+
+
+class FIR(Fraction):
     r"""
     A filter without feedback, to be trained.
 
@@ -178,7 +202,6 @@ class FIR(Linear):
     array([0.5, 1. , 2. ])
     """
 
-    function = staticmethod(lfilter)
     names = ("b",)
 
     def __init__(self, n_taps: int, *, dtype: str = "float64") -> None:
@@ -190,25 +213,14 @@ class FIR(Linear):
     def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         return {"b": of_inputs(inputs, self.n_taps)}
 
-    def _inputs_of(self, params: Mapping[str, Any]) -> int:
-        return inputs_of(params["b"])
-
     def _arguments(self) -> dict[str, Any]:
         return {**self._named(), "a": ONE}
 
     def _rest(self) -> Array:
         return np.zeros(self.n_taps - 1)
 
-    def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
-        inputs, taps = x.shape[-1], self.n_taps
-        rows = np.zeros((inputs * taps, *x.shape[:2], 1))
-        for i in range(inputs):
-            for m in range(taps):
-                delay(rows[..., 0], i * taps + m, x[..., i], m)
-        return self._run(x, state)[0], rows
 
-
-class IIR(Linear):
+class IIR(Fraction):
     r"""
     A filter with feedback, to be trained.
 
@@ -248,7 +260,6 @@ class IIR(Linear):
     array([8., 4., 2.])
     """
 
-    function = staticmethod(lfilter)
     names = ("b", "a")
     fixed: ClassVar[dict[str, int]] = {"a": 0}
 
@@ -260,9 +271,6 @@ class IIR(Linear):
 
     def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         return {"b": of_inputs(inputs, self.order + 1), "a": (self.order + 1,)}
-
-    def _inputs_of(self, params: Mapping[str, Any]) -> int:
-        return inputs_of(params["b"])
 
     def _rest(self) -> Array:
         return np.zeros(self.order)
@@ -277,19 +285,6 @@ class IIR(Linear):
             if self.stable:
                 numbers(value)
         return value
-
-    def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
-        inputs, order = x.shape[-1], self.order
-        y, a = self._run(x, state)[0], self._named()["a"]
-        v, w = (lfilter(ONE, a, function_layout(signal)) for signal in (x, y))
-        rows = np.zeros((inputs * (order + 1) + order, *y.shape))
-        for i in range(inputs):
-            for m in range(order + 1):
-                delay(rows[..., 0], i * (order + 1) + m, one_input(v, i, inputs), m)
-        np.negative(w, out=w)
-        for m in range(1, order + 1):
-            delay(rows[..., 0], inputs * (order + 1) + m - 1, w, m)
-        return y, rows
 
 
 class SOS(Linear):

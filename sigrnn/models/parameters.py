@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -81,51 +81,35 @@ class Params(dict[str, Array]):
         return dict, (dict(self),)
 
 
-class Constraint(Protocol):
-    """How one array of a model stands in the vector that a trainer moves. `array` is its present value."""
+class Constraint:
+    """How one array of a model stands in the vector that a trainer moves; this one: all its entries, as they are."""
 
     def free(self, array: Array) -> Array:
         """A mask of the entries that have rows of sensitivities."""
-
-    def count(self, array: Array) -> int:
-        """The number of its entries in the vector."""
-
-    def pack(self, array: Array) -> Array:
-        """Its entries in the vector."""
-
-    def unpack(self, vector: Array, array: Array) -> Array:
-        """A new array from such entries."""
-
-    def gradient(self, array: Array, gradient: Array) -> Array:
-        """The gradient by the entries, from that by the array."""
-
-    def rows(self, array: Array, rows: Array) -> Array:
-        """Sensitivities to the entries in the vector, from those to the free entries of the array."""
-
-
-class AllFree:
-    """All entries are trained, as they are."""
-
-    def free(self, array: Array) -> Array:
         return np.ones(array.shape, bool)
 
     def count(self, array: Array) -> int:
+        """The number of its entries in the vector."""
         return array.size
 
     def pack(self, array: Array) -> Array:
+        """Its entries in the vector."""
         return array.reshape(-1).astype(F8)
 
     def unpack(self, vector: Array, array: Array) -> Array:
+        """A new array from such entries."""
         return vector.reshape(array.shape)
 
     def gradient(self, array: Array, gradient: Array) -> Array:
+        """The gradient by the entries, from that by the array."""
         return np.asarray(gradient, F8).reshape(-1)
 
     def rows(self, array: Array, rows: Array) -> Array:
+        """Sensitivities to the entries in the vector, from those to the free entries of the array."""
         return rows
 
 
-class Fixed:
+class Fixed(Constraint):
     """All entries are trained but those at one index of the last axis, which stay as they are."""
 
     def __init__(self, index: int) -> None:
@@ -149,11 +133,8 @@ class Fixed:
     def gradient(self, array: Array, gradient: Array) -> Array:
         return self.pack(np.asarray(gradient))
 
-    def rows(self, array: Array, rows: Array) -> Array:
-        return rows
 
-
-ALL_FREE, FIRST_FIXED, FOURTH_FIXED = AllFree(), Fixed(0), Fixed(3)  # all; but a[0]; but sos[..., 3]
+ALL_FREE, FIRST_FIXED, FOURTH_FIXED = Constraint(), Fixed(0), Fixed(3)  # all; but a[0]; but sos[..., 3]
 
 
 class Parametrised:
@@ -297,11 +278,8 @@ class Parametrised:
         J : ndarray, shape (n_parameters, ...)
             The derivative by each entry of the vector.
         """
-        found, start, same = [], 0, True
-        for name, value in self._named().items():
-            constraint = self._constraint(name)
-            stop = start + constraint.count(value)
-            found.append(constraint.rows(value, J[start:stop]))
-            same = same and isinstance(constraint, AllFree | Fixed)
-            start = stop
-        return J if same else np.concatenate(found)
+        named = self._named()
+        ends = np.cumsum([self._constraint(name).count(value) for name, value in named.items()], dtype=int)[:-1]
+        given = np.split(J, ends)
+        found = [self._constraint(name).rows(named[name], own) for name, own in zip(named, given, strict=False)]
+        return J if all(new is own for new, own in zip(found, given, strict=False)) else np.concatenate(found)

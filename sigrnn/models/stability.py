@@ -1,4 +1,4 @@
-"""Filters that stay stable while they are trained: denominators from numbers of which any will do, and derivatives.
+"""Filters that stay stable while they are trained: an unconstrained parametrisation of stable denominators.
 
 A denominator is stable if and only if all its reflection coefficients k are between -1 and 1. They are
 k = tanh(theta), and the step-up recursion makes the denominator of them:
@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from sigrnn._arrays import F8, Array
+from sigrnn.models.parameters import Fixed
 
 RADIUS = 1.0 - 1e-6  # of the outermost poles there are
 TIGHTER = 1.0 - 1e-3  # further in, where clustered poles are so sensitive that rounding pushes them out
@@ -91,51 +92,29 @@ def derivative(a: Array) -> Array:
     return (1.0 - k**2)[..., None] * slopes(k)[..., 1:] * powers(order)[1:]
 
 
-class StableDenominator:
-    """The array a (P + 1,) of an IIR filter, by numbers (P,)."""
+class Stable(Fixed):
+    """
+    Denominators by numbers of which any are stable, on the last axis from `index` on; numerators before as they are.
 
-    def free(self, array: Array) -> Array:
-        return np.arange(len(array)) > 0
-
-    def count(self, array: Array) -> int:
-        return len(array) - 1
+    index : 0 for `a` of an IIR filter, 3 for sections (..., 6); the place of the coefficient that is 1.
+    """
 
     def pack(self, array: Array) -> Array:
-        return numbers(array)
+        both = array[..., : self.index], numbers(array[..., self.index :])
+        return np.concatenate(both, axis=-1).reshape(-1).astype(F8)
 
     def unpack(self, vector: Array, array: Array) -> Array:
-        return denominator(vector)
-
-    def gradient(self, array: Array, gradient: Array) -> Array:
-        return derivative(array) @ np.asarray(gradient, F8)[1:]
-
-    def rows(self, array: Array, rows: Array) -> Array:
-        return np.tensordot(derivative(array), rows, axes=1)
-
-
-class StableSections:
-    """Sections (..., S, 6) by numbers (..., S, 5): the numerators as they are, two numbers for each denominator."""
-
-    def free(self, array: Array) -> Array:
-        return np.broadcast_to(np.arange(6) != 3, array.shape)
-
-    def count(self, array: Array) -> int:
-        return array.size // 6 * 5
-
-    def pack(self, array: Array) -> Array:
-        return np.concatenate([array[..., :3], numbers(array[..., 3:])], axis=-1).reshape(-1).astype(F8)
-
-    def unpack(self, vector: Array, array: Array) -> Array:
-        each = np.asarray(vector, F8).reshape(*array.shape[:-1], 5)
-        return np.concatenate([each[..., :3], denominator(each[..., 3:])], axis=-1)
+        each = np.asarray(vector, F8).reshape(*array.shape[:-1], -1)
+        return np.concatenate([each[..., : self.index], denominator(each[..., self.index :])], axis=-1)
 
     def gradient(self, array: Array, gradient: Array) -> Array:
         gradient = np.asarray(gradient, F8)
-        back = (derivative(array[..., 3:]) @ gradient[..., 4:, None])[..., 0]
-        return np.concatenate([gradient[..., :3], back], axis=-1).reshape(-1)
+        back = (derivative(array[..., self.index :]) @ gradient[..., self.index + 1 :, None])[..., 0]
+        return np.concatenate([gradient[..., : self.index], back], axis=-1).reshape(-1)
 
     def rows(self, array: Array, rows: Array) -> Array:
-        each = rows.reshape(-1, 5, *rows.shape[1:]).copy()
-        for section, d in zip(each, derivative(array[..., 3:]).reshape(-1, 2, 2), strict=True):
-            section[3:] = np.tensordot(d, section[3:], axes=1)
+        each = rows.reshape(-1, array.shape[-1] - 1, *rows.shape[1:]).copy()
+        d = derivative(array[..., self.index :])
+        for part, own in zip(each, d.reshape(-1, *d.shape[-2:]), strict=True):
+            part[self.index :] = np.tensordot(own, part[self.index :], axes=1)
         return each.reshape(rows.shape)
