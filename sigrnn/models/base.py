@@ -39,8 +39,8 @@ class Model(Exchange, Parametrised):
     Attributes
     ----------
     params : dict
-        Named float arrays, in a fixed order. Entries can be assigned, or all at once; shapes are checked, and copies are
-        kept. Empty before sizes are known.
+        Named float arrays, in a fixed order. Assign one entry, or all at once; shapes are checked, and arrays are copied.
+        Empty before sizes are known.
     inputs, outputs : int or None
         Number of input and output channels; None before sizes are known.
     dtype : numpy.dtype
@@ -215,7 +215,7 @@ class Model(Exchange, Parametrised):
         try:
             inputs = self._inputs_of(params)
         except (KeyError, IndexError):
-            raise ValueError(f"params of {self!r} cannot be told from {', '.join(params) or 'nothing'}") from None
+            raise ValueError(f"params of {self!r} do not fit {', '.join(params) or 'nothing'}") from None
         self.init(inputs, rng=0)
 
     def __call__(self, x: ArrayLike) -> Array:
@@ -236,21 +236,21 @@ class Model(Exchange, Parametrised):
 
     def run(self, x: ArrayLike, state: Any = None) -> tuple[Array, Any]:
         """
-        Run the model from a state, and keep that after it.
+        Run the model from a state, and return the final state too.
 
         Parameters
         ----------
         x : array_like, shape (N,), (N, I) or (B, N, I)
             Inputs.
         state : object, optional
-            What `run` or `vjp` has returned for the samples before, with as many sequences; at rest by default.
+            As returned by `run` or `vjp` for the samples before, with as many sequences; at rest by default.
 
         Returns
         -------
         y : ndarray
-            Outputs, as those of a call.
+            Outputs.
         state : object
-            What the next samples need to know.
+            The state after the last sample.
         """
         x, ndim = self._signal(x)
         y, state = self._forward(x, state)
@@ -267,18 +267,18 @@ class Model(Exchange, Parametrised):
         x : array_like, shape (N,), (N, I) or (B, N, I)
             Inputs.
         state : object, optional
-            As in `run`. It counts as a constant, and the state after the last sample as of no influence: calls segment by
-            segment make truncated back-propagation through time.
+            As in `run`. It has no gradient, and neither has the final state: calls segment by segment are truncated
+            back-propagation through time.
         checkpoint : int, optional
             Filters and layers keep their state at every so many samples only, as in `sigrnn.vjp`.
 
         Returns
         -------
         value : tuple
-            What `run` returns.
+            The value of `run`.
         pullback : callable
-            ``pullback(dy)`` returns the gradients of an error, whose gradient by the outputs is dy: a dict like
-            `params`, and dx. Entries that are not trained get 0.
+            ``pullback(dy)``, for the gradient dy of an error by the outputs, returns its gradients by the parameters, a
+            dict like `params`, and dx. Entries that are not trained get 0.
         """
         x, ndim = self._signal(x)
         size = None if checkpoint is None else whole("checkpoint", checkpoint, 1)
@@ -307,7 +307,7 @@ class Model(Exchange, Parametrised):
         tangents : dict
             Tangents of parameters, by name; those left out are zero.
         dx : array_like, optional
-            That of the inputs, zero by default.
+            Tangent of the inputs, zero by default.
         state : object, optional
             As in `run`.
 
@@ -446,8 +446,8 @@ class Model(Exchange, Parametrised):
         -------
         matplotlib.figure.Figure
             For linear filters the impulse response, the frequency response, poles and zeros; for filters and layers with
-            an activation also its curve and its slope; for all others responses to pulses of several sizes, and how loud
-            noise of some loudness comes out.
+            an activation its curve and slope, responses to pulses of several sizes, and output against input level of
+            white noise; for all others the latter two and spectra.
         """
         self._need_sizes("plot")
         return plots.drawn(self)

@@ -1,4 +1,4 @@
-"""Models made of models: what all compositions share, and `Chain`."""
+"""Models made of models: the base class of compositions, and `Chain`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Chain"]
 
 
 class Composition(Model):
-    """Parts, and the parameters of all of them under their numbers."""
+    """Parts, and their parameters under the numbers of the parts."""
 
     def __init__(self, *parts: Model) -> None:
         for part in parts:
@@ -28,9 +28,7 @@ class Composition(Model):
             raise TypeError(f"{type(self).__name__} needs at least one model")
         leaves = [id(leaf) for part in parts for leaf in leaves_of(part)]
         if len(set(leaves)) < len(leaves):
-            raise ValueError(
-                f"{type(self).__name__}: the same model stands in two places; give one of them as a copy()"
-            )
+            raise ValueError(f"{type(self).__name__}: the same model is used twice; pass a copy() of it")
         self.parts = parts
         if self._sized():
             self._check_sizes()
@@ -39,7 +37,7 @@ class Composition(Model):
     _checkpoints = True
 
     def _outputs(self) -> int:
-        """How many there are, once the parts have theirs."""
+        """Number of outputs, once the parts have sizes."""
         return self.parts[-1].outputs or 0
 
     def _inputs_after(self, i: int, inputs: int) -> int:
@@ -98,7 +96,7 @@ class Composition(Model):
 
     @property
     def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
-        """The common one of the parts."""
+        """The common dtype of the parts."""
         return np.result_type(*(part.dtype for part in self.parts))
 
     def _named(self) -> dict[str, Array]:
@@ -159,7 +157,7 @@ class Composition(Model):
 
 
 def hint_for(part: Any) -> str:
-    """What to give in place of what is no model."""
+    """What to pass instead of an object that is no model."""
     if isinstance(part, list | tuple):
         return ": give them one by one"
     if isinstance(part, type) and issubclass(part, Model):
@@ -199,7 +197,7 @@ class Chain(Composition):
     Parameters
     ----------
     *parts : Model
-        Models; what one gives is what the next gets.
+        Models; the output of each is the input of the next.
 
     See Also
     --------
@@ -207,7 +205,7 @@ class Chain(Composition):
 
     Notes
     -----
-    Parameters that parts already have are kept when the chain is first called; `init` draws all anew.
+    Parts with parameters keep them when the chain is first called; `init` draws all of them again.
 
     Examples
     --------
@@ -222,7 +220,7 @@ class Chain(Composition):
 
     @property
     def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
-        """That of the last part."""
+        """The dtype of the last part."""
         return self.parts[-1].dtype
 
     def _inputs_after(self, i: int, inputs: int) -> int:

@@ -36,7 +36,7 @@ class Recurrent(Model):
         return self.dtype
 
     def _options(self) -> dict[str, Any]:
-        """Keyword arguments that are no arrays."""
+        """Arguments of the function that are no arrays."""
         return {}
 
     def _state(self, state: Any) -> dict[str, Array]:
@@ -105,7 +105,7 @@ class RNN(Recurrent):
     activation : str or Activation, default 'tanh'
         The function g, as in `nlfilter`.
     dtype : {'float64', 'float32'}, default 'float64'
-        That of all weights, sums and outputs.
+        The dtype of all weights, sums and outputs.
 
     See Also
     --------
@@ -145,7 +145,7 @@ class GRU(Recurrent):
     reset_after : bool, default True
         As in `gru`.
     dtype : {'float64', 'float32'}, default 'float64'
-        That of all weights, sums and outputs.
+        The dtype of all weights, sums and outputs.
 
     See Also
     --------
@@ -183,12 +183,11 @@ class LSTM(Recurrent):
     hidden : int
         H, the number of cells, whose h are the outputs.
     peephole : bool, default False
-        Whether gates see the cell: a parameter ``peephole`` (3, H) more.
+        Whether gates see the cell, by another parameter ``peephole`` (3, H).
     forget_bias : float, default 0.0
-        Added to what is drawn for the bias of the gates f; with 1 or more, cells begin as ones that keep what they have
-        [1]_.
+        Added to the initial bias of the forget gates; with 1 or more, cells keep their content at first [1]_.
     dtype : {'float64', 'float32'}, default 'float64'
-        That of all weights, sums and outputs.
+        The dtype of all weights, sums and outputs.
 
     See Also
     --------
@@ -248,7 +247,7 @@ class Dense(Model):
     activation : str or Activation, default 'linear'
         The function g, as in `nlfilter`.
     dtype : {'float64', 'float32'}, default 'float64'
-        That of all weights, sums and outputs.
+        The dtype of all weights, sums and outputs.
 
     See Also
     --------

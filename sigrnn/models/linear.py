@@ -181,7 +181,7 @@ class FIR(Fraction):
     n_taps : int
         M, the number of coefficients for each input.
     dtype : {'float64', 'float32'}, default 'float64'
-        That of the outputs; coefficients and sums are float64.
+        The dtype of the outputs; coefficients and sums are float64.
 
     See Also
     --------
@@ -234,7 +234,7 @@ class IIR(Fraction):
         Whether it stays stable while it is trained: the trainer moves the inverse hyperbolic tangents of reflection
         coefficients in place of `a`, and any numbers are a stable filter [1]_.
     dtype : {'float64', 'float32'}, default 'float64'
-        That of the outputs; coefficients and sums are float64.
+        The dtype of the outputs; coefficients and sums are float64.
 
     See Also
     --------
@@ -303,7 +303,7 @@ class SOS(Linear):
     sos : array_like, shape (S, 6), optional
         Sections to begin with, as from `scipy.signal.iirfilter` with ``output='sos'``; drawn by default.
     dtype : {'float64', 'float32'}, default 'float64'
-        That of the outputs; coefficients and sums are float64.
+        The dtype of the outputs; coefficients and sums are float64.
 
     See Also
     --------

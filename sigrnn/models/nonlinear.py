@@ -36,7 +36,7 @@ ONE = np.ones(1)
 
 
 class Nonlinear(Model):
-    """`nlfilter` with parameters. Several inputs are filtered without feedback first, and added."""
+    """`nlfilter` with parameters. Several inputs are filtered without feedback before, and added."""
 
     activation: str | Activation
     n_taps: int
@@ -164,7 +164,7 @@ class NonlinearFIR(Nonlinear):
     activation : str or Activation, default 'tanh'
         The function g, as in `nlfilter`.
     dtype : {'float64', 'float32'}, default 'float64'
-        That of the outputs; coefficients and sums are float64.
+        The dtype of the outputs; coefficients and sums are float64.
 
     See Also
     --------
@@ -193,7 +193,7 @@ class NonlinearFIR(Nonlinear):
 
 class NonlinearIIR(Nonlinear):
     r"""
-    A nonlinear filter with feedback, to be trained: a recurrent network of one unit that sees several steps back.
+    A nonlinear filter with feedback, to be trained: a recurrent network of one unit with several steps of memory.
 
     .. math:: y[n] = g\Bigl(\beta + \sum_i \sum_{m=0}^{M-1} b_{im} x_i[n-m] - \sum_{m=1}^{P} a_m y[n-m]\Bigr)
 
@@ -202,16 +202,16 @@ class NonlinearIIR(Nonlinear):
     n_taps : int
         M, the number of coefficients for each input.
     order : int
-        P, how many of its own outputs it sees.
+        P, the number of earlier outputs that are fed back.
     activation : str or Activation, default 'tanh'
         The function g, as in `nlfilter`.
     dtype : {'float64', 'float32'}, default 'float64'
-        That of the outputs; coefficients and sums are float64.
+        The dtype of the outputs; coefficients and sums are float64.
 
     See Also
     --------
     IIR : Without an activation.
-    RNN : Many such units, that see each other one step back.
+    RNN : Many such units, with feedback between them over one step.
     nlfilter : The function.
 
     Notes

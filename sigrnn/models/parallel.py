@@ -1,4 +1,4 @@
-"""Models beside each other: `Residual`, `Parallel`, `Bidirectional`."""
+"""Models in parallel: `Residual`, `Parallel`, `Bidirectional`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Bidirectional", "Parallel", "Residual"]
 
 class Residual(Composition):
     """
-    A model beside a wire: what comes in, plus what the model makes of it.
+    A model with a skip connection: its input plus its output.
 
     Parameters
     ----------
@@ -76,14 +76,14 @@ class Residual(Composition):
 
 class Parallel(Composition):
     """
-    Models side by side, for the same input.
+    Models in parallel, for the same input.
 
     Parameters
     ----------
     *parts : Model
         The models.
     combine : {'sum', 'concatenate'}, default 'sum'
-        What becomes of their outputs: added, or channels beside each other.
+        Whether their outputs are added, or concatenated as channels.
 
     See Also
     --------
@@ -178,14 +178,14 @@ class Parallel(Composition):
 
 class Bidirectional(Composition):
     """
-    A layer forward, and another backward in time, channels beside each other.
+    A layer forward and another backward in time, outputs concatenated as channels.
 
     Parameters
     ----------
     forward : Model
         The layer.
     backward : Model, optional
-        That for reversed time; by default one like the first, with parameters of its own.
+        The layer for reversed time; by default one like the first, with parameters of its own.
 
     See Also
     --------
@@ -193,7 +193,7 @@ class Bidirectional(Composition):
 
     Notes
     -----
-    It needs the whole signal: it has no stream and no state, and segments of a signal are taken as whole ones.
+    It needs the whole signal: it has no stream and no state, and each segment of a signal is taken for a whole one.
 
     Examples
     --------
@@ -257,5 +257,5 @@ class Bidirectional(Composition):
 
 
 def reversed_time(x: Array) -> Array:
-    """A signal (B, N, I) in reversed time, in memory of its own."""
+    """A copy of a signal (B, N, I) in reversed time."""
     return np.ascontiguousarray(x[:, ::-1])

@@ -1,4 +1,4 @@
-"""`FilterTransformer`: a filter that is designed beforehand, as a step of a pipeline."""
+"""`FilterTransformer`: a given filter as a step of a pipeline."""
 
 from __future__ import annotations
 

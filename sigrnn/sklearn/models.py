@@ -1,4 +1,4 @@
-"""`FilterRegressor`: a model that is trained to make y from X."""
+"""`FilterRegressor`: a model that is trained to predict y from X."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ TAPS = 4  # of the filter that is taken where none is given
 
 class FilterRegressor(RegressorMixin, BaseEstimator):
     """
-    Learn a filter, or a chain of filters and layers, that makes y from X.
+    Train a filter, or a chain of filters and layers, to predict y from X.
 
     Rows are samples in time. The model starts at rest with each call of `fit` and `predict`.
 
     Parameters
     ----------
     model : Model, optional
-        What is trained: a copy of it, so that it stays as it is. A model with sizes starts from its parameters. By default
+        The model; a copy of it is trained. One with sizes starts from its parameters. By default
         ``FIR(4)``. Its arguments are parameters of the estimator: ``model__n_taps``, of part 0 of a chain
         ``model__0__order``.
     solver, loss, max_iter, batch, tbptt, clip, warmup, validation, regularization, rng, progress, callback, learning_rate
@@ -53,14 +53,14 @@ class FilterRegressor(RegressorMixin, BaseEstimator):
 
     See Also
     --------
-    sigrnn.fit : What it calls.
+    sigrnn.fit : The same for arrays of any layout.
     AdaptiveFilterRegressor : A filter that goes on learning.
 
     Notes
     -----
     Split with `sklearn.model_selection.TimeSeriesSplit`, without shuffling, and set `warmup` to the length of the memory: a
     test set starts from rest, and its first rows would count as errors. A row's result depends on the rows before it,
-    which scikit-learn can be told only by the tag `non_deterministic`; the same data give the same result all the same.
+    which only the tag `non_deterministic` expresses; nevertheless the same data give the same result.
     Weights of samples are an argument of `fit` named `weights`: a sample of weight 0 is not counted, but not left out of
     the signal either, as scikit-learn would expect of ``sample_weight``.
 
@@ -164,14 +164,14 @@ class FilterRegressor(RegressorMixin, BaseEstimator):
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """
-        Tell how much of y the model explains: R2, as for all regressors, without the first `warmup` rows.
+        Return R2, as all regressors do, without the first `warmup` rows.
 
         Parameters
         ----------
         X : array_like, shape (N, channels)
             Inputs.
         y : array_like, shape (N,) or (N, outputs)
-            What they should give.
+            Targets.
         sample_weight : array_like, shape (N,), optional
             How much each row counts.
 
@@ -186,12 +186,12 @@ class FilterRegressor(RegressorMixin, BaseEstimator):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """
-        Tell the parameters.
+        Return the parameters.
 
         Parameters
         ----------
         deep : bool, default True
-            Whether the arguments of the model are told, too.
+            Whether to include the arguments of the model.
 
         Returns
         -------
@@ -231,7 +231,7 @@ class FilterRegressor(RegressorMixin, BaseEstimator):
 
 
 def arguments(model: Model) -> dict[str, Any]:
-    """What a model was made with, and its parts: names of theirs have the number of the part in front."""
+    """Arguments of a model and of its parts; theirs have the number of the part in front."""
     found = dict(model.config())
     for i, part in enumerate(model.parts):
         found[str(i)] = part
@@ -240,7 +240,7 @@ def arguments(model: Model) -> dict[str, Any]:
 
 
 def changed(model: Model, changes: dict[str, Any]) -> Model:
-    """A model made anew with other arguments."""
+    """A new model of the same kind, with other arguments."""
     config, parts = model.config(), list(model.parts)
     deeper: dict[int, dict[str, Any]] = {}
     for name, value in changes.items():

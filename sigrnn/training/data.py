@@ -1,4 +1,4 @@
-"""What is trained on: sequences of inputs, targets and weights, checked, and stacked side by side for the model."""
+"""Training data: sequences of inputs, targets and weights, checked, and stacked in batches for the model."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array, array
 
-WASTE = 0.75  # sequences are filled up to the longest beside them if they have this share of its length
+PADDED = 0.75  # of the length of the longest in a batch: shorter sequences than that are not padded to it
 
 
 class Batch(NamedTuple):
-    """Sequences side by side, the shorter ones filled up with zeros of weight zero."""
+    """A batch of sequences, the shorter ones padded with zeros of weight zero."""
 
     x: Array  # (B, N, inputs)
     t: Array  # (B, N, outputs)
     w: Array  # (B, N, outputs), 0 where nothing counts
-    rows: list[int]  # which of the sequences these are
-    starts: list[int]  # and where each begins in what the user gave
+    rows: list[int]  # numbers of these sequences
+    starts: list[int]  # and where each begins in the user's data
     even: bool  # whether all weights are 1
 
     @property
@@ -48,17 +48,17 @@ class Data:
 
     @property
     def inputs(self) -> int:
-        """How many numbers go in at a time."""
+        """Number of input channels."""
         return int(self.x[0].shape[1])
 
     @property
     def outputs(self) -> int:
-        """How many come out."""
+        """Number of output channels."""
         return int(self.t[0].shape[1])
 
     @property
     def counted(self) -> int:
-        """Numbers that count in the loss."""
+        """Number of values that count in the loss."""
         return sum(int(np.count_nonzero(w)) for w in self.w)
 
     def astype(self, dtype: Any) -> Data:
@@ -88,10 +88,10 @@ class Data:
         samples = len(self.x[0])
         kept = samples - min(max(round(share * samples), 1), samples - 1)
         first = Data([self.x[0][:kept]], [self.t[0][:kept]], [self.w[0][:kept]], self.flat, self.rows, self.starts)
-        return first, self.without(kept)  # run from its beginning, so that the model knows what went before
+        return first, self.without(kept)  # run from its beginning, so that the state is that of the samples before
 
     def cut(self, pieces: int, warmup: int) -> Data:
-        """Cut a single sequence into pieces, each but the first with what went before as its warm-up."""
+        """Cut a single sequence into pieces, each but the first with the samples before it as its warm-up."""
         x, t, w = self.x[0], self.t[0], self.w[0]
         size = -(-(len(x) - warmup) // pieces)
         starts = [k * size for k in range(pieces) if k * size + warmup < len(x)]
@@ -101,7 +101,7 @@ class Data:
         return Data(xs, ts, ws, self.flat, self.rows * len(starts), at).without(warmup)
 
     def batch(self, which: Sequence[int]) -> Batch:
-        """Stack sequences, filled up with zeros to the longest."""
+        """Stack sequences, padded with zeros to the longest."""
         longest = max(len(self.x[k]) for k in which)
         x, t, w = (
             np.zeros((len(which), longest, each[0].shape[1]), each[0].dtype) for each in (self.x, self.t, self.w)
@@ -113,8 +113,8 @@ class Data:
         return Batch(x, t, w, rows, starts, bool((w == 1.0).all()))
 
     def batches(self, pad: bool) -> list[Batch]:
-        """Stack them all: such as are of about one length, or of exactly one length, go together."""
-        share = WASTE if pad else 1.0
+        """Stack all sequences: those of about one length, or of exactly one length, together."""
+        share = PADDED if pad else 1.0
         groups: list[list[int]] = []
         for k in sorted(range(len(self.x)), key=lambda k: -len(self.x[k])):
             if groups and len(self.x[k]) >= share * len(self.x[groups[-1][0]]):
@@ -125,7 +125,7 @@ class Data:
 
 
 def sequences(x: Any, t: Any, weights: Any = None, names: tuple[str, str, str] = ("x", "t", "weights")) -> Data:
-    """Check what the user gave, an array or a list of sequences, and take it apart."""
+    """Check the user's arrays, or lists of sequences, and split them into sequences."""
     xs, many = _taken_apart(x, names[0])
     ts, _ = _taken_apart(t, names[1], many)
     if len(ts) != len(xs):
@@ -147,7 +147,7 @@ def sequences(x: Any, t: Any, weights: Any = None, names: tuple[str, str, str] =
 
 
 def _taken_apart(given: Any, name: str, many: bool | None = None) -> tuple[list[Array], bool]:
-    """Sequences of (N,) or (N, C), and whether there are several; `many` tells how to read an array."""
+    """Sequences of (N,) or (N, C), and whether there are several; `many`: how to read an array."""
     if isinstance(given, list | tuple) and any(isinstance(a, np.ndarray) and a.ndim for a in given):
         return [_real(a, f"{name}[{k}]") for k, a in enumerate(given)], True
     try:

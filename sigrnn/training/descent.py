@@ -23,7 +23,7 @@ FLOOR = 0.01  # of the first learning rate: where its fall ends
 @dataclass
 class Plan:
     """
-    Which samples go into which step.
+    The samples of each step, and its size.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ class Plan:
     rate: float | Callable[[float], float] | None
 
     def takes_all(self, data: Data) -> bool:
-        """Whether each batch has all sequences, so that all epochs have the same batches."""
+        """Whether each batch has all sequences, and so all epochs the same batches."""
         return self.batch is None or self.batch >= len(data.x)
 
     def batches(self, data: Data, rng: np.random.Generator, pad: bool) -> Iterator[Batch]:
-        """All sequences once, in a random order where they do not go together."""
+        """All sequences once, in a random order if there are several batches."""
         size = len(data.x) if self.batch is None else min(self.batch, len(data.x))
         order = rng.permutation(len(data.x)) if size < len(data.x) else np.arange(size)
         for first in range(0, len(order), size):
@@ -61,7 +61,7 @@ class Plan:
             yield from picked.batches(pad=False) if not pad else [picked.batch(range(len(picked.x)))]
 
     def segments(self, samples: int) -> Iterator[tuple[slice, bool]]:
-        """Spans of time, and whether to learn from them: what is warm-up alone is only run through."""
+        """Segments of time, and whether to take a step after them: segments of warm-up alone are only run."""
         if self.tbptt is None:
             yield slice(0, samples), True
             return
@@ -72,7 +72,7 @@ class Plan:
             yield slice(first, min(first + self.tbptt, samples)), True
 
     def steps(self, data: Data) -> int:
-        """Steps in an epoch, about."""
+        """Approximate number of steps in an epoch."""
         count = 1 if self.batch is None else -(-len(data.x) // self.batch)
         longest = max(map(len, data.x))
         return count * (1 if self.tbptt is None else max(-(-(longest - self.warmup) // self.tbptt), 1))
@@ -88,7 +88,7 @@ class Plan:
 
 
 class Adam:
-    """Steps of the size of the learning rate, whatever the size of the gradient."""
+    """Kingma and Ba's steps: about of the size of the learning rate, whatever the size of the gradient."""
 
     def __init__(self, size: int) -> None:
         self.mean, self.square, self.count = np.zeros(size), np.zeros(size), 0
@@ -102,7 +102,7 @@ class Adam:
 
 
 class Sgd:
-    """The lecture's step: against the gradient."""
+    """Plain gradient descent."""
 
     def __init__(self, size: int) -> None:
         pass
@@ -116,27 +116,30 @@ RULES: dict[str, type[Adam] | type[Sgd]] = {"adam": Adam, "sgd": Sgd}
 
 
 def descend(solver: str, problem: Problem, watch: Watch, plan: Plan, rng: np.random.Generator) -> tuple[str, str]:
-    """Go down; returns why it ended."""
-    walk = Walk(solver, problem, watch, plan)
+    """Minimise; returns the reason for the end, as a word and as a sentence."""
+    descent = Descent(solver, problem, watch, plan)
     pad, whole = causal(problem.model), plan.tbptt is None and plan.batch is None
     same = [] if whole or not plan.takes_all(problem.data) else list(plan.batches(problem.data, rng, pad))
     for epoch in range(plan.epochs):
-        start, walk.sums, norms = walk.theta, [0.0, 0.0], []
+        start, descent.sums, norms = descent.theta, [0.0, 0.0], []
         for batch in [None] if whole else same or plan.batches(problem.data, rng, pad):
-            for norm in walk.whole(epoch) if batch is None else walk.along(batch, epoch):
+            for norm in descent.whole(epoch) if batch is None else descent.along(batch, epoch):
                 norms.append(norm)
                 watch.bar.update()
-        # The loss is that on the way: of one step exactly where it began, of many about where they led to.
-        where, clipped = start if len(norms) == 1 else walk.theta, sum(norm > (plan.clip or math.inf) for norm in norms)
-        numbers = sum(norms) / len(norms), clipped, walk.rate
-        watch.note(where, walk.sums[0] / walk.sums[1], **dict(zip(COLUMNS, numbers, strict=True)))
+        # An epoch of one step has the loss at its start; the mean of many steps is about that of where they led to.
+        where, clipped = (
+            start if len(norms) == 1 else descent.theta,
+            sum(norm > (plan.clip or math.inf) for norm in norms),
+        )
+        numbers = sum(norms) / len(norms), clipped, descent.rate
+        watch.note(where, descent.sums[0] / descent.sums[1], **dict(zip(COLUMNS, numbers, strict=True)))
     if plan.epochs and where is start:  # the last step has not been judged
-        watch.offer(walk.theta)
+        watch.offer(descent.theta)
     return "max_iter", f"{plan.epochs} epochs are over"
 
 
-class Walk:
-    """The way down: where we are, and what went into the epoch so far."""
+class Descent:
+    """State of the descent: the vector, the rule with its memory, and sums over the epoch."""
 
     def __init__(self, solver: str, problem: Problem, watch: Watch, plan: Plan) -> None:
         self.solver, self.problem, self.watch, self.plan = solver, problem, watch, plan
@@ -175,7 +178,7 @@ class Walk:
         yield norm
 
     def step(self, slope: Array, norm: float, epoch: int) -> None:
-        """Go on by one step."""
+        """Take one step."""
         if self.plan.clip is not None and norm > self.plan.clip:
             slope = slope * (self.plan.clip / norm)
         self.rate = self.plan.rate_at(self.solver, min(self.taken / self.per_epoch, epoch + 1.0))

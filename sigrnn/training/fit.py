@@ -29,7 +29,7 @@ from .watch import Iteration, NoBar, Stopped, Watch, bar
 
 SOLVERS = ("auto", "lm", "lbfgs", "adam", "sgd")
 ITERATIONS = {"lm": 100, "lbfgs": 1000}
-STEPS, EPOCHS, MOST_EPOCHS = 2000, 20, 2000  # of descent, by default: steps in all, and bounds for the epochs they make
+STEPS, EPOCHS, MOST_EPOCHS = 2000, 20, 2000  # of descent, by default: steps in all, and bounds of the epochs
 PATIENCE = {"lm": 10, "lbfgs": 50}
 FEW_PARAMETERS, FEW_SLOPES, FEW_SAMPLES = 200, 10**7, 200_000  # up to which 'auto' takes 'lm', and 'lbfgs'
 BATCH, SEGMENT = 16, 1024  # of 'auto' when it takes 'adam'
@@ -153,7 +153,7 @@ def fit(
     Raises
     ------
     ValueError
-        If an argument is not what it should be, or an option is not one of the solver's.
+        If an argument is wrong, or the solver has no such option.
     DivergenceError
         If outputs, loss or gradient are not finite: a ValueError that names the sample and the parameter where it
         began. The model has the best parameters before that.
@@ -252,7 +252,7 @@ class Steps(NamedTuple):
     learning_rate: float | Callable[[float], float] | None
 
     def given(self) -> list[str]:
-        """Names of those that were given."""
+        """Names of the options that were given."""
         return [name for name, value in self._asdict().items() if value is not None]
 
 
@@ -308,7 +308,7 @@ def check_targets(data: Data, name: str) -> None:
 def prepared(
     model: Any, x: Any, t: Any, weights: Any, warmup: int, validation: Any, rng: np.random.Generator
 ) -> tuple[Data, Data | None]:
-    """Take the data apart, in training and validation data; give the model its sizes, and check that they fit."""
+    """Training and validation data, in the model's precision; the model has its sizes, which were checked."""
     data, judged = sequences(x, t, weights), None
     if isinstance(validation, tuple | list):
         if len(validation) not in (2, 3):
@@ -367,11 +367,11 @@ def chosen(solver: str, model: Any, data: Data, loss: Loss, steps: Steps) -> tup
 
 def blas_threads(count: int) -> AbstractContextManager[Any]:
     """
-    Let NumPy's products use so many threads, if threadpoolctl is there to tell it.
+    Limit the threads of NumPy's products, if threadpoolctl is installed.
 
-    Products of a segment, and systems of a filter's few parameters, are small. Where other programs keep a core busy,
-    waiting for a second thread there made an epoch of an LSTM of 16 units take 57 us a step in place of 6, and a hundred
-    fits of a filter a minute in place of 7 s.
+    Products of a segment, and systems of a filter's few parameters, are small. On a busy machine, waiting for a second
+    thread made an epoch of an LSTM of 16 units take 57 us a step in place of 6, and a hundred fits of a filter a minute in
+    place of 7 s.
     """
     try:
         from threadpoolctl import threadpool_limits
@@ -381,7 +381,7 @@ def blas_threads(count: int) -> AbstractContextManager[Any]:
 
 
 def run(solver: str, problem: Problem, watch: Watch, plan: descent.Plan, rng: np.random.Generator) -> tuple[str, str]:
-    """Let the solver work; whatever ends it, the model is left with the best parameters."""
+    """Run the solver; however it ends, the model has the best parameters."""
     try:
         if solver in descent.RULES:
             return descent.descend(solver, problem, watch, plan, rng)

@@ -11,12 +11,12 @@ from sigrnn._arrays import F8, Array
 from .problem import Problem
 from .watch import Watch
 
-PAIRS = 20  # of steps and slopes that are remembered
+PAIRS = 20  # of steps and gradients that approximate the Hessian
 FLAT = 1e-6  # of the first loss: what parameters moved by their own size, or 1, would gain by the slope at a minimum
 
 
 def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
-    """Minimise; returns why it ended."""
+    """Minimise; returns the reason for the end, as a word and as a sentence."""
     from scipy.optimize import minimize
 
     theta = np.array(problem.model.to_vector(), F8)
@@ -62,6 +62,6 @@ class Objective:
         if np.isfinite(value) and np.isfinite(slope).all():
             self.at, self.value, self.slope = theta.copy(), value, slope
             return value, slope
-        # A step too long, to where a filter is unstable. The line search shortens it, to about a quarter, when it is told
-        # of a rise as large as the fall that the slope had promised; inf and NaN it does not understand.
+        # The step was too long: the filter is unstable there. The line search cannot handle inf and NaN. For a rise as
+        # large as the decrease that the slope predicts it shortens the step to about a quarter.
         return self.value + abs(float(self.slope @ (theta - self.at))), -self.slope

@@ -26,7 +26,7 @@ CORNER = 1e-3  # of the target's root mean square: where |e| is rounded off for 
 
 
 def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
-    """Minimise; returns why it ended."""
+    """Minimise; returns the reason for the end, as a word and as a sentence."""
     from scipy.optimize import least_squares
 
     assert isinstance(problem.loss, Named)
@@ -88,7 +88,7 @@ def scale_of(model: Any) -> Any:
     How columns of the Jacobian are scaled.
 
     Taps, poles and biases need not be of one size, so columns of one length are best for filters. Weights of recurrent
-    layers are of one size, and those that matter least yet would take the largest steps.
+    layers are of one size, and with scaling those that matter least would take the largest steps.
     """
     return 1.0 if any(isinstance(leaf, Recurrent) for leaf in leaves_of(model)) else "jac"
 
@@ -97,8 +97,8 @@ def robust_of(problem: Problem, weights: Array, size: int) -> Callable[[Array], 
     """
     For 'mae' and 'huber', the loss of squared errors z and its slope, as SciPy wants it; half of its sum is the cost.
 
-    The second derivative is left zero. That makes each iteration one of reweighted least squares, which goes down
-    surely; with the true one, which takes away what curvature there is, outliers leave the steps no scale.
+    The second derivative is set to zero, which makes each iteration one of reweighted least squares and a descent. The
+    true one is negative: where outliers dominate no curvature would be left.
     """
     assert isinstance(problem.loss, Named)
     name = problem.loss.name

@@ -1,4 +1,4 @@
-"""What is made small: losses by name, or a pair of functions of the user's, with their slopes."""
+"""Losses, by name or a pair of functions of the user's, and their gradients."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Named(NamedTuple):
 
 
 class Own(NamedTuple):
-    """The user's: the mean over sequences, each as long as it counts, weighted by its number of samples."""
+    """The user's functions: the mean over sequences, weighted by the number of samples that count."""
 
     functions: Pair
     flat: bool
@@ -71,7 +71,7 @@ class Own(NamedTuple):
 
 
 def known(loss: Any, data: Data, weighted: bool = False) -> Loss:
-    """Look a loss up, or take the user's; relative ones take the power of the target from the data."""
+    """The loss of that name, or of the user's functions; relative ones need the power of the target in the data."""
     if isinstance(loss, str):
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a pair of functions, got {loss!r}")

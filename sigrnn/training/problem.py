@@ -29,7 +29,7 @@ class Problem:
     data : Data
         In the model's precision.
     loss : Loss
-        What is summed.
+        The loss of each sample.
     regularization : float
         Weight of the penalty.
     """
@@ -111,7 +111,7 @@ def causal(model: Any) -> bool:
 
 
 def has_sensitivities(model: Any, batch: Batch) -> bool:
-    """Whether the model knows its derivatives forward; tried out on one sample."""
+    """Whether the model has a forward mode; tried on one sample."""
     try:
         model._jacobian(batch.x[:1, :1])
     except (TypeError, NotImplementedError):

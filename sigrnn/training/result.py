@@ -132,7 +132,7 @@ class FitResult:
 
     @staticmethod
     def _liveliest(t: Array) -> int:
-        """Where to look: the window in which the target moves most."""
+        """First sample of the window in which the target changes most."""
         if len(t) <= SHOWN:
             return 0
         moved = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(t)))])

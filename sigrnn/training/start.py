@@ -20,12 +20,12 @@ from .data import Data
 from .losses import Named
 from .problem import Problem
 
-ROUNDS, TURNED = 10, 0.999  # and the radius beyond which poles are turned inside, between rounds
+ROUNDS, TURNED = 10, 0.999  # and the largest radius of poles that were reflected into the unit circle
 MOST = 2_000_000  # numbers in the linear equations; the samples beyond are for the solver
 
 
 def better_start(problem: Problem, theta: Array) -> Array:
-    """Return the vector of the best filter met on the way, or theta if there is none better, or no linear filter."""
+    """Return the vector of the best filter of the iteration; theta if none is better, or the model is no linear filter."""
     model, kind = problem.model, type(problem.model).__name__
     if (
         kind not in ("FIR", "IIR", "SOS")
@@ -51,7 +51,7 @@ def better_start(problem: Problem, theta: Array) -> Array:
 
 
 def polynomials(data: Data, taps: int, order: int) -> Iterator[tuple[Array, Array]]:
-    """Numerators (inputs, taps) and denominators, round after round."""
+    """Numerators (inputs, taps) and denominators of each round."""
     a = np.eye(1, order + 1)[0]
     for _ in range(ROUNDS if order else 1):
         rows, wanted = equations(data, inside(a), taps, order)

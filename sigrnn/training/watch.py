@@ -116,7 +116,7 @@ class Watch:
 
     @property
     def iterations(self) -> int:
-        """How many are over."""
+        """Number of iterations so far."""
         return len(self.history)
 
     def note(self, theta: Array, loss: float, **numbers: float) -> None:
@@ -136,7 +136,7 @@ class Watch:
             raise Stopped("early_stopping", f"the validation loss has not improved for {self.since} iterations")
 
     def offer(self, theta: Array) -> None:
-        """Let a vector be the best that no iteration has judged."""
+        """Judge a vector that belongs to no iteration, and keep it if it is the best."""
         if self.validation is None:
             score = self.problem.value(theta) + self.problem.penalty(theta)
         else:
@@ -145,7 +145,7 @@ class Watch:
             self.best, self.score = theta.copy(), score
 
     def call(self, theta: Array, loss: float, judged: float | None) -> None:
-        """Let the user's callback see it, and stop us: it returns True or raises StopIteration."""
+        """Call the user's callback; it stops the run by returning True or raising StopIteration."""
         if self.callback is None:
             return
         self.problem.model.from_vector(theta)

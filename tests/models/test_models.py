@@ -299,7 +299,7 @@ class TestMistakes:
         with pytest.raises(TypeError, match="Chain is made of models, got 'tanh'"):
             Chain(FIR(2), "tanh")
         f = FIR(2)
-        with pytest.raises(ValueError, match="the same model stands in two places"):
+        with pytest.raises(ValueError, match="the same model is used twice"):
             Chain(f, Residual(f))
         with pytest.raises(ValueError, match="1 inputs and 3 outputs"):
             Residual(RNN(3)).init(1)
