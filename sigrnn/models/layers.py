@@ -79,7 +79,7 @@ class Recurrent(Model):
 
     def _stream(self) -> Stream:
         arguments: dict[str, Any] = {**self._named(), **self._options()}
-        return BlockStream(LayerStream(self.function.__name__, **arguments), self.dtype, self.dtype)
+        return BlockStream(LayerStream(self.function.__name__, **arguments), self.inputs, self.dtype, self.dtype)
 
     def _rows(self, x: Array, state: Any, names: tuple[str, ...], rows: Array | None) -> tuple[Array, Array]:
         given = {**self._arguments(state), "x": x}
@@ -314,7 +314,7 @@ class Dense(Model):
 
     def _stream(self) -> Stream:
         v, bias = self._arguments()
-        return BlockStream(Affine(v, bias, self.activation), self.dtype, self.dtype)
+        return BlockStream(Affine(v, bias, self.activation), self.inputs, self.dtype, self.dtype)
 
     def _sloped(self, x: Array) -> tuple[Array, Array]:
         v, bias = self._arguments()

@@ -128,7 +128,7 @@ class Linear(Model):
     def _stream(self) -> Stream:
         if self.inputs != 1:
             return ModelStream(self.copy())
-        return BlockStream(sigrnn.filters.streams.Stream(**self._arguments()), F8, self.dtype, flat=True)
+        return BlockStream(sigrnn.filters.streams.Stream(**self._arguments()), 1, F8, self.dtype, flat=True)
 
 
 def single(x: Array) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, array
-from sigrnn.models.parameters import FLOATS
+from sigrnn.models.parameters import FLOATS, wrong_inputs
 
 WIDE = 32  # columns from which a signal with at most a quarter as many rows probably has its axes swapped
 CONVENTIONS = "in models time is the first axis, (N, inputs), and not the last as in lfilter"
@@ -25,9 +25,8 @@ def sequences(x: ArrayLike, inputs: int | None) -> tuple[Array, int]:
         raise ValueError(f"x has shape {found.shape}, expected (N,), (N, I) or (B, N, I)")
     full = found[None, :, None] if found.ndim == 1 else found[None] if found.ndim == 2 else found
     if inputs is not None and full.shape[-1] != inputs:
-        expected = f"(N,), (N, {inputs}) or (B, N, {inputs})" if inputs == 1 else f"(N, {inputs}) or (B, N, {inputs})"
         hint = f"; {CONVENTIONS}" if found.ndim == 2 and wide(found.shape) else ""
-        raise ValueError(f"x has shape {found.shape}, expected {expected}: the model has {inputs} input(s){hint}")
+        raise ValueError(wrong_inputs(found.shape, inputs) + hint)
     return full, found.ndim
 
 

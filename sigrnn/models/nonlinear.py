@@ -148,7 +148,7 @@ class Nonlinear(Model):
             return ModelStream(self.copy())
         _, b, a, bias = self._parts(1)
         stream = sigrnn.filters.streams.Stream(b, a, activation=self.activation, bias=float(bias[0]))
-        return BlockStream(stream, F8, self.dtype, flat=True)
+        return BlockStream(stream, 1, F8, self.dtype, flat=True)
 
 
 class NonlinearFIR(Nonlinear):

@@ -23,6 +23,12 @@ def check_like(name: str, given: ArrayLike, shape: tuple[int, ...], dtype: np.dt
     return found.astype(dtype, copy=False)
 
 
+def wrong_inputs(shape: tuple[int, ...], inputs: int) -> str:
+    """The message for a signal with another number of inputs than the model."""
+    expected = f"(N,), (N, {inputs}) or (B, N, {inputs})" if inputs == 1 else f"(N, {inputs}) or (B, N, {inputs})"
+    return f"x has shape {shape}, expected {expected}: the model has {inputs} input(s)"
+
+
 def check_names(given: Mapping[str, Any], expected: Any) -> None:
     """All names, and no others."""
     missing, unknown = [n for n in expected if n not in given], [n for n in given if n not in expected]

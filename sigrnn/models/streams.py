@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array
 from sigrnn.activations import respond
+from sigrnn.models.parameters import wrong_inputs
 
 
 class Stream(Protocol):
@@ -51,8 +52,10 @@ class BlockStream:
     inner : takes (N, I) or (B, N, I) of the dtype `compute`; if `flat`, (N,) or (B, N), which is a filter of one input.
     """
 
-    def __init__(self, inner: Any, compute: np.dtype[Any], dtype: np.dtype[Any], flat: bool = False) -> None:
-        self.inner, self.compute, self.dtype, self.flat = inner, compute, dtype, flat
+    def __init__(
+        self, inner: Any, inputs: Any, compute: np.dtype[Any], dtype: np.dtype[Any], flat: bool = False
+    ) -> None:
+        self.inner, self.inputs, self.compute, self.dtype, self.flat = inner, inputs, compute, dtype, flat
 
     def __call__(self, x: ArrayLike) -> Array:
         if type(x) is not np.ndarray or x.dtype is not self.compute:
@@ -60,25 +63,20 @@ class BlockStream:
             if x.dtype.kind not in "biuf":
                 raise TypeError(f"x has dtype {x.dtype}: models are for real signals")
             x = x.astype(self.compute)
-        if self.flat:
-            y = self.inner(x) if x.ndim == 1 else self.inner(self._flat(x))[..., None]
-        elif x.ndim == 1:
-            y = self.inner(x[:, None])
-            y = y[:, 0] if y.shape[1] == 1 else y
+        if x.ndim == 1 and self.inputs == 1:
+            y = self.inner(x if self.flat else x[:, None])
+            y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+        elif x.ndim in (2, 3) and x.shape[-1] == self.inputs:
+            y = self.inner(x[..., 0])[..., None] if self.flat else self.inner(x)
         else:
-            y = self.inner(x)
+            raise ValueError(wrong_inputs(x.shape, self.inputs))
         return y if y.dtype is self.dtype else y.astype(self.dtype)
-
-    def _flat(self, x: Array) -> Array:
-        if x.ndim not in (2, 3) or x.shape[-1] != 1:
-            raise ValueError(f"x has shape {x.shape}, expected (N,), (N, 1) or (B, N, 1): the model has 1 input(s)")
-        return x[..., 0]
 
     def reset(self) -> None:
         self.inner.reset()
 
     def copy(self) -> Self:
-        return type(self)(self.inner.copy(), self.compute, self.dtype, self.flat)
+        return type(self)(self.inner.copy(), self.inputs, self.compute, self.dtype, self.flat)
 
 
 class Affine:
@@ -88,10 +86,7 @@ class Affine:
         self.v, self.bias, self.activation = np.ascontiguousarray(v.T), bias.copy(), activation
 
     def __call__(self, x: Array) -> Array:
-        inputs = self.v.shape[0]
-        if x.ndim not in (2, 3) or x.shape[-1] != inputs:
-            raise ValueError(f"x has shape {x.shape}, expected (N, {inputs}) or (B, N, {inputs})")
-        e = (x * self.v if inputs == 1 else x @ self.v) + self.bias
+        e = (x * self.v if len(self.v) == 1 else x @ self.v) + self.bias
         return e if self.activation == "linear" else respond(self.activation, e).astype(e.dtype, copy=False)
 
     def reset(self) -> None:

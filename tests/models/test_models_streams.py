@@ -89,8 +89,11 @@ def test_what_streams_refuse():
         IIR(2).init().stream()(np.zeros((4, 2)))
     with pytest.raises(TypeError, match="models are for real signals"):
         IIR(2).init().stream()(np.zeros(4, complex))
-    with pytest.raises(ValueError, match="expected"):
-        Dense(2).init(3).stream()(np.zeros((4, 2)))
+    for model in (Dense(2), GRU(4)):
+        with pytest.raises(
+            ValueError, match=r"x has shape \(4, 2\), expected \(N, 3\) or \(B, N, 3\): the model has 3 input"
+        ):
+            model.init(3).stream()(np.zeros((4, 2)))
 
 
 @pytest.mark.parametrize(("name", "make", "inputs"), MODELS, ids=IDS)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import sigrnn
+from sigrnn.models import base, parameters
 from sigrnn.training import descent
 from sigrnn.training.data import sequences
 from sigrnn.training.losses import LOSSES, known
@@ -95,6 +96,31 @@ def test_model_that_looks_ahead_is_not_filled_up(rng):
     x, t = signals(rng, 20, 19, 20)
     p = problem(model, x, t)
     assert p.value(model.to_vector()) == pytest.approx(naive(model, x, t, "mse", None, 0), rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["lm", "lbfgs", "adam"])
+def test_an_iteration_checks_nothing_again(solver, rng, monkeypatch):
+    """Checks and conversions of the user's arrays belong to the start of a run."""
+    counts = {"sequences": 0, "check_like": 0}
+
+    def counting(name, function):
+        def counted(*args, **kwargs):
+            counts[name] += 1
+            return function(*args, **kwargs)
+
+        return counted
+
+    for name in counts:
+        monkeypatch.setattr(base, name, counting(name, getattr(base, name)))
+    monkeypatch.setattr(parameters, "check_like", counting("check_like", parameters.check_like))
+    x = rng.standard_normal(100)
+    seen = []
+    for iterations in (2, 12):
+        counts.update(sequences=0, check_like=0)
+        result = sigrnn.fit(filtering(), x, np.tanh(x), solver=solver, max_iter=iterations, progress=False)
+        assert result.n_iter == iterations
+        seen.append(dict(counts))
+    assert seen[0] == seen[1]
 
 
 def walk(model, x, t, plan, warmup=0, epochs=1):
