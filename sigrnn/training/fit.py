@@ -237,9 +237,7 @@ def fit(
         reason, message = run(solver, problem, watch, plan, rng)
         result = result_of(problem, watch, solver, settings, reason, message)
     if not result.stable:
-        parts = "; ".join(f"{part!r} with a pole of radius {radius:.6g}" for part, radius in unstable_parts(model))
-        hint = "IIR and SOS stay stable with stable=True"
-        warnings.warn(f"the trained model has an unstable filter: {parts}. {hint}", UserWarning, stacklevel=3)
+        warnings.warn(unstable_message(model), UserWarning, stacklevel=3)
     return result
 
 
@@ -397,6 +395,12 @@ def run(solver: str, problem: Problem, watch: Watch, plan: descent.Plan, rng: np
     finally:
         watch.bar.close()
         problem.model.from_vector(watch.best)
+
+
+def unstable_message(model: Model) -> str:
+    """The warning about a model with an unstable filter."""
+    parts = "; ".join(f"{part!r} with a pole of radius {radius:.6g}" for part, radius in unstable_parts(model))
+    return f"the trained model has an unstable filter: {parts}. IIR and SOS stay stable with stable=True"
 
 
 def result_of(
