@@ -285,11 +285,13 @@ class Model(Exchange, Parametrised):
         (y, state), pull = self._reverse(x, state, size)
         value, full = restore_layout(y, ndim), y.shape
         expected, dtype = value.shape, y.dtype
+        kinds = {name: param.dtype for name, param in self._named().items()}
 
         def pullback(dy: ArrayLike) -> tuple[dict[str, Array], Array]:
             slopes = check_like("dy", dy, expected, dtype).reshape(full)
             with np.errstate(all="ignore"):  # NaN and inf go where the equations take them, as in the model itself
                 grads, dx = pull(slopes)
+            grads = {name: np.asarray(grad).astype(kinds.get(name, F8), copy=False) for name, grad in grads.items()}
             return grads, dx[0, :, 0] if ndim == 1 else dx[0] if ndim == 2 else dx
 
         return (value, state), pullback

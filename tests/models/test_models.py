@@ -163,6 +163,9 @@ def test_float32(rng):
         np.testing.assert_allclose(y, double(x), atol=1e-5)
         grads, dx = single.vjp(x)[1](y)
         assert dx.dtype == np.float32
+        assert {name: grad.dtype for name, grad in grads.items()} == {
+            name: v.dtype for name, v in single.params.items()
+        }
         expected, _ = double.vjp(x)[1](y)
         np.testing.assert_allclose(single.vector_gradient(grads), double.vector_gradient(expected), atol=1e-4)
     assert LSTM(3, dtype="float32").init().params["w_hh"].dtype == np.float32
