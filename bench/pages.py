@@ -49,7 +49,7 @@ ten thousand samples, as people have them, and not only long ones. `vjp` gives t
 compared with the time of SciPy's value alone.
 """
 IPP = "Intel IPP writes into an array made before, and is called through `ctypes`."
-STARTS = "Fresh processes from start to end, the best of several; the cache is warm unless the row says otherwise."
+STARTS = "Fresh processes from start to end, the best of several; the cache is warm unless noted."
 
 
 def table(head, rows):
@@ -78,7 +78,7 @@ def where(report):
     machine = ", ".join(f"{key}: {value}" for key, value in report.machine.items())
     packages = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     quick = ["* **A quick run: large signals were shortened.**"] if report.quick else []
-    notes = "* float64 and one thread for every library, unless the row says otherwise"
+    notes = "* float64 and one thread for every library, unless noted"
     return "\n".join([f"* {report.created[:10]}; {machine}", f"* {packages}", notes, *quick])
 
 
@@ -113,10 +113,10 @@ def lengths(report):
     for family, members in FAMILIES.items():
         if columns := [found[case.name] for case in members if case.name in found]:
             parts += [f"### {family}", by_length(columns, REFERENCE)]
-    beside = [column for column in report.lengths if "IPP" in column.ns]
-    if beside:
+    with_ipp = [column for column in report.lengths if "IPP" in column.ns]
+    if with_ipp:
         parts += ["### Intel IPP", IPP, summary(report.lengths, "IPP")]
-        parts += [by_length(beside[k : k + 4], "IPP") for k in range(0, len(beside), 4)]
+        parts += [by_length(with_ipp[k : k + 4], "IPP") for k in range(0, len(with_ipp), 4)]
     return parts
 
 
@@ -208,7 +208,7 @@ def readme_tables(report):
     ]  # fmt: skip
     if rows:
         parts.append(table(["", f"SciPy {report.versions['scipy']}, or as named", OURS, "times as fast"], rows))
-    usual = "one channel of a million float64 samples and one thread, unless the row says otherwise"
+    usual = "one channel of a million float64 samples and one thread, unless noted"
     parts.append(
         f"On {report.machine['processor']}: {usual}. [All cases and lengths, with the other libraries, and where sigrnn "
         "loses](docs/benchmarks.md)."

@@ -1,4 +1,4 @@
-"""Inside PyTorch programs: a training step of a layer, and a filter forward and backward."""
+"""PyTorch programs: a training step of a layer, and a filter forward and backward."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from . import plain
 from .case import Array, Binding, Call, Case, Peer
+from .inputs import Inputs, Noise, ba
 from .layers import label
 
 _STEP = "Training in PyTorch"
@@ -33,7 +35,7 @@ NOTES = {
 
 @dataclass(frozen=True)
 class Batch:
-    """What a layer is trained on: sequences (B, T, I); its weights are drawn by `seed`."""
+    """Sequences (B, T, I) for a layer whose weights are drawn by `seed`."""
 
     x: Array
     hidden: int
@@ -46,7 +48,7 @@ def _batch(samples: int, channels: int, rng: Any, hidden: int, inputs: int) -> B
 
 
 def _trained(module: str, kind: str) -> Binding:
-    # A step is timed from the inputs on; the net learns, so that call after call is another.
+    # The net learns: each call is another step.
     def bound(i: Batch) -> Call:
         torch = import_module("torch")
         torch.manual_seed(i.seed)
@@ -66,25 +68,10 @@ def _trained(module: str, kind: str) -> Binding:
     return bound
 
 
-@dataclass(frozen=True)
-class Filtering:
-    """A signal, a filter, and the gradient of the output."""
-
-    x: Array
-    b: Array
-    a: Array
-    dy: Array
-
-
-def _filtering(samples: int, channels: int, rng: Any) -> Filtering:
-    x, dy = rng.standard_normal((2, channels, samples))
-    return Filtering(x, np.array([0.2, 0.3, 0.1]), np.array([1.0, -0.9, 0.5]), dy)
-
-
 def _differentiated(module: str, arrange: Callable[[Any, Any, Any, Any], Any]) -> Binding:
-    def bound(i: Filtering) -> Call:
+    def bound(i: Inputs) -> Call:
         torch, lfilter = import_module("torch"), import_module(module).lfilter
-        b, a, x = (torch.from_numpy(each).requires_grad_() for each in (i.b, i.a, i.x))
+        b, a, x = (torch.from_numpy(each).requires_grad_() for each in (*i.filter, i.x))
         dy = torch.from_numpy(i.dy)
 
         def call() -> tuple[Array, ...]:
@@ -127,9 +114,10 @@ CASES: tuple[Case, ...] = (
         Case(
             f"torch lfilter order 2{wide}: forward and backward",
             _FILTER,
-            _filtering,
+            Noise(ba(2), dy=True),
             _differentiated("sigrnn.torch", lambda lfilter, b, a, x: lfilter(b, a, x)),
             _PEERS,
+            expected=plain.lfilter_gradients,
             samples=samples,
             channels=channels,
         )

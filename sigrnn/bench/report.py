@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .lengths import Column, cells, geometric_mean
+from .lengths import REFERENCE, Column, cells, geometric_mean
 from .timing import OURS, Measurement
 
 _PACKAGES = (
@@ -137,7 +137,7 @@ HEAD = line("", "reference", OURS, "ratio", "others, ratio")
 
 def case_line(m: Measurement) -> str:
     """Return a measurement as a line; `*` marks ratios below 1, where sigrnn is slower."""
-    name = m.name if m.reference in (None, "SciPy") else f"{m.name} ({m.reference})"
+    name = m.name if m.ratio is None or m.reference == REFERENCE else f"{m.name} ({m.reference})"
     theirs = duration(m.seconds[m.reference]) if m.reference in m.seconds else ""
     others = [f"{other} {_marked(ratio)}" for other, ratio in m.ratios.items() if other != m.reference]
     return line(name, theirs, duration(m.seconds[OURS]), _marked(m.ratio), ", ".join(others))

@@ -222,9 +222,8 @@ def test_rounds_are_at_least_three_and_in_turn():
     called = []
     found = timing.rounds({name: lambda name=name: called.append(name) for name in "ab"}, budget=0)
     blocks = re.findall("a+|b+", "".join(called))
-    assert called.count("a") > 3 < called.count("b")
-    assert len(blocks) >= 4  # both once, to count, then at least three rounds of both in any order
-    assert all(0 < second < 1e-3 for second in found.values())
+    assert len(blocks) >= 4  # both once, to find how many calls a reading takes, then three rounds in any order
+    assert all(second > 0 for second in found.values())
 
 
 def test_column_has_ns_of_a_sample_and_none_where_a_library_failed():
@@ -237,7 +236,7 @@ def test_column_has_ns_of_a_sample_and_none_where_a_library_failed():
     column = lengths.measure_column(case, [64, 128], 0)
     assert column.samples == [64, 128]
     assert column.ns["short"][1] is None is not column.ns["short"][0]
-    assert all(0 < ns < 1e6 for ns in column.ns[OURS])
+    assert all(ns > 0 for ns in column.ns[OURS])
 
 
 def test_fresh_process_knows_the_package_and_its_environment(tmp_path):
@@ -308,7 +307,7 @@ def test_page_has_all_tables_and_marks_losses():
     assert lost.count("| 0.50 |") == len(report.losses())
 
 
-def test_page_speaks_of_no_targets():
+def test_page_has_no_targets():
     assert not re.search(r"floor|\baim|missed|\bmet\b", pages.page(full_report()))
 
 
@@ -377,7 +376,7 @@ def test_bench_measures_prints_and_writes(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("table", ["calls", "lengths"])
-def test_bench_goes_on_after_a_wrong_result_and_says_so(monkeypatch, capsys, table):
+def test_bench_reports_a_wrong_result_and_continues(monkeypatch, capsys, table):
     case = changed(np.negative)
     cases = [replace(case, group=main.CALLS), replace(LOW, name="right", group=main.CALLS)]
     monkeypatch.setattr(main, "select", lambda *_: cases)
