@@ -1,7 +1,7 @@
 """Writes the figures of the benchmarks: the page docs/benchmarks.md, its plots and data, and the tables in README.md.
 
-    python bench/pages.py                   # measure everything, then write: about half an hour
-    python bench/pages.py --quick           # measure short signals in few rounds
+    python bench/pages.py                   # measure everything, then write: about a quarter of an hour
+    python bench/pages.py --quick           # short signals, few rounds: two minutes
     python bench/pages.py --load FILE       # measure nothing: write from the JSON of an earlier run
     python bench/pages.py --into FOLDER     # write there instead, to look at it
 
@@ -48,7 +48,7 @@ ns a sample of one channel: sigrnn's, the other library's, and in brackets their
 ten thousand samples, as people have them, and not only long ones. `vjp` gives the value and all gradients, and is
 compared with the time of SciPy's value alone.
 """
-IPP = "Intel IPP writes into an array made before, and is called through `ctypes`."
+IPP = "Intel IPP (`pip install ipp`) writes into an array made before, and is called through `ctypes`."
 STARTS = "Fresh processes from start to end, the best of several; the cache is warm unless noted."
 
 
