@@ -1,1 +1,1 @@
-"""`sigrnn bench`: what is measured, beside whom, and the pages and pictures made of it."""
+"""`sigrnn bench`: speed and results compared with SciPy and other libraries that are installed."""

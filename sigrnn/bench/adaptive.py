@@ -1,11 +1,11 @@
-"""Adaptive filters: what is measured, beside padasip and adafilt, and the processor's bound for long filters."""
+"""Adaptive filters, compared with padasip and adafilt, and long ones with the processor's bound."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,29 +13,30 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from sigrnn import adaptive, lfilter
 
-from .peers import Array, Call, Peer
-from .task import Task
+from . import plain
+from .case import Array, Call, Case, Peer
 
 _ADAPTIVE, _LONG = "Adaptive filters", "Long adaptive filters, at 48 kHz"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An input, and what a system and some noise make of it."""
+    """An input, and the output of a system to it, with some noise."""
 
     x: Array
     d: Array
     n_taps: int
 
 
-def _pair(n_taps: int, samples: int, channels: int, rng: Any) -> Pair:
+def pair(n_taps: int, samples: int, channels: int, rng: Any) -> Pair:
+    """White noise through a system of `n_taps`."""
     x = rng.standard_normal(samples)
     d = np.convolve(x, rng.standard_normal(n_taps) / n_taps**0.5)[:samples] + 0.1 * rng.standard_normal(samples)
     return Pair(x, d, n_taps)
 
 
 def _ours(make: Callable[[int], Any]) -> Callable[[Pair], Call]:
-    """A fresh filter in each call, as the others' go on from one to the next."""
+    """A new filter in each call, as a filter continues from one call to the next."""
 
     def bind(i: Any) -> Call:
         return lambda: make(i.n_taps)(i.x, i.d).e
@@ -43,22 +44,24 @@ def _ours(make: Callable[[int], Any]) -> Callable[[Pair], Call]:
     return bind
 
 
-def _padasip(name: str, **settings: Any) -> Peer:
+def padasip(name: str, **settings: Any) -> Peer:
+    """A filter of padasip's, which is given the windows."""
+
     def bind(i: Any) -> Call:
-        filters = importlib.import_module("padasip").filters
+        filters = import_module("padasip").filters
         windows = sliding_window_view(np.concatenate([np.zeros(i.n_taps - 1), i.x]), i.n_taps)[:, ::-1]
         make = partial(getattr(filters, f"Filter{name}"), i.n_taps, w="zeros", **settings)
         return lambda: make().run(i.d, windows)[1]
 
-    return Peer("padasip", bind)
+    return Peer(bind)
 
 
 def _adafilt(**settings: Any) -> Peer:
     def bind(i: Any) -> Call:
-        make = importlib.import_module("adafilt").LMSFilter
+        make = import_module("adafilt").LMSFilter
         return lambda: make(i.n_taps, **settings)(i.x, i.d)[2]
 
-    return Peer("adafilt", bind)
+    return Peer(bind)
 
 
 def _products(i: Any) -> Call:
@@ -70,29 +73,29 @@ def _products(i: Any) -> Call:
 
 
 def _blocks(n_taps: int, samples: int, channels: int, rng: Any) -> Pair:
-    """Whole blocks of n_taps samples, and a room that decays."""
+    """Whole blocks of n_taps samples, and an echo that decays."""
     x = rng.standard_normal(-(-samples // n_taps) * n_taps)
-    room = rng.standard_normal(n_taps) * np.exp(-5.0 * np.arange(n_taps) / n_taps)
-    return Pair(x, lfilter(room, [1.0], x), n_taps)
+    echo = rng.standard_normal(n_taps) * np.exp(-5.0 * np.arange(n_taps) / n_taps)
+    return Pair(x, lfilter(echo, [1.0], x), n_taps)
 
 
 def _fast_block(block: int, same: bool, **settings: Any) -> Peer:
-    """adafilt's: one transform of the whole filter for each block, and errors counted again while blocks are shorter than it."""
+    """adafilt's: one transform of the whole filter for each block; errors count repeatedly if blocks are shorter than it."""
 
     def bind(i: Any) -> Call:
-        make = importlib.import_module("adafilt").FastBlockLMSFilter
+        make = import_module("adafilt").FastBlockLMSFilter
         return lambda: make(i.n_taps, block, power_averaging=0.0, epsilon_power=1e-3, **settings)(i.x, i.d)[2]
 
-    return Peer("adafilt", bind, same=same)
+    return Peer(bind, same)
 
 
-def _long_cases() -> list[Task]:
-    case = partial(Task, group=_LONG, tolerance=1e-6, samples=98_304)
+def _long_cases() -> list[Case]:
+    case = partial(Case, group=_LONG, tolerance=1e-6, samples=98_304)
     mu = 1e-6
     long = partial(
         case,
         make=partial(_blocks, 16_384),
-        made_by=_ours(lambda n: adaptive.BlockLMS(n, mu, 2048)),
+        expected=_ours(lambda n: adaptive.BlockLMS(n, mu, 2048)),
         peers={"adafilt": _fast_block(2048, False, stepsize=mu, normalized=False)},
         shortest=16_384,
     )
@@ -119,73 +122,62 @@ def _long_cases() -> list[Task]:
     ]
 
 
-def _cases() -> list[Task]:
-    case = partial(Task, group=_ADAPTIVE, tolerance=1e-6)
-    short = partial(case, make=partial(_pair, 32))
+def _cases() -> list[Case]:
+    case = partial(Case, group=_ADAPTIVE, tolerance=1e-6, samples=100_000)
+    short = partial(case, make=partial(pair, 32))
     nlms = _ours(lambda n: adaptive.NLMS(n, 0.5))
     return [
         short(
             "LMS, 32 taps",
             ours=_ours(lambda n: adaptive.LMS(n, 0.01)),
-            peers={"padasip": _padasip("LMS", mu=0.01), "adafilt": _adafilt(stepsize=0.01, normalized=False)},
-            floor=50,
-            aim=150,
+            peers={"padasip": padasip("LMS", mu=0.01), "adafilt": _adafilt(stepsize=0.01, normalized=False)},
         ),
         short(
             "NLMS, 32 taps",
             ours=nlms,
             peers={
-                "padasip": _padasip("NLMS", mu=0.5, eps=1e-3),
+                "padasip": padasip("NLMS", mu=0.5, eps=1e-3),
                 "adafilt": _adafilt(stepsize=0.5, epsilon_power=1e-3),
             },
-            floor=50,
-            aim=150,
             headline=True,
         ),
         short(
             "RLS, 32 taps",
             ours=_ours(lambda n: adaptive.RLS(n, 0.99, 0.1)),
-            peers={"padasip": _padasip("RLS", mu=0.99, eps=0.1)},
+            peers={"padasip": padasip("RLS", mu=0.99, eps=0.1)},
             samples=20_000,
-            floor=15,
-            aim=40,
             headline=True,
         ),
         short(
             "affine projections of order 4, 32 taps",
             ours=_ours(lambda n: adaptive.AP(n, 0.5, 4)),
-            peers={"padasip": _padasip("AP", mu=0.5, order=4, ifc=1e-3)},
+            peers={"padasip": padasip("AP", mu=0.5, order=4, ifc=1e-3)},
             samples=20_000,
-            floor=15,
-            aim=40,
         ),
         case(
             "NLMS, 1024 taps",
-            make=partial(_pair, 1024),
+            make=partial(pair, 1024),
             ours=nlms,
-            peers={"FMA bound": Peer("numba", _products, same=False)},
-            made_by=_padasip("NLMS", mu=0.5, eps=1e-3).bind,
+            peers={"FMA bound": Peer(_products, same=False)},
+            expected=plain.nlms(0.5),
             samples=5_000,
-            floor=0.3,
-            aim=0.6,
         ),
     ]
 
 
-CASES: tuple[Task, ...] = (*_cases(), *_long_cases())
+CASES: tuple[Case, ...] = (*_cases(), *_long_cases())
 RATES = {_LONG: 48_000}
 NOTES = {
     _ADAPTIVE: (
-        "One channel of white noise, and what a system makes of it; errors are compared with those of padasip, which is "
+        "One channel of white noise, and the output of a system to it; errors are compared with those of padasip, which is "
         "given the windows ready made. *FMA bound* is the time that the products and sums of NLMS, two for each tap and "
         "sample, take one core from registers, with nothing to load or store: 0.6 means that 60 % of what the processor "
         "can compute is reached."
     ),
     _LONG: (
-        "White noise and its echo in a room that decays. A step is a sample, so *real time* says how many channels one core "
-        "serves. Blocks are of 1024 samples for FDAF, of 2048 for PBFDAF. There adafilt transforms the whole filter for each "
-        "block, and counts errors more than once: it is another filter, and our results are compared with those of BlockLMS, "
-        "the same in the time domain; loosely so where the constraint is alternate. Ours come without latency, adafilt's "
-        "when a block is complete."
+        "White noise and its echo. Blocks are of 1024 samples for FDAF, of 2048 for PBFDAF. There adafilt transforms the "
+        "whole filter for each block, and counts errors more than once: it is another filter, and our results are compared "
+        "with those of BlockLMS, the same in the time domain; loosely where the constraint is alternate. Ours come without "
+        "latency, adafilt's when a block is complete."
     ),
 }

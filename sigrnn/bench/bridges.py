@@ -1,39 +1,41 @@
-"""In PyTorch: a training step of a layer, and a filter forward and backward, each beside what people use there now."""
+"""PyTorch programs: a training step of a layer, and a filter forward and backward."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from .peers import Array, Call, Peer
-from .task import Task
+from . import plain
+from .case import Array, Binding, Call, Case, Peer
+from .inputs import Inputs, Noise, ba
+from .layers import label
 
 _STEP = "Training in PyTorch"
 _FILTER = "Filters in PyTorch"
 
-RATES: dict[str, float] = {}
+RATES: dict[str, int] = {}
 
 NOTES = {
     _STEP: (
-        "One step of stochastic gradient descent on a layer of H units in float32, over B sequences of I inputs, one where "
-        "the row does not say: forward, mean squared output, backward, update. `sigrnn.torch.GRU` and `LSTM` take the place "
+        "One step of stochastic gradient descent on a layer of H units in float32, over B sequences of I inputs (1 if "
+        "not given): forward, mean squared output, backward, update. `sigrnn.torch.GRU` and `LSTM` take the place "
         "of PyTorch's modules, all else is the same program. Outputs and gradients of three steps are compared."
     ),
     _FILTER: (
-        "`sigrnn.torch.lfilter` of order 2 forward and backward, with gradients of b, a and x, beside torchaudio's and "
-        "philtorch's filters in the same program."
+        "`sigrnn.torch.lfilter` of order 2 forward and backward, with gradients of b, a and x, compared with torchaudio's "
+        "and philtorch's filters in the same program."
     ),
 }
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a layer is trained on: sequences (B, T, I); its weights are drawn by `seed`."""
+    """Sequences (B, T, I) for a layer whose weights are drawn by `seed`."""
 
     x: Array
     hidden: int
@@ -45,12 +47,12 @@ def _batch(samples: int, channels: int, rng: Any, hidden: int, inputs: int) -> B
     return Batch(x, hidden, int(rng.integers(1 << 30)))
 
 
-def _trained(room: str, kind: str) -> Callable[[Any], Call]:
-    # A step is timed from the inputs on; the net learns, so that call after call is another.
+def _trained(module: str, kind: str) -> Binding:
+    # The net learns: each call is another step.
     def bound(i: Batch) -> Call:
-        torch = importlib.import_module("torch")
+        torch = import_module("torch")
         torch.manual_seed(i.seed)
-        net = getattr(importlib.import_module(room), kind)(i.x.shape[-1], i.hidden, batch_first=True)
+        net = getattr(import_module(module), kind)(i.x.shape[-1], i.hidden, batch_first=True)
         optimiser, x = torch.optim.SGD(net.parameters(), 0.01), torch.from_numpy(i.x)
 
         def step() -> tuple[Array, ...]:
@@ -66,29 +68,14 @@ def _trained(room: str, kind: str) -> Callable[[Any], Call]:
     return bound
 
 
-@dataclass(frozen=True)
-class Filtering:
-    """A signal, a filter, and the gradient of the output."""
-
-    x: Array
-    b: Array
-    a: Array
-    dy: Array
-
-
-def _filtering(samples: int, channels: int, rng: Any) -> Filtering:
-    x, dy = rng.standard_normal((2, channels, samples))
-    return Filtering(x, np.array([0.2, 0.3, 0.1]), np.array([1.0, -0.9, 0.5]), dy)
-
-
-def _differentiated(room: str, arranged: Callable[[Any, Any, Any, Any], Any]) -> Callable[[Any], Call]:
-    def bound(i: Filtering) -> Call:
-        torch, lfilter = importlib.import_module("torch"), importlib.import_module(room).lfilter
-        b, a, x = (torch.from_numpy(each).requires_grad_() for each in (i.b, i.a, i.x))
+def _differentiated(module: str, arrange: Callable[[Any, Any, Any, Any], Any]) -> Binding:
+    def bound(i: Inputs) -> Call:
+        torch, lfilter = import_module("torch"), import_module(module).lfilter
+        b, a, x = (torch.from_numpy(each).requires_grad_() for each in (*i.filter, i.x))
         dy = torch.from_numpy(i.dy)
 
         def call() -> tuple[Array, ...]:
-            y = arranged(lfilter, b, a, x)
+            y = arrange(lfilter, b, a, x)
             slopes = torch.autograd.grad(y, [b, a, x], dy)
             return y.detach().numpy(), *(slope.numpy() for slope in slopes)
 
@@ -97,72 +84,43 @@ def _differentiated(room: str, arranged: Callable[[Any, Any, Any, Any], Any]) ->
     return bound
 
 
-_OURS = _differentiated("sigrnn.torch", lambda lfilter, b, a, x: lfilter(b, a, x))
-_THEIRS = {
+_PEERS = {
     "torchaudio": Peer(
-        "torchaudio",
-        _differentiated(
-            "torchaudio.functional", lambda lfilter, b, a, x: lfilter(x, a, b, clamp=False, batching=False)
-        ),
+        _differentiated("torchaudio.functional", lambda f, b, a, x: f(x, a, b, clamp=False, batching=False))
     ),
-    "philtorch": Peer(
-        "philtorch",
-        _differentiated("philtorch.lti", lambda lfilter, b, a, x: lfilter(b / a[0], a[1:] / a[0], x)),
-    ),
+    "philtorch": Peer(_differentiated("philtorch.lti", lambda f, b, a, x: f(b / a[0], a[1:] / a[0], x))),
 }
-
-
-def _steps() -> list[Task]:
-    # Layer, units, sequences, inputs; floor and aim.
-    promised = (
-        ("GRU", 8, 1, 1, 20, 100),
-        ("GRU", 32, 1, 1, 20, 100),
-        ("GRU", 32, 16, 1, 5, 15),
-        ("GRU", 64, 32, 16, 1.5, 4),
-        ("LSTM", 8, 1, 1, 1.5, 4),
-        ("LSTM", 32, 16, 1, 1.2, 3),
-        ("LSTM", 64, 32, 16, 1, 2),
-    )
-    found = []
-    for kind, hidden, sequences, inputs, floor, aim in promised:
-        sizes = {"H": hidden, "I": inputs, "B": sequences}
-        name = " ".join([kind, *(f"{letter}{size}" for letter, size in sizes.items() if size > 1)])
-        found.append(
-            Task(
-                f"torch {name}: a training step",
-                _STEP,
-                partial(_batch, hidden=hidden, inputs=inputs),
-                _trained("sigrnn.torch", kind),
-                {"torch": Peer("torch", _trained("torch.nn", kind))},
-                samples=1024,
-                channels=sequences,
-                dtype="float32",
-                floor=floor,
-                aim=aim,
-                tolerance=1e-4,
-                steps=3,
-                headline=(kind, hidden, sequences) == ("GRU", 32, 16),
-            )
+_SIZES = (
+    ("GRU", 8, 1, 1), ("GRU", 32, 1, 1), ("GRU", 32, 1, 16), ("GRU", 64, 16, 32),
+    ("LSTM", 8, 1, 1), ("LSTM", 32, 1, 16), ("LSTM", 64, 16, 32),
+)  # fmt: skip
+CASES: tuple[Case, ...] = (
+    *(
+        Case(
+            f"torch {label(kind, hidden, inputs, sequences)}: a training step",
+            _STEP,
+            partial(_batch, hidden=hidden, inputs=inputs),
+            _trained("sigrnn.torch", kind),
+            {"torch": Peer(_trained("torch.nn", kind))},
+            samples=1024,
+            channels=sequences,
+            tolerance=1e-4,
+            steps=3,
+            headline=(kind, hidden, sequences) == ("GRU", 32, 16),
         )
-    return found
-
-
-def _filters() -> list[Task]:
-    return [
-        Task(
-            f"torch lfilter order 2{wide}: forward and backward, beside {who}",
+        for kind, hidden, inputs, sequences in _SIZES
+    ),
+    *(
+        Case(
+            f"torch lfilter order 2{wide}: forward and backward",
             _FILTER,
-            _filtering,
-            _OURS,
-            {who: peer},
+            Noise(ba(2), dy=True),
+            _differentiated("sigrnn.torch", lambda lfilter, b, a, x: lfilter(b, a, x)),
+            _PEERS,
+            expected=plain.lfilter_gradients,
             samples=samples,
             channels=channels,
-            floor=5,
-            aim=15,
         )
         for wide, samples, channels in (("", 100_000, 1), (", 32 channels", 16_384, 32))
-        for who, peer in _THEIRS.items()
-    ]
-
-
-CASES: tuple[Task, ...] = (*_steps(), *_filters())
+    ),
+)

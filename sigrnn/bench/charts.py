@@ -1,150 +1,115 @@
-"""The pictures of a benchmark's report, for light and dark pages alike."""
+"""The plots of a report, for light and dark pages alike, narrow enough for a phone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .pages import PICTURES, Report, largest_scratch
-from .timing import OURS, REFERENCE, Measurement
+from .cases import CASES
+from .lengths import REFERENCE, Column
+from .report import Report, digits
+from .timing import OURS, Measurement
 
-# No background, and colours of middle lightness: each has a contrast of 4 or so to white and to near-black.
-INK, OUR_COLOUR, THEIR_COLOUR = "#7a7a7a", "#d9601a", "#3f7fc4"
-_COLOURS = {OURS: OUR_COLOUR, REFERENCE: THEIR_COLOUR}
-_MARKS = "osD^v"
+TITLES = {"lengths": "Time a sample against the length of the signal", "ratios": "Times as fast as the other library"}
+
+# No background, and colours of middle lightness: each has a contrast of about 4 to white and to near-black.
+INK = "#7a7a7a"
+COLOURS = {OURS: "#d9601a", REFERENCE: "#3f7fc4", "IPP": "#8a6fc0"}
+MARKS = {OURS: "o", REFERENCE: "s", "IPP": "^"}
+WIDTH = 5.6  # inches
 _STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
     "axes.edgecolor": INK,
     "axes.facecolor": "none",
+    "axes.grid": True,
     "axes.labelcolor": INK,
     "axes.spines.right": False,
     "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
     "figure.facecolor": "none",
-    "font.size": 11,
+    "font.size": 10,
     "grid.alpha": 0.3,
     "grid.color": INK,
     "legend.frameon": False,
     "legend.labelcolor": INK,
+    "lines.markersize": 4,
     "savefig.transparent": True,
     "svg.hashsalt": "sigrnn",  # the same data give the same file
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
 }
+# The functions that are drawn against length.
+DRAWN = (
+    "lfilter order 2", "lfilter order 8", "sosfilt 4 sections", "filtfilt order 4", "FIR 32 taps",
+    "vjp lfilter order 2 (SciPy: value alone)",
+)  # fmt: skip
 
 
 def draw(report: Report, folder: Path) -> list[Path]:
-    """Draw what the report has, as SVG files.
-
-    Parameters
-    ----------
-    report : Report
-        What was found.
-    folder : Path
-        Where the files go; it is made if need be.
-
-    Returns
-    -------
-    list of Path
-        The files.
-    """
+    """Draw what the report has, as SVG files."""
     import matplotlib as mpl
-
-    folder.mkdir(parents=True, exist_ok=True)
-    pictures: dict[str, tuple[Callable[[Any, Any], None], Sequence[Any]]] = {
-        "ratios": (_ratios, report.beside_scipy),
-        "length": (_lengths, report.length),
-        "channels": (_channels, report.channels),
-        "memory": (_memory, report.memory),
-    }
-    with mpl.rc_context(_STYLE):
-        return [_paint(name, *pictures[name], folder) for name in pictures if pictures[name][1]]
-
-
-def _paint(name: str, painter: Callable[[Any, Any], None], data: Sequence[Any], folder: Path) -> Path:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.subplots()
-    painter(axes, data)
-    axes.set_title(PICTURES[name], loc="left")
-    path = folder / f"bench-{name}.svg"
-    figure.savefig(path, metadata={"Date": None})
-    return path
+    folder.mkdir(parents=True, exist_ok=True)
+    headlines = {case.name for case in CASES if case.headline}
+    columns = [column for column in report.lengths if column.name in DRAWN]
+    cases = [m for m in report.cases if m.name in headlines and m.ratio is not None]
+    files, painters = [], dict[str, tuple[Any, Sequence[Any]]](lengths=(_lengths, columns), ratios=(_ratios, cases))
+    with mpl.rc_context(_STYLE):
+        for name, (painter, data) in painters.items():
+            if data:
+                figure = Figure(layout="constrained")
+                painter(figure, data)
+                files.append(folder / f"bench-{name}.svg")
+                figure.savefig(files[-1], metadata={"Date": None})
+    return files
 
 
-def _ratios(axes: Any, cases: Sequence[Measurement]) -> None:
-    axes.figure.set_size_inches(9, 1.2 + 0.27 * len(cases))
-    places, ratios = range(len(cases)), [m.ratio for m in cases]
-    colours = [OUR_COLOUR if ratio > 1 else THEIR_COLOUR for ratio in ratios]
-    axes.barh(places, [ratio - 1 for ratio in ratios], left=1, color=colours, height=0.7)
-    _promises(axes, cases)
-    for place, ratio in zip(places, ratios, strict=True):
-        axes.annotate(f"{ratio:.1f}", (1.06, place), xycoords=("axes fraction", "data"), ha="right", va="center")
-    _number_ticks(axes.xaxis, [0.5, 1, 2, 5, 10, 20, 50, 100])
-    low, high = min(min(m.ratio, m.floor or 1) for m in cases), max(max(m.ratio, m.aim or 1) for m in cases)
-    axes.set(xlim=(0.9 * min(low, 1), 1.2 * max(high, 1)), xlabel=f"{REFERENCE}'s time / {OURS}'s time")
-    axes.set_yticks(places, [m.name for m in cases], fontsize=9)
-    axes.set_ylim(len(cases) - 0.4, -0.6)
-    axes.grid(axis="x")
-    axes.set_axisbelow(True)
-
-
-def _promises(axes: Any, cases: Sequence[Measurement]) -> None:
-    for promised, mark, size in (("floor", "|", 13), ("aim", "D", 5)):
-        marks = [(getattr(m, promised), k) for k, m in enumerate(cases) if getattr(m, promised) is not None]
-        if marks:
-            axes.plot(*zip(*marks, strict=True), mark, color=THEIR_COLOUR, ms=size, mew=2.5, label=promised)
-    if axes.get_legend_handles_labels()[0]:
-        axes.figure.legend(loc="outside lower left", ncols=2, fontsize=9)
-
-
-def _number_ticks(axis: Any, base: Sequence[float]) -> None:
-    # 0.5 and not 5 x 10^-1
+def _log_ticks(axis: Any, values: Sequence[float], labels: Sequence[str]) -> None:
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.set_ticks(base, [f"{tick:g}" for tick in base])
+    axis.set_ticks(values, labels)
     axis.set_ticks([], minor=True)
 
 
-def _lines(axes: Any, lines: dict[tuple[str, str], list[tuple[float, float]]]) -> None:
-    # A colour for a library, a mark for a function.
-    marks = dict(zip(dict.fromkeys(kind for kind, _ in lines), _MARKS, strict=False))
-    for (kind, library), points in lines.items():
-        colour, filled = _COLOURS[library], None if library == OURS else "none"
-        axes.plot(*zip(*points, strict=True), f"-{marks[kind]}", c=colour, mfc=filled, label=f"{library}: {kind}")
-    axes.set_xscale("log")
-    axes.grid()
+def _lengths(figure: Any, columns: Sequence[Column]) -> None:
+    rows = -(-len(columns) // 2)
+    figure.set_size_inches(WIDTH, 0.8 + 2 * rows)
+    axes = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
+    for ax, column in zip(axes.flat, columns, strict=False):
+        for library, ns in column.ns.items():
+            ax.plot(column.samples, ns, f"-{MARKS[library]}", c=COLOURS[library], label=library)
+        ax.set_title(column.name.replace(" (", "\n("))
+    for ax in axes.flat[len(columns) :]:
+        ax.remove()
+    _log_ticks(axes[0, 0].xaxis, [100, 1000, 10_000, 100_000, 1_000_000], ["100", "1k", "10k", "100k", "1M"])
+    _log_ticks(axes[0, 0].yaxis, [1, 10, 100, 1000], ["1", "10", "100", "1000"])
+    figure.supxlabel("length of the signal, samples", fontsize=10)
+    figure.supylabel("time, ns a sample", fontsize=10)
+    drawn = {
+        text: line
+        for ax in axes.flat[: len(columns)]
+        for line, text in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(drawn.values(), drawn, loc="outside upper left", ncols=3)
 
 
-def _costs(axes: Any, series: Sequence[Measurement], size: str) -> None:
-    lines: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for library in (OURS, REFERENCE):
-        for m in series:
-            lines.setdefault((m.group, library), []).append((getattr(m, size), m.nanoseconds(library)))
-    _lines(axes, lines)
-    costs = [cost for points in lines.values() for _, cost in points]
-    _number_ticks(axes.yaxis, [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100])
-    axes.set(xlabel=size, ylabel="ns per sample", ylim=(0.8 * min(costs), 1.25 * max(costs)))
-    axes.figure.legend(loc="outside lower center", ncols=2, fontsize=9)
-
-
-def _lengths(axes: Any, series: Sequence[Measurement]) -> None:
-    _costs(axes, series, "samples")
-
-
-def _channels(axes: Any, series: Sequence[Measurement]) -> None:
-    _costs(axes, series, "channels")
-    _number_ticks(axes.xaxis, sorted({m.channels for m in series}))
-
-
-def _memory(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
-    lines: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for row in rows:
-        lines.setdefault((row["function"], row["library"]), []).append((row["samples"], largest_scratch(row)))
-    axes.figure.set_size_inches(8, 5.5)
-    lengths = sorted({row["samples"] for row in rows})
-    _lines(axes, lines)
-    axes.plot(lengths, [8 * n for n in lengths], "--", color=INK, lw=1, label="the signal itself")
-    axes.set_yscale("symlog", linthresh=1e3)
-    axes.set(xlabel="samples", ylabel="bytes beyond the output")
-    axes.figure.legend(loc="outside lower center", ncols=2, fontsize=9)
+def _ratios(figure: Any, cases: Sequence[Measurement]) -> None:
+    # A bar below each name, so that both have the whole width.
+    figure.set_size_inches(WIDTH, 0.8 + 0.46 * len(cases))
+    ax = figure.subplots()
+    ratios = [m.ratio or 1.0 for m in cases]
+    low, high = min(0.9, *ratios) * 0.8, max(2.0, *ratios) * 1.5
+    for place, (m, ratio) in enumerate(zip(cases, ratios, strict=True)):
+        slower = ratio < 1
+        ax.barh(place, ratio - 1, left=1, height=0.3, color=COLOURS[REFERENCE if slower else OURS])
+        name = m.name if m.reference == REFERENCE else f"{m.name} ({m.reference})"
+        ax.text(low, place - 0.27, name, va="bottom", fontsize=9)
+        ax.annotate(digits(ratio), (max(ratio, 1), place), (4, 0), textcoords="offset points", va="center", fontsize=9)
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if low < tick < high]
+    _log_ticks(ax.xaxis, ticks, [f"{tick:g}" for tick in ticks])
+    ax.set(xlim=(low, high), ylim=(len(cases) - 0.5, -0.9), xlabel=f"time of SciPy, or as named, / time of {OURS}")
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)

@@ -1,200 +1,164 @@
-"""`sigrnn bench`: run the cases, print them as they come, and write JSON, Markdown, HTML and plots."""
+"""The report of one run: where, what was measured, as a file and as lines in a terminal."""
 
 from __future__ import annotations
 
-import argparse
+import importlib.metadata
 import json
 import os
-import sys
-from collections.abc import Iterable, Sequence
-from importlib.util import find_spec
+import platform
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from . import pages, scaling, timing
-from .measure import Measured, select
-from .timing import OURS, REFERENCE, Measurement, NoReference, ResultMismatch
+from .lengths import REFERENCE, Column, cells, geometric_mean
+from .timing import OURS, Measurement
 
-
-class Scale(NamedTuple):
-    """How much is measured: limits on signals, and seconds for one case."""
-
-    total: int  # samples of all channels of a case
-    budget: float  # seconds of rounds for a case; a third of it in the series
-    longest: int  # samples of the longest signal in the series
-    channel_total: int
-    starts: int  # fresh processes of each kind
+_PACKAGES = (
+    "sigrnn", "numpy", "scipy", "numba", "ipp", "sosfilt", "torch", "torchaudio", "philtorch", "torchlpc", "padasip",
+    "adafilt", "dask",
+)  # fmt: skip
+_VARIABLES = ("NUMBA_CPU_NAME", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")
 
 
-QUICK = Scale(2**20, 0.15, 1_000_000, 2**18, 3)
-NORMAL = Scale(2**30, 2.0, 10_000_000, 2**22, 7)
-FULL = Scale(2**30, 5.0, 100_000_000, 2**22, 15)
+def describe_machine() -> dict[str, str]:
+    """Return processor, cores, system, and environment variables that change the speed, if set."""
+    info, system = Path("/proc/cpuinfo"), f"{platform.system()} {platform.machine()}"
+    found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
+    facts = {"processor": found[1] if found else platform.processor() or "unknown", "cores": str(os.cpu_count())}
+    return facts | {"system": system} | {name: os.environ[name] for name in _VARIABLES if name in os.environ}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="sigrnn bench",
-        description="Compare results with SciPy's and those of other libraries that are installed, then time them in turn.",
-    )
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="a minute: large signals shortened, few rounds")
-    size.add_argument("--full", action="store_true", help="signals of up to 1e8 samples, more rounds")
-    parser.add_argument("--case", metavar="PATTERN", help="only cases with this in their name (* and ? allowed)")
-    parser.add_argument("--load", metavar="FILE", type=Path, help="measure nothing: write pages from an earlier --json")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write all times")
-    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the page")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write the page, plots inside, for a browser")
-    parser.add_argument("--plots", metavar="DIR", type=Path, help="draw bench-*.svg there (needs matplotlib)")
-    parser.add_argument("--readme", metavar="FILE", type=Path, help="fill the table between its marks")
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Its arguments, those after `sigrnn bench`.
-
-    Returns
-    -------
-    int
-        0, or 1 if a result of sigrnn's is not the expected one.
-    """
-    parser = _parser()
-    args = parser.parse_args(argv)
-    for option, wanted in (("plots", ("matplotlib",)), ("html", ("matplotlib", "markdown_it"))):
-        if getattr(args, option) and (missing := [name for name in wanted if find_spec(name) is None]):
-            parser.error(f'--{option} needs {" and ".join(missing)}: pip install "sigrnn[bench]"')
-    if args.load:
-        report = pages.Report.from_dict(json.loads(args.load.read_text(encoding="utf-8")))
-    elif cases := select(args.case or "*"):
-        scale = QUICK if args.quick else FULL if args.full else NORMAL
-        report = run(cases, scale, everything=args.case is None)
-    else:
-        parser.error(f"no case has '{args.case}' in its name")
-    write(report, args)
-    return 1 if report.failed else 0
-
-
-def run(cases: Sequence[Measured], scale: Scale = NORMAL, everything: bool = True) -> pages.Report:
-    """Measure cases, and print each as it is done.
-
-    Parameters
-    ----------
-    cases : sequence of Case
-        What to measure.
-    scale : Scale
-        How thoroughly.
-    everything : bool
-        Whether to go on with the series, memory and cold starts.
-
-    Returns
-    -------
-    Report
-        What was found.
-    """
-    report = pages.Report(quick=scale == QUICK)
-    _say(_line("", REFERENCE, OURS, "ratio", "floor", "aim", "copy", "others, ratio"))
-    for case in cases:
+def versions() -> dict[str, str]:
+    """Return the versions of Python, sigrnn, and the libraries that are installed."""
+    found = {"Python": platform.python_version()}
+    for name in _PACKAGES:
         try:
-            report.cases.append(timing.measure(case.limited(scale.total), scale.budget))
-        except ResultMismatch as error:
-            report.failed[case.name] = str(error)
-            _say(f"FAILED {error}")
-        except NoReference as error:
-            report.left_out[case.name] = str(error)
-            _say(f"left out: {case.name}: {error}")
-        else:
-            _say(_result(report.cases[-1]))
-    if everything:
-        _grow(report, scale)
-    return report
-
-
-def _grow(report: pages.Report, scale: Scale) -> None:
-    _say("\nGrowth, ns per sample")
-    report.length = _series(scaling.length_series(scale.longest), scale.budget / 3)
-    report.channels = _series(scaling.channel_series(scale.channel_total), scale.budget / 3)
-    _say("\nMemory ...")
-    report.memory = scaling.memory(scale.longest)
-    _say("Cold starts ...")
-    report.starts = timing.cold_starts(scale.starts)
-    for name, seconds in report.starts.items():
-        _say(f"{name:48}{pages.duration(min(seconds)):>10}")
-
-
-def _series(cases: Iterable[Measured], budget: float) -> list[Measurement]:
-    found = []
-    for case in cases:
-        found.append(m := timing.measure(case, budget))
-        _say(f"{m.group:32}{m.samples:>12,} x {m.channels:<6}{m.nanoseconds():8.2f}{m.nanoseconds(REFERENCE):8.2f}")
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
     return found
 
 
-# ----------------------------------------------------------------------------------------------------------------- out
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
-def _line(name: str, *cells: str) -> str:
-    return f"{name:80}" + "".join(f"{cell:>9}" for cell in cells[:-1]) + f"  {cells[-1]}".rstrip()
-
-
-def _result(m: Measurement) -> str:
-    others = [f"{name} {ratio:.1f}" for name, ratio in m.others.items()]
-    lost = [f"slower than {', '.join(m.losers)}"] if m.losers else []
-    return _line(
-        m.name if m.reference == REFERENCE else f"{m.name} ({m.reference})",
-        pages.duration(m.best(m.reference)),
-        pages.duration(m.best()),
-        f"{m.ratio:.1f}",
-        _promise(m.ratio, m.floor),
-        _promise(m.ratio, m.aim),
-        f"{m.copy_share:.0%}",
-        "; ".join([*others, *lost]),
-    )
-
-
-def _promise(ratio: float, promised: float | None) -> str:
-    return "" if promised is None else f"{promised:g} {'met' if ratio >= promised else 'NO'}"
-
-
-def write(report: pages.Report, args: argparse.Namespace) -> None:
-    """Write the files that were asked for.
+@dataclass
+class Report:
+    """What one run has measured.
 
     Parameters
     ----------
-    report : Report
-        What was found.
-    args : Namespace
-        With the paths `json`, `markdown`, `html`, `plots` and `readme`, or None.
+    cases : list of Measurement
+        All cases but lengths.
+    lengths : list of Column
+        The table of lengths.
+    starts : dict
+        Seconds of fresh processes, by what they do.
+    failed, left_out : dict
+        By case, why sigrnn's result was wrong, or why there is no result to compare with.
+    quick : bool
+        Whether large signals were shortened.
+    created, machine, versions : str, dict, dict
+        When and where.
     """
-    if args.json:
-        _store(args.json, json.dumps(report.to_dict(), indent=1) + "\n")
-    if args.plots:
-        from . import charts
 
-        for path in charts.draw(report, args.plots):
-            print(f"wrote {path}", file=sys.stderr)
-    if args.markdown:
-        _store(args.markdown, pages.page(report, _seen_from(args.markdown, args.plots)))
-    if args.html:
-        from . import web
+    cases: list[Measurement] = field(default_factory=list)
+    lengths: list[Column] = field(default_factory=list)
+    starts: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    quick: bool = False
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    machine: dict[str, str] = field(default_factory=describe_machine)
+    versions: dict[str, str] = field(default_factory=versions)
 
-        _store(args.html, web.web_page(report))
-    if args.readme:
-        _store(args.readme, pages.fill_readme(args.readme.read_text(encoding="utf-8"), report))
+    def to_json(self) -> str:
+        """Return JSON with four digits for each time, and one line for each case and each column of lengths."""
+        data = _rounded(asdict(self))
+        rows = {key: ",\n".join(map(_row, data.pop(key))) for key in ("cases", "lengths")}
+        head = [f'"{key}": {json.dumps(value)}' for key, value in data.items()]
+        tables = [f'"{key}": [\n{text}\n]' for key, text in rows.items()]
+        return "{\n" + ",\n".join(head + tables) + "\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Return the report that `to_json` has written."""
+        data = json.loads(text)
+        data["cases"] = [Measurement(**row) for row in data["cases"]]
+        data["lengths"] = [Column(**row) for row in data["lengths"]]
+        return cls(**data)
+
+    def losses(self) -> list[tuple[float, str, str]]:
+        """Return ratio, case and library wherever another library is faster than sigrnn, the worst first."""
+        found = [(ratio, m.name, library) for m in self.cases for library, ratio in m.ratios.items() if ratio < 1]
+        for column in self.lengths:
+            for library in column.ns:
+                if lost := sorted(cell for cell in cells([column], library) if cell[0] < 1):
+                    where = f"at {len(lost)} of {len(column.samples)} lengths, worst at {lost[0][2]:,} samples"
+                    found.append((lost[0][0], f"{column.name}, {where}", library))
+        return sorted(found)
 
 
-def _seen_from(page: Path, folder: Path | None) -> str | None:
-    return None if folder is None else Path(os.path.relpath(folder, page.parent)).as_posix()
+def _row(values: dict[str, Any]) -> str:
+    return json.dumps({key: value for key, value in values.items() if value != {}})
 
 
-def _store(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    print(f"wrote {path}", file=sys.stderr)
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+# --------------------------------------------------------------------------------------------------------------- words
+
+
+def digits(value: float) -> str:
+    """Return a number with three digits."""
+    return f"{value:.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time with its unit, as "1.23 ms"."""
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= 0.9995 * scale:
+            return f"{digits(seconds / scale)} {unit}"
+    return f"{digits(seconds * 1e9)} ns"
+
+
+def line(name: str, *texts: str) -> str:
+    """Return a line of the table of cases."""
+    return (f"{name:72}" + "".join(f"{text:>10}" for text in texts[:-1]) + f"  {texts[-1]}").rstrip()
+
+
+HEAD = line("", "reference", OURS, "ratio", "others, ratio")
+
+
+def case_line(m: Measurement) -> str:
+    """Return a measurement as a line; `*` marks ratios below 1, where sigrnn is slower."""
+    name = m.name if m.ratio is None or m.reference == REFERENCE else f"{m.name} ({m.reference})"
+    theirs = duration(m.seconds[m.reference]) if m.reference in m.seconds else ""
+    others = [f"{other} {_marked(ratio)}" for other, ratio in m.ratios.items() if other != m.reference]
+    return line(name, theirs, duration(m.seconds[OURS]), _marked(m.ratio), ", ".join(others))
+
+
+def column_lines(column: Column) -> list[str]:
+    """Return a column of lengths: a line of ns a sample for each library, and lines of ratios."""
+    rows = {f"{name}, ns": [digits(ns) if ns else "" for ns in times] for name, times in column.ns.items()}
+    rows |= {f"{name} / {OURS}": [_marked(r) for r in column.ratios(name)] for name in column.ns if name != OURS}
+    means = {name: [r for r in column.ratios(name) if r] for name in column.ns if name != OURS}
+    ends = {f"{name} / {OURS}": f"  mean {digits(geometric_mean(found))}" for name, found in means.items() if found}
+    return [
+        f"{column.name if k == 0 else '':46}{label:16}" + "".join(f"{text:>8}" for text in row) + ends.get(label, "")
+        for k, (label, row) in enumerate(rows.items())
+    ]
+
+
+def lengths_head(lengths: Sequence[int]) -> str:
+    """Return the head of the table of lengths."""
+    return f"{'':46}{'samples':16}" + "".join(f"{n:>8}" for n in lengths)
+
+
+def _marked(ratio: float | None) -> str:
+    return "" if ratio is None else f"{digits(ratio)}{'*' if ratio < 1 else ''}"

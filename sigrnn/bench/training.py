@@ -1,33 +1,28 @@
-"""What training takes beside PyTorch: epochs of Adam on the same net, data and start, in segments of time.
+"""Training compared with PyTorch: epochs of Adam on the same net, data and start, in segments of time.
 
-The results compared are the loss of each epoch, and all weights after the last.
+The losses of the epochs and all weights after the last are compared.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 import sigrnn
 
-from .peers import Call, Peer
-from .task import Task
-
-Array = npt.NDArray[Any]
+from .case import Array, Call, Case, Peer
 
 _GROUP = "Training, four epochs"
 SEGMENT, RATE, EPOCHS = 1024, 1e-3, 4
 
 NOTES = {
     _GROUP: (
-        f"Four epochs of `fit` with 'adam', and the loss it reports after the last: a recording, or 16 side by side, a step after every {SEGMENT} samples, the state carried "
-        "on; a layer of so many units and a dense one, float32. PyTorch does the same with its own layers and Adam. The losses "
-        "of the epochs and all weights at the end are compared."
+        f"Four epochs of `fit` with 'adam', and the loss after the last, on one recording or 16: a step after every {SEGMENT} "
+        "samples, the state carried on; a layer of H units and a dense one, float32. PyTorch does the same with its own "
+        "layers and Adam. The losses of the epochs and all weights at the end are compared."
     )
 }
 RATES: dict[str, int] = {}
@@ -61,7 +56,7 @@ def _ours(i: Inputs) -> Call:
 
 
 def _torch(kind: str, units: int, i: Inputs) -> Call:
-    torch = importlib.import_module("torch")
+    torch = import_module("torch")
     layer, dense = getattr(torch.nn, kind)(1, units, batch_first=True), torch.nn.Linear(units, 1)
     weights = [*layer.parameters(), *dense.parameters()]  # in the order of the model's
     start = [torch.from_numpy(np.array(value, "float32")) for value in i.model.params.values()]
@@ -72,10 +67,10 @@ def _torch(kind: str, units: int, i: Inputs) -> Call:
             for weight, first in zip(weights, start, strict=True):
                 weight.copy_(first)
         adam = torch.optim.Adam(weights, lr=RATE)
-        losses = [walked(adam) for _ in range(EPOCHS)]
+        losses = [epoch(adam) for _ in range(EPOCHS)]
         return np.array(losses), np.concatenate([w.detach().numpy().ravel() for w in weights]).astype(float)
 
-    def walked(adam: Any) -> float:
+    def epoch(adam: Any) -> float:
         state, total = None, 0.0
         for first in range(0, x.shape[1], SEGMENT):
             part = slice(first, first + SEGMENT)
@@ -91,18 +86,17 @@ def _torch(kind: str, units: int, i: Inputs) -> Call:
     return epochs
 
 
-def _task(kind: str, units: int, channels: int, samples: int, floor: float, aim: float) -> Task:
-    make: Callable[..., Inputs] = partial(_make, kind, units)
-    peers = {"torch": Peer("torch", partial(_torch, kind, units))}
-    sized: dict[str, Any] = {"samples": samples, "channels": channels, "shortest": SEGMENT}
-    judged: dict[str, Any] = {"dtype": "float32", "tolerance": 1e-3, "floor": floor, "aim": aim}
-    name = f"fit {kind} H{units}{f' B{channels}' * (channels > 1)}, four epochs"
-    return Task(name, _GROUP, make, _ours, peers, **sized, **judged)
-
-
-CASES = (
-    _task("LSTM", 16, 1, 8 * SEGMENT, 2, 5),
-    _task("LSTM", 16, 16, 4 * SEGMENT, 1, 5),
-    _task("GRU", 16, 1, 2 * SEGMENT, 40, 100),
-    _task("GRU", 16, 16, 2 * SEGMENT, 10, 100),
+CASES: tuple[Case, ...] = tuple(
+    Case(
+        f"fit {kind} H16{f' B{channels}' * (channels > 1)}, four epochs",
+        _GROUP,
+        partial(_make, kind, 16),
+        _ours,
+        {"torch": Peer(partial(_torch, kind, 16))},
+        samples=segments * SEGMENT,
+        channels=channels,
+        tolerance=1e-3,
+        shortest=SEGMENT,
+    )
+    for kind, channels, segments in (("LSTM", 1, 8), ("LSTM", 16, 4), ("GRU", 1, 2), ("GRU", 16, 2))
 )

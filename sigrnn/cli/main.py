@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         if argv[:1] == ["bench"]:  # it has a parser of its own
-            return int(import_module("sigrnn.bench.report").main(argv[1:]) or 0)
+            return int(import_module("sigrnn.bench.main").main(argv[1:]) or 0)
         args = _parser().parse_args(argv)
         code: int = args.run(args)
         return code

@@ -265,7 +265,7 @@ def test_warmup(monkeypatch, capsys):
 def test_bench_gets_its_arguments_untouched(monkeypatch):
     seen = []
     report = types.SimpleNamespace(main=lambda argv: seen.append(argv) or 3)
-    monkeypatch.setitem(sys.modules, "sigrnn.bench.report", report)
+    monkeypatch.setitem(sys.modules, "sigrnn.bench.main", report)
     assert run("bench --quick --out x") == 3
     assert seen == [["--quick", "--out", "x"]]
 
