@@ -15,6 +15,7 @@ from torch.autograd import forward_ad
 
 from sigrnn._arrays import Array, numbers
 from sigrnn.gradients import jvp, vjp
+from sigrnn.gradients.bridges import flat, nested
 
 NUMBERS = int, float, complex, bool
 ARRAYS = np.ndarray, np.generic
@@ -49,8 +50,8 @@ def run(function: Callable[..., Any], given: Named, **options: Any) -> Any:
     call.forward_mode = transformed or forward_ad._current_level >= 0
     call.taped = transformed or (torch.is_grad_enabled() and any(t.requires_grad for t in values))
     if transformed:
-        return call.value(Transformed.apply(call, *values))
-    return call.value(Bridge.apply(call, *values) if call.taped or call.forward_mode else call.forward(*values))
+        return nested(Transformed.apply(call, *values))
+    return nested(Bridge.apply(call, *values) if call.taped or call.forward_mode else call.forward(*values))
 
 
 def sorted_out(given: Named) -> tuple[dict[str, torch.Tensor], torch.dtype]:
@@ -138,7 +139,6 @@ class Call:
         self.arrays = tuple(name for name in arrays if type(constants.get(name)) not in NUMBERS)
         self.taped = self.forward_mode = False
         self.pullback: Any = None
-        self.states: int | None = None  # how many final states there are beside y, 0 for one that is not in a tuple
         self.parts: list[Call] = []
         self.level: Any = None
 
@@ -155,26 +155,11 @@ class Call:
             value, self.pullback = vjp(self.function, **arguments)
         else:
             value = self.function(**arguments)
-        return self.flat(value)
-
-    def flat(self, value: Any) -> Tensors:
-        if not isinstance(value, tuple):
-            return (tensor_of(value),)
-        y, state = value
-        self.states = len(state) if isinstance(state, tuple) else 0
-        return tuple(map(tensor_of, (y, *state) if self.states else value))
-
-    def value(self, found: Tensors) -> Any:
-        """Outputs as the function returns them."""
-        if self.states is None:
-            return found[0]
-        return (found[0], found[1:]) if self.states else found
+        return tuple(map(tensor_of, flat(value)))
 
     def pull(self, slopes: Maybe, wanted: Sequence[bool]) -> Tensors:
         """Gradients of the tensors that are wanted."""
-        dy, *states = (None if slope is None else array_of(slope) for slope in slopes)
-        pair = self.states is not None
-        found = self.pullback((dy, tuple(states) if self.states else states[0]) if pair else dy)
+        found = self.pullback(nested([None if slope is None else array_of(slope) for slope in slopes]))
         slope = dict(zip(self.arrays, found, strict=True))
         return tuple(tensor_of(slope[name]) for name, asked in zip(self.names, wanted, strict=True) if asked)
 
@@ -186,7 +171,7 @@ class Call:
         }
         arguments = {**dict(zip(self.names, map(array_of, tensors), strict=True)), **self.constants, **self.options}
         _, moved = jvp(self.function, (), tuple(changes.get(name) for name in self.arrays), **arguments)
-        return self.flat(moved)
+        return tuple(map(tensor_of, flat(moved)))
 
 
 class Bridge(torch.autograd.Function):
@@ -229,9 +214,7 @@ class Transformed(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], call: Call, *tensors: torch.Tensor) -> tuple[Tensors, Any]:
         call.parts, call.level = [call.again() for _ in range(info.batch_size)], level()
-        found = over(info.batch_size, in_dims[1:], tensors, lambda i, each: Transformed.apply(call.parts[i], *each))
-        call.states = call.parts[0].states if call.parts else None
-        return found
+        return over(info.batch_size, in_dims[1:], tensors, lambda i, each: Transformed.apply(call.parts[i], *each))
 
 
 class Pull(torch.autograd.Function):

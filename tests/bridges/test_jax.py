@@ -16,6 +16,8 @@ import jax.numpy as jnp  # noqa: E402
 from jax.test_util import check_grads  # noqa: E402
 
 import sigrnn.jax as sj  # noqa: E402
+from sigrnn.gradients import bridges  # noqa: E402
+from sigrnn.jax import _bridge  # noqa: E402
 
 HIDDEN, INPUTS, BATCH, STEPS = 3, 2, 2, 6
 POLES = [1.0, -0.9, 0.5]
@@ -186,6 +188,14 @@ def test_vmap(rng):
         np.testing.assert_allclose(c[k], cell)
 
 
+def test_gustafssons_method_without_gradient(rng):
+    b, x = jnp.ones(3), jnp.asarray(rng.standard_normal(40), jnp.float32)
+    desired = sigrnn.filtfilt(np.ones(3), [1.0, -0.5], np.asarray(x, float), method="gust")
+    np.testing.assert_allclose(sj.filtfilt(b, [1.0, -0.5], x, method="gust"), desired, rtol=1e-4)
+    with pytest.raises(Exception, match="has no gradient: use method='pad'"):
+        jax.grad(lambda x: sj.filtfilt(b, [1.0, -0.5], x, method="gust").sum())(x)
+
+
 def test_constants_and_dtypes(rng):
     x = jnp.asarray(rng.standard_normal(24), jnp.float32)
     y, zf = jax.jit(lambda x: sj.lfilter([1, 0.5], 1.0, x, zi=0.0))(x)
@@ -217,6 +227,12 @@ MISTAKES = {
     "method": (lambda: sj.lfilter([1.0], [1.0], X, method="x"), ValueError, "method must be one of .* got 'x'"),
     "padtype": (lambda: sj.filtfilt([1.0], [1.0], X, padtype="x"), ValueError, "'x' given to padtype"),
     "short": (lambda: sj.filtfilt([1, 1], [1.0], X), ValueError, "greater than padlen, which is 6; x has 2 samples"),
+    "option that has no hash": (
+        lambda: sj.lfilter([1.0], [1.0], X, axis=[0]),
+        TypeError,
+        r"axis must be a whole number.*\[0\]",
+    ),
+    "gust": (lambda: sj.filtfilt([1.0], [1.0], X, method="x"), ValueError, "method must be 'pad' or 'gust', got 'x'"),
     "padlen": (lambda: sj.sosfiltfilt(SOS, X, padlen=-1), ValueError, "padlen must not be negative, got -1"),
     "activation": (lambda: sj.nlfilter([1.0], [1.0], X, activation="x"), ValueError, "unknown activation 'x'"),
     "rows of weights": (lambda: sj.lstm(X, *WEIGHTS), ValueError, r"w_hh has shape \(6, 2\), expected \(4 \* H, H\)"),
@@ -241,6 +257,18 @@ def test_mistakes_are_told_as_numpys(mistake, compiled):
     call, kind, message = MISTAKES[mistake]
     with pytest.raises(kind, match=message):
         jax.jit(call)() if compiled else call()
+
+
+def test_equal_calls_are_compiled_once(rng):
+    """JAX compiles for each callback, and results are found by a call: both are kept for a signature."""
+    x = jnp.ones(64)
+    jax.grad(lambda x: sj.lfilter([0.5], [1.0, -0.7], x).sum())(x)
+    before = [kept.cache_info().misses for kept in (_bridge.callback, bridges._results)]
+    for scale in (1.0, 2.0):
+        jax.grad(lambda x: sj.lfilter([0.6], [1.0, -0.8], x).sum())(scale * x)
+    assert [kept.cache_info().misses for kept in (_bridge.callback, bridges._results)] == before
+    sj.lfilter([0.6], [1.0, -0.8], x[1:])
+    assert bridges._results.cache_info().misses == before[1] + 1
 
 
 def test_long_signals_do_not_lock(rng):

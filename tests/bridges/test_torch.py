@@ -350,6 +350,7 @@ class Filtered(torch.utils.data.Dataset):
         return st.lfilter([1.0], POLES, x)
 
 
+@pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")  # JAX, if it was imported by other tests
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_workers_of_a_loader(start):
     data = Filtered()
