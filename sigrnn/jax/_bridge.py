@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sigrnn._arrays import Array, short
+from sigrnn._arrays import Array, refuse_masked, short
 from sigrnn.gradients import vjp
 from sigrnn.gradients.bridges import Like, flat, nested, results
 from sigrnn.layers.recurrent import counts
@@ -65,6 +65,8 @@ def run(function: Callable[..., Any], given: dict[str, Any], **options: Any) -> 
 
 def arrays_of(given: dict[str, Any]) -> dict[str, Any]:
     """The arguments as arrays: lists in the dtype of the arrays, integers as floats."""
+    for name, value in given.items():
+        refuse_masked(name, isinstance(value, np.ma.MaskedArray), f"give {name}.filled(value)")
     arrays = {name: jnp.asarray(v) for name, v in given.items() if isinstance(v, ARRAYS)}
     for name, value in arrays.items():
         if value.dtype.kind not in "biu" and value.dtype.name not in SERVED:

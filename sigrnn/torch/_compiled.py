@@ -28,7 +28,7 @@ def traced(function: str, given: dict[str, Any], options: dict[str, Any]) -> Any
         raise TypeError(
             "torch.compile takes activations by name: wrap a call with your own activation in torch.compiler.disable"
         )
-    tensors, dtype = _bridge.sorted_out(given)
+    tensors, dtype = _bridge.tensors_of(given)
     everything = {
         name: tensors[name] if name in tensors else constant(value, dtype)
         for name, value in given.items()
@@ -111,14 +111,14 @@ def _(
     return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in differentiable(names, tensors)]
 
 
-def keep(ctx: Any, inputs: tuple[Any, ...], output: list[torch.Tensor]) -> None:
+def save(ctx: Any, inputs: tuple[Any, ...], output: list[torch.Tensor]) -> None:
     function, names, options, tensors = inputs
     ctx.call = function, names, options
     ctx.save_for_backward(*tensors)
     ctx.outputs = [(o.shape, o.dtype) for o in output]
 
 
-def back(ctx: Any, slopes: list[torch.Tensor | None]) -> Any:
+def backward(ctx: Any, slopes: list[torch.Tensor | None]) -> Any:
     tensors = list(ctx.saved_tensors)
     full = [
         tensors[0].new_zeros(shape, dtype=dtype) if slope is None else slope
@@ -128,7 +128,7 @@ def back(ctx: Any, slopes: list[torch.Tensor | None]) -> Any:
     return None, None, None, [*found, *[None] * (len(tensors) - len(found))]
 
 
-run.register_autograd(back, setup_context=keep)
+run.register_autograd(backward, setup_context=save)
 
 
 def arguments(names: str, options: str, tensors: list[torch.Tensor]) -> dict[str, Any]:

@@ -215,6 +215,7 @@ MISTAKES = {
     "coefficients left out": (lambda: sj.lfilter(None, [1.0], X), TypeError, "missing 1 required .* 'b'"),
     "signal left out": (lambda: sj.filtfilt([1.0], [1.0], None), TypeError, "missing 1 required .* 'x'"),
     "words": (lambda: sj.lfilter([1.0], [1.0], "x"), TypeError, "x must be an array of numbers, got 'x'"),
+    "masked": (lambda: sj.lfilter([1.0], [1.0], np.ma.masked_greater(X, 0)), TypeError, r"x is masked.*give x.filled"),
     "uneven lists": (
         lambda: sj.nlfilter([[1, 2], [3]], [1.0], X),
         ValueError,
