@@ -52,8 +52,8 @@ def map_adaptive(filter: Any, x: Any, d: Any, axis: int = -1) -> tuple[Any, Any]
 
     Notes
     -----
-    Adapting is not linear: there is no way around the chunks before. Those of the same channels are done in order, those of
-    others side by side; each is read once.
+    Adaptation is not linear, so chunks of the same channels are processed in order, those of different channels in
+    parallel; each is read once.
 
     Examples
     --------

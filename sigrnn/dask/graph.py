@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 from collections.abc import Iterator
@@ -65,7 +66,8 @@ class FilterGraph:
         forward: FilterGraph | None = None,
     ) -> None:
         self.x, self.axis, self.two_passes, self.forward = x, axis, two_passes, forward
-        self.token = tokenize(spec.kind, spec.coefficients, str(spec.dtype), spec.method, x, axis, zi, two_passes)
+        token = tokenize(spec.kind, spec.coefficients, str(spec.dtype), spec.method, x, axis, zi, two_passes)
+        self.name = functools.cache(lambda part: f"sigrnn-{part}-{token}")  # one string in all keys
         self.spec = spec.with_powers(set(x.chunks[axis]))
         self.zi = None if zi is None else state_blocks(spec, x, axis, zi)
         states: Graph = {}
@@ -126,9 +128,6 @@ class FilterGraph:
             states[after] = (tasks.replace, effect, earlier)
         else:
             states[after] = (tasks.advance, spec, before, effect, chunks[k], earlier)
-
-    def name(self, part: str) -> str:
-        return f"sigrnn-{part}-{self.token}"
 
     def key(self, part: str, at: Index, *k: int) -> tuple[Any, ...]:
         """The key of a task of the channels at an index, before or of chunk k."""

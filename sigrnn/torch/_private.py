@@ -1,4 +1,4 @@
-"""Private names of PyTorch, all that sigrnn uses: they may move. `test_private_names` in tests/bridges says which has."""
+"""The private names of PyTorch that sigrnn uses. They may move: `test_private_names` in tests/bridges names the one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.autograd import forward_ad
 
 
 def transforming() -> bool:
-    """Whether the caller runs within `torch.func.grad`, `vmap`, `jvp` or the like; there is no public question for it."""
+    """Whether the caller runs within `torch.func.grad`, `vmap`, `jvp` or the like; there is no public name for this."""
     return bool(torch._C._are_functorch_transforms_active())
 
 

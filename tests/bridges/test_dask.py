@@ -171,7 +171,7 @@ def test_sequential_has_the_bits_of_the_recurrence(rng):
 
 
 def test_long_chunks_pass_small_states(rng):
-    """Chunks long enough are side by side: the chain of states does not go through the filtered chunks."""
+    """Chunks that are long enough are parallel: the states do not depend on the filtered chunks."""
     x = da.from_array(rng.standard_normal((2, 4000)), (2, 500))
     y = sd.lfilter(*butter(2, 0.2), x)
     names = {str(key[0]).rsplit("-", 1)[0] for key in y.__dask_graph__() if isinstance(key, tuple)}
@@ -181,7 +181,7 @@ def test_long_chunks_pass_small_states(rng):
 
 
 def test_chain_of_states_gets_no_chunk(rng):
-    """A link needs small things only: it runs where there is time, and on a cluster what it needs comes with it."""
+    """The state after a chunk depends on small things only, which are cheap to send to another worker."""
     x = da.from_array(rng.standard_normal((2, 4000)), (2, 500))
     b, a = butter(2, 0.2)
     small = {"sigrnn-state", "sigrnn-filter", "sigrnn-effect", "sigrnn-backward"}
@@ -205,7 +205,7 @@ def test_chain_of_states_gets_no_chunk(rng):
 
 
 def test_effects_are_small(rng):
-    """Beside the state, an effect has the inputs of those channels only that a sum of responses is wrong for."""
+    """Besides the state, an effect has the inputs of those channels only for which a sum of responses is wrong."""
     x = rng.standard_normal((6, 5000))
     x[1, 100] = x[2, 100] = np.inf
     x[3, 100] = np.nan

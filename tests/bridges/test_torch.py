@@ -208,7 +208,7 @@ def test_layouts_that_are_not_contiguous(rng):
 
 @pytest.mark.parametrize("name", ["lfilter", "sosfilt", "nlfilter", "gru", "lstm"])
 def test_changes_in_place_do_not_reach_the_gradient(name, rng):
-    """Memory is shared with what is computed, so what the way back needs must be a copy."""
+    """Memory is shared with the arrays that are computed with, so the backward pass must use copies."""
     given, options = calls(rng)[name]
     ours, _ = functions(name)
 
