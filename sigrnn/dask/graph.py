@@ -76,7 +76,7 @@ class FilterGraph:
             spec_key = self.key("filter", at)
             states[spec_key] = self.spec.of_channels(slices, x.ndim - 1)
             zi_key = None if self.zi is None else (self.zi.name, *self.state_index(at))
-            states[self.key("state", at, 0)] = (tasks.first_state, spec_key, zi_key, shape, axis)
+            states[self.key("state", at, 0)] = (FilterSpec.first_state, spec_key, zi_key, shape, axis)
             for k in range(len(x.chunks[axis])):
                 self.add_chunk(states, outputs, at, k)
         known = [x] if self.zi is None else [x, self.zi]
@@ -89,7 +89,7 @@ class FilterGraph:
         axis, last, layer = self.axis, len(self.x.chunks[self.axis]), {}
         for at, _, shape in channel_blocks(self.x, axis):
             key = (self.name("final"), *self.state_index(at))
-            layer[key] = (tasks.last_state, self.key("filter", at), self.key("state", at, last), shape, axis)
+            layer[key] = (FilterSpec.last_state, self.key("filter", at), self.key("state", at, last), shape, axis)
         return self.array("final", layer, state_chunks(self.spec, self.x, axis), [])
 
     def recomputed(self, x: Any) -> Any:

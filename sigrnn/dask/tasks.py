@@ -14,16 +14,6 @@ PIECE = 1 << 18  # samples at a time where only the state is wanted: the output 
 HUGE = 1e150  # above it a sum of two finite responses might overflow where the whole does not, or the reverse
 
 
-def first_state(spec: FilterSpec, zi: Array | None, shape: tuple[int, ...], axis: int) -> Array:
-    """The state before the first chunk, rows (C, *state)."""
-    return spec.first_state(zi, shape, axis)
-
-
-def last_state(spec: FilterSpec, z: Array, shape: tuple[int, ...], axis: int) -> Array:
-    """The state after the last chunk, in SciPy's layout."""
-    return spec.last_state(z, shape, axis)
-
-
 def run(spec: FilterSpec, x: Array, z: Array, axis: int) -> tuple[Array, Array]:
     """The chunk filtered, and the state after it."""
     x = np.asarray(x)
