@@ -49,6 +49,7 @@ def bridged(function: Callable[P, Any], run: Callable[..., Any], note: str, modu
     call.__module__ = module
     call.__doc__ = described(function.__doc__ or "", note)
     call.__signature__ = signature  # type: ignore[attr-defined]
+    call.__annotations__ = {name: kind for name, kind in function.__annotations__.items() if name != "out"}
     return call
 
 

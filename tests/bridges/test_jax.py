@@ -3,6 +3,7 @@
 import inspect
 import pickle
 import pydoc
+import typing
 
 import numpy as np
 import pytest
@@ -127,6 +128,7 @@ def test_functions_describe_themselves(name):
         str(inspect.signature(function).replace(parameters=bare, return_annotation=inspect.Signature.empty))
         == (SIGNATURES[name])
     )
+    assert [*typing.get_type_hints(function)] == [*inspect.signature(function).parameters, "return"]
     page = pydoc.render_doc(function, renderer=pydoc.plaintext)
     assert f"{name}(" in page.split("\n")[2]
     assert "All arrays may be JAX arrays" in page
