@@ -36,6 +36,12 @@ def numbers(name: str, given: Any) -> Array:
     return found
 
 
+def refuse_masked(name: str, masked: bool, remedy: str) -> None:
+    """Raise for a masked array: a filter would run through the numbers under the mask."""
+    if masked:
+        raise TypeError(f"{name} is masked, and a filter has no output for missing samples: fill the gaps, {remedy}")
+
+
 def promoted(**given: Any) -> np.dtype[Any]:
     """The common dtype of arguments."""
     try:

@@ -12,7 +12,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from sigrnn._arrays import Array, short, time_axis
-from sigrnn.dask.chain import signal
+from sigrnn.dask.graph import signal
 from sigrnn.workers import set_workers
 
 
@@ -52,8 +52,8 @@ def map_adaptive(filter: Any, x: Any, d: Any, axis: int = -1) -> tuple[Any, Any]
 
     Notes
     -----
-    Adapting is not linear: there is no way around the chunks before. Those of the same channels are done in order, those of
-    others side by side; each is read once.
+    Adaptation is not linear, so chunks of the same channels are processed in order, those of different channels in
+    parallel; each is read once.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def adapt(filters: Any, x: Array, d: Array, dtype: np.dtype[Any]) -> tuple[Array
     e = np.empty(x.shape, dtype)
     channels = [*np.ndindex(x.shape[:-1])]
     after = [f.copy() for f in (filters if isinstance(filters, list) else [filters] * len(channels))]
-    with set_workers(1):  # as in `plan.fill`
+    with set_workers(1):  # as in `FilterSpec.fill`
         for f, channel in zip(after, channels, strict=True):
             e[channel] = f(x[channel], d[channel]).e
     return e, after

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import NATIVE, Array, time_axis
-from sigrnn.dask.chain import Chain, signal
-from sigrnn.dask.plan import Plan
+from sigrnn.dask import spec
+from sigrnn.dask.graph import FilterGraph, signal
 from sigrnn.filters import linear
-from sigrnn.filters._call import inner
-from sigrnn.filters.linear import coefficients, normalised, real_if_exact, sections, weak
 
 
 def lfilter(b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: str = "auto") -> Any:
@@ -35,8 +33,8 @@ def lfilter(b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: Any = None, 
     zi : array_like or dask.array.Array, optional
         Initial state, as in `sigrnn.lfilter`.
     method : {'auto', 'sequential', 'blocked', 'fft'}, default 'auto'
-        'sequential' takes chunk after chunk, with the bits of the plain recurrence. All others take chunks side by side
-        where that is exact, and within a chunk do what `sigrnn.lfilter` does.
+        'sequential' filters chunk after chunk, with the bits of the plain recurrence. All others filter chunks in parallel
+        where that is exact, and a chunk as `sigrnn.lfilter` does.
 
     Returns
     -------
@@ -58,14 +56,16 @@ def lfilter(b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: Any = None, 
 
     Notes
     -----
-    A chunk is filtered from rest to find how it moves the state; the state is passed from chunk to chunk by
+    A chunk is filtered from rest to find its effect on the state; the states before the chunks follow by
     :math:`z \leftarrow A^L z + z_{rest}`, with the state matrix :math:`A` and the length :math:`L` of the chunk; then the
-    chunk is filtered from its true start. So each chunk is read once and filtered twice, and only states, a few numbers
+    chunk is filtered from its state. So each chunk is read once and filtered twice, and only states, a few numbers
     for each channel, pass from chunk to chunk. Where :math:`\|A^L\| > 1` (unstable filters; chunks much shorter than the
     memory of the filter) rounding errors would grow, and chunks of the same channels are filtered one after the other
-    instead. dask may then read chunks before their turn and keep them, so that memory is not bounded as it is otherwise. A
-    channel that has had an inf, and not yet NaN for ever, is filtered on the way from state to state. FIR filters need the
-    last M samples of a chunk only.
+    instead. dask may then read chunks before their turn and keep them, so that memory is not bounded. A channel with an inf
+    is filtered sample by sample for the states, too, until its state is NaN. FIR filters need the last M samples of a
+    chunk only.
+
+    Arrays with masked chunks raise a TypeError: ``dask.array.ma.filled`` fills them.
 
     Examples
     --------
@@ -79,9 +79,9 @@ def lfilter(b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: Any = None, 
     array([1.     , 1.5    , 1.75   , 1.875  , 1.9375 , 1.96875])
     """
     x = signal(x)
-    axis, dtype = time_axis(axis, x), common((b, a), x, zi)
-    x = spread(x, linear.lfilter(b, a, no_samples(x, axis, dtype), axis, method=method).shape, axis)
-    return result(Chain(recursion(b, a, x, axis, dtype, method), x, axis, zi))
+    axis, dtype = time_axis(axis, x), result_dtype((b, a), x, zi)
+    x = broadcast_channels(x, linear.lfilter(b, a, no_samples(x, axis, dtype), axis, method=method).shape, axis)
+    return value(FilterGraph(spec.direct(b, a, channels(x, axis), dtype, method), x, axis, zi))
 
 
 def sosfilt(sos: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: str = "auto") -> Any:
@@ -120,7 +120,7 @@ def sosfilt(sos: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: s
     See Also
     --------
     sigrnn.sosfilt : The same for a NumPy array.
-    lfilter : How it goes from chunk to chunk, and what it costs.
+    lfilter : How the state passes from chunk to chunk, and the cost.
 
     Examples
     --------
@@ -132,54 +132,39 @@ def sosfilt(sos: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: s
     array([1.     , 2.5    , 3.25   , 3.625  , 3.8125 , 3.90625])
     """
     x = signal(x)
-    axis, dtype = time_axis(axis, x), common((sos,), x, zi)
-    x = spread(x, linear.sosfilt(sos, no_samples(x, axis, dtype), axis, method=method).shape, axis)
-    return result(Chain(cascade(sos, x, axis, dtype, method), x, axis, zi))
+    axis, dtype = time_axis(axis, x), result_dtype((sos,), x, zi)
+    x = broadcast_channels(x, linear.sosfilt(sos, no_samples(x, axis, dtype), axis, method=method).shape, axis)
+    return value(FilterGraph(spec.sections(sos, channels(x, axis), dtype, method), x, axis, zi))
 
 
-def recursion(b: ArrayLike, a: ArrayLike, x: Any, axis: int, dtype: np.dtype[Any], method: str = "auto") -> Plan:
-    """The plan of `lfilter` for the channels of x."""
-    pair = normalised(coefficients(b, "b"), coefficients(a, "a"), dtype)
-    taps = pair[1].shape[-1] == 1
-    return Plan("taps" if taps else "direct", spread_filter(pair[: 1 if taps else 2], 1, x, axis), dtype, method, {})
+def value(graph: FilterGraph) -> Any:
+    return graph.y if graph.zi is None else (graph.y, graph.zf)
 
 
-def cascade(sos: ArrayLike, x: Any, axis: int, dtype: np.dtype[Any], method: str = "auto") -> Plan:
-    """The plan of `sosfilt` for the channels of x."""
-    given = (real_if_exact(sections(sos).astype(inner(dtype))),)
-    return Plan("sections", spread_filter(given, 2, x, axis), dtype, method, {})
+def channels(x: Any, axis: int) -> tuple[int, ...]:
+    """The shape of x without time."""
+    shape: tuple[int, ...] = x.shape[:axis] + x.shape[axis + 1 :]
+    return shape
 
 
-def result(chain: Chain) -> Any:
-    return chain.y if chain.zi is None else (chain.y, chain.zf)
-
-
-def common(given: tuple[ArrayLike, ...], x: Any, zi: Any) -> np.dtype[Any]:
+def result_dtype(coefficients: tuple[ArrayLike, ...], x: Any, zi: Any) -> np.dtype[Any]:
     """The dtype of the result."""
-    kinds = [np.asarray(c).dtype for c in given]
-    state: list[Any] = [] if zi is None else [zi.dtype if isinstance(zi, da.Array) else weak(zi)]
+    kinds = [np.asarray(c).dtype for c in coefficients]
+    state: list[Any] = [] if zi is None else [zi.dtype if isinstance(zi, da.Array) else linear.weak(zi)]
     dtype = np.result_type(*kinds, x.dtype, *state)
     if dtype.char not in NATIVE:
         raise NotImplementedError(
-            f"sigrnn.dask serves float32, float64, complex64 and complex128; filter and x make it {dtype}"
+            f"sigrnn.dask supports float32, float64, complex64 and complex128; filter and x make it {dtype}"
         )
     return dtype
 
 
 def no_samples(x: Any, axis: int, dtype: np.dtype[Any]) -> Array:
-    """An array like x without time, on which the door for NumPy arrays checks all that it checks."""
+    """An array like x without time: the NumPy function is called with it for its errors and the shape of the result."""
     return np.empty((*x.shape[:axis], 0, *x.shape[axis + 1 :]), dtype)
 
 
-def spread(x: Any, shape: tuple[int, ...], axis: int) -> Any:
-    """The signal with its channels of length 1 repeated for filters of their own."""
+def broadcast_channels(x: Any, shape: tuple[int, ...], axis: int) -> Any:
+    """The signal with channels of length 1 repeated, if each has filters of its own."""
     shape = (*shape[:axis], x.shape[axis], *shape[axis + 1 :])
     return x if shape == x.shape else da.broadcast_to(x, shape)
-
-
-def spread_filter(given: tuple[Array, ...], own: int, x: Any, axis: int) -> tuple[Array, ...]:
-    """Coefficients with the channels of x as leading axes, if any has some."""
-    if all(c.ndim == own for c in given):
-        return given
-    channels = x.shape[:axis] + x.shape[axis + 1 :]
-    return tuple(np.broadcast_to(c, channels + c.shape[c.ndim - own :]) for c in given)

@@ -1,4 +1,4 @@
-"""`filtfilt` and `sosfiltfilt` over dask arrays: two chains of states, one from the beginning and one from the end."""
+"""`filtfilt` and `sosfiltfilt` over dask arrays: a forward and a backward pass."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array, time_axis
-from sigrnn.dask.again import again
-from sigrnn.dask.chain import Chain, signal
-from sigrnn.dask.filters import cascade, common, no_samples, recursion, spread
+from sigrnn.dask import spec
+from sigrnn.dask.clone import clone
+from sigrnn.dask.filters import broadcast_channels, channels, no_samples, result_dtype
+from sigrnn.dask.graph import FilterGraph, signal
 from sigrnn.filters import zerophase
 from sigrnn.filters.linear import coefficients, lfilter, sections, sosfilt
 from sigrnn.filters.steady import constant_sections, constant_state
@@ -53,11 +54,11 @@ def filtfilt(
     method : {'pad'}
         Gustafsson's method, 'gust', needs the whole signal at once and is not served.
     irlen : int, optional
-        Of 'gust'; without use here.
+        For 'gust'; ignored.
     reread : bool, default True
-        Read and filter `x` a second time for the way back, so that memory does not grow with the signal. With False
-        each chunk is read once, and the forward result is kept until the way back comes by: less work where reading is
-        slow and there is memory for it all.
+        Read and filter `x` a second time for the backward pass, so that memory does not grow with the signal. With False
+        each chunk is read once, and the forward result is kept until the backward pass uses it: less work where reading is
+        slow and there is enough memory.
 
     Returns
     -------
@@ -80,9 +81,9 @@ def filtfilt(
 
     Notes
     -----
-    The way back starts where the forward pass ends, so what is filtered last must be there first. With `reread` the first
-    reading leaves nothing behind but states, a few numbers for each chunk; the second makes the forward result anew,
-    chunk by chunk from the end. `x` must then give the same numbers each time it is read.
+    The backward pass starts with the last chunk of the forward pass. With `reread` the first reading keeps only states, a
+    few numbers for each chunk; the second computes the forward result anew, chunk by chunk from the end. `x` must then give
+    the same numbers each time it is read.
 
     Examples
     --------
@@ -100,11 +101,11 @@ def filtfilt(
     axis = time_axis(axis, x)
     edge = zerophase.edge_length(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
     zi = constant_state(b, a)
-    dtype = common((b, a, zi), x, None)
-    x = spread(x, lfilter(b, a, no_samples(x, axis, dtype), axis).shape, axis)
+    dtype = result_dtype((b, a, zi), x, None)
+    x = broadcast_channels(x, lfilter(b, a, no_samples(x, axis, dtype), axis).shape, axis)
     start = np.moveaxis(zi.reshape(*[1] * (x.ndim - zi.ndim), *zi.shape), -1, axis)
-    make = partial(Chain, recursion(b, a, x, axis, dtype))
-    return both_ways(make, lambda first: start * first, x.astype(dtype), axis, padtype, edge, reread)
+    make = partial(FilterGraph, spec.direct(b, a, channels(x, axis), dtype, "auto"))
+    return forward_backward(make, lambda first: start * first, x.astype(dtype), axis, padtype, edge, reread)
 
 
 def sosfiltfilt(
@@ -154,7 +155,7 @@ def sosfiltfilt(
     See Also
     --------
     sigrnn.sosfiltfilt : The same for a NumPy array.
-    filtfilt : The same for a filter in one piece, and what it costs.
+    filtfilt : The same in direct form, and the cost.
 
     Examples
     --------
@@ -168,16 +169,16 @@ def sosfiltfilt(
     axis = time_axis(axis, x)
     edge = zerophase.edge_length(padtype, padlen, x, axis, zerophase.taps_of(sos))
     zi = constant_sections(sos)
-    dtype = common((sos, zi), x, None)
-    x = spread(x, sosfilt(sos, no_samples(x, axis, dtype), axis).shape, axis)
+    dtype = result_dtype((sos, zi), x, None)
+    x = broadcast_channels(x, sosfilt(sos, no_samples(x, axis, dtype), axis).shape, axis)
     full = zi.reshape(*[1] * (x.ndim + 1 - zi.ndim), *zi.shape)  # (channels..., S, 2)
     start = np.moveaxis(np.moveaxis(full, -2, 0), -1, axis + 1)
-    make = partial(Chain, cascade(sos, x, axis, dtype))
-    return both_ways(make, lambda first: start * first[None], x.astype(dtype), axis, padtype, edge, reread)
+    make = partial(FilterGraph, spec.sections(sos, channels(x, axis), dtype, "auto"))
+    return forward_backward(make, lambda first: start * first[None], x.astype(dtype), axis, padtype, edge, reread)
 
 
-def both_ways(
-    make: Callable[..., Chain],
+def forward_backward(
+    make: Callable[..., FilterGraph],
     state: Callable[[Any], Any],
     x: Any,
     axis: int,
@@ -185,27 +186,27 @@ def both_ways(
     edge: int,
     reread: bool,
 ) -> Any:
-    """Continue x at both ends, filter it, then again from the end, and cut the ends off."""
+    """Continue x at both ends, filter it forward and backward, and cut the ends off."""
     chunks, samples = x.chunks, x.shape[axis]
     if 0 in chunks[axis]:
         x = x.rechunk({axis: tuple(n for n in chunks[axis] if n)})
     extended = continued(x, axis, padtype, edge)
-    forward = make(extended, axis, state(part(extended, axis, slice(0, 1))), reread)
-    y = turned(forward.once_more(again(extended)) if reread else forward.y, axis)
-    backward = make(y, axis, state(part(y, axis, slice(0, 1))), back=forward if reread else None)
-    return part(turned(backward.y, axis), axis, slice(edge, edge + samples)).rechunk(chunks)
+    forward = make(extended, axis, state(part(extended, axis, slice(0, 1))), two_passes=reread)
+    y = reverse(forward.recomputed(clone(extended)) if reread else forward.y, axis)
+    backward = make(y, axis, state(part(y, axis, slice(0, 1))), forward=forward if reread else None)
+    return part(reverse(backward.y, axis), axis, slice(edge, edge + samples)).rechunk(chunks)
 
 
 def part(x: Any, axis: int, samples: slice) -> Any:
     return x[(*[slice(None)] * axis, samples)]
 
 
-def turned(x: Any, axis: int) -> Any:
+def reverse(x: Any, axis: int) -> Any:
     return part(x, axis, slice(None, None, -1))
 
 
 def continued(x: Any, axis: int, padtype: str | None, edge: int) -> Any:
-    """The signal with `edge` samples more at each end: chunks of their own."""
+    """The signal with `edge` samples more at each end, in chunks of their own."""
     if not edge:
         return x
     ends = part(x, axis, slice(0, edge + 1)), part(x, axis, slice(-edge - 1, None))

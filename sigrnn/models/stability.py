@@ -10,6 +10,9 @@ Then all poles are drawn towards the origin by a factor just below 1, so that ro
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from sigrnn._arrays import F8, Array
@@ -19,13 +22,31 @@ RADIUS = 1.0 - 1e-6  # of the outermost poles there are
 TIGHTER = 1.0 - 1e-3  # further in, where clustered poles are so sensitive that rounding pushes them out
 
 
+def step_up(k: Any, join: Callable[..., Any] = np.concatenate) -> Any:
+    """The coefficients a_1 ... a_P (..., P) of denominators from reflection coefficients (..., P).
+
+    Arrays, or PyTorch tensors with ``join=torch.cat``; so is `step_down`, its inverse.
+    """
+    a = k[..., :1]
+    for m in range(1, k.shape[-1]):
+        last = k[..., m : m + 1]
+        a = join([a + last * a[..., list(range(m - 1, -1, -1))], last], -1)
+    return a
+
+
+def step_down(a: Any, join: Callable[..., Any] = np.concatenate) -> Any:
+    """Reflection coefficients (..., P) from a_1 ... a_P; those of unstable denominators are not all inside (-1, 1)."""
+    k = a[..., :0]
+    for m in range(a.shape[-1] - 1, -1, -1):
+        rest, last = a[..., :m], a[..., m:]
+        k = join([last, k], -1)
+        a = (rest - last * rest[..., list(range(m - 1, -1, -1))]) / (1.0 - last * last)
+    return k
+
+
 def polynomial(k: Array) -> Array:
     """Denominators (..., P + 1) from reflection coefficients (..., P)."""
-    a = np.zeros((*k.shape[:-1], k.shape[-1] + 1))
-    a[..., 0] = 1.0
-    for m in range(1, k.shape[-1] + 1):
-        a[..., 1 : m + 1] += k[..., m - 1, None] * a[..., m - 1 :: -1]
-    return a
+    return np.concatenate([np.ones((*k.shape[:-1], 1)), step_up(k)], -1)
 
 
 def slopes(k: Array) -> Array:
@@ -43,16 +64,9 @@ def slopes(k: Array) -> Array:
 
 
 def reflections(a: Array) -> Array:
-    """Reflection coefficients (..., P) of denominators (..., P + 1); those of unstable ones are not all inside (-1, 1)."""
-    a = np.array(a, F8)
-    k = np.empty((*a.shape[:-1], a.shape[-1] - 1))
+    """Reflection coefficients (..., P) of denominators (..., P + 1)."""
     with np.errstate(all="ignore"):
-        for m in range(k.shape[-1], 0, -1):
-            last = a[..., m].copy()
-            k[..., m - 1] = last
-            turned = a[..., m - 1 : 0 : -1].copy()
-            a[..., 1:m] = (a[..., 1:m] - last[..., None] * turned) / (1.0 - last**2)[..., None]
-    return k
+        return np.asarray(step_down(np.asarray(a, F8)[..., 1:]))
 
 
 def powers(order: int, radius: float = RADIUS) -> Array:

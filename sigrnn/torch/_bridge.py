@@ -1,6 +1,6 @@
-"""From tensors to sigrnn's arrays and back, under autograd: one `torch.autograd.Function` for all functions.
+"""From tensors to NumPy arrays and back, under autograd: one `torch.autograd.Function` for all functions.
 
-Memory is shared both ways. What a gradient needs is kept by the pull-back that `sigrnn.vjp` made.
+Memory is shared in both directions. What a gradient needs is saved by the pull-back of `sigrnn.vjp`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.autograd import forward_ad
 
-from sigrnn._arrays import Array, numbers
+from sigrnn._arrays import Array, numbers, refuse_masked
 from sigrnn.gradients import jvp, vjp
+from sigrnn.gradients.bridges import flat, nested
+from sigrnn.torch._private import forward_mode, level, transforming
 
 NUMBERS = int, float, complex, bool
 ARRAYS = np.ndarray, np.generic
-WEAK = "zi", "bias"  # where a number stays one, and widens nothing
+WEAK = "zi", "bias"  # numbers given for these stay numbers, and do not change the dtype
 SERVED = {
     torch.float32: np.float32,
     torch.float64: np.float64,
@@ -26,7 +27,7 @@ SERVED = {
     torch.complex128: np.complex128,
 }
 TWICE = (
-    "sigrnn.torch has gradients of first order only: those of gradients are not there. "
+    "sigrnn.torch has gradients of first order only: gradients of gradients are not supported. "
     "Leave out create_graph=True, or detach() the gradient"
 )
 Named = dict[str, Any]
@@ -41,25 +42,27 @@ def run(function: Callable[..., Any], given: Named, **options: Any) -> Any:
     given : its differentiable arguments in the order of its signature: tensors, arrays, lists, numbers or None.
     options : the others.
     """
-    tensors, dtype = sorted_out(given)
+    tensors, dtype = tensors_of(given)
     constants = constants_of(given, tensors, dtype)
     call = Call(function, tuple(tensors), tuple(n for n in given if n in tensors or n in constants), constants, options)
     values = tuple(tensors.values())
-    transformed = torch._C._are_functorch_transforms_active()
-    call.forward_mode = transformed or forward_ad._current_level >= 0
+    transformed = transforming()
+    call.forward_mode = transformed or forward_mode()
     call.taped = transformed or (torch.is_grad_enabled() and any(t.requires_grad for t in values))
     if transformed:
-        return call.value(Transformed.apply(call, *values))
-    return call.value(Bridge.apply(call, *values) if call.taped or call.forward_mode else call.forward(*values))
+        return nested(Transformed.apply(call, *values))
+    return nested(Bridge.apply(call, *values) if call.taped or call.forward_mode else call.forward(*values))
 
 
-def sorted_out(given: Named) -> tuple[dict[str, torch.Tensor], torch.dtype]:
+def tensors_of(given: Named) -> tuple[dict[str, torch.Tensor], torch.dtype]:
     """The tensors, checked, and their common dtype."""
+    for name, value in given.items():
+        refuse_masked(name, isinstance(value, np.ma.MaskedArray), f"give {name}.filled(value)")
     tensors = {name: value for name, value in given.items() if isinstance(value, torch.Tensor)}
     if not tensors:  # then the signal is one
         try:
             tensors["x"] = torch.as_tensor(given["x"])
-        except (TypeError, ValueError, RuntimeError):  # which do not say what is at fault
+        except (TypeError, ValueError, RuntimeError):  # PyTorch's message does not name the argument
             numbers("x", given["x"])
             raise
     for name, tensor in tensors.items():
@@ -82,14 +85,15 @@ def constants_of(given: Named, tensors: Named, dtype: torch.dtype) -> Named:
             found = numbers(name, value)
             if found.dtype.kind == "c" and not isinstance(value, ARRAYS):
                 found = found.astype(np.result_type(SERVED[dtype], np.complex64))
-            keep = found.dtype.kind == "c" or (found.dtype.kind == "f" and isinstance(value, ARRAYS))
-            value = found if keep else found.astype(SERVED[dtype])
+            kept = found.dtype.kind == "c" or (found.dtype.kind == "f" and isinstance(value, ARRAYS))
+            value = found if kept else found.astype(SERVED[dtype])
         constants[name] = value
     return constants
 
 
 def check(name: str, tensor: torch.Tensor) -> None:
-    """Refuse what has no memory that NumPy can read, and say what to do about it."""
+    """Raise if NumPy cannot read the memory of a tensor."""
+    refuse_masked(name, isinstance(tensor, torch.masked.MaskedTensor), f"give {name}.to_tensor(value)")
     if tensor.is_cpu and tensor.dtype in SERVED and tensor.layout is torch.strided:
         return
     if tensor.device.type == "meta":
@@ -111,7 +115,7 @@ def array_of(tensor: torch.Tensor) -> Array:
 
 
 def tensor_of(array: Array) -> torch.Tensor:
-    """The same memory as a tensor; a copy of what tensors cannot be: read-only, or read from the end."""
+    """The same memory as a tensor; a copy if it is read-only or has negative strides, which tensors cannot have."""
     array = np.asarray(array)
     if not array.flags.writeable or min(array.strides, default=0) < 0:
         array = array.copy()
@@ -120,7 +124,7 @@ def tensor_of(array: Array) -> torch.Tensor:
 
 class Call:
     """
-    One call of a function, and afterwards its pull-back.
+    One call of a function, and its pull-back once it has run.
 
     names : the arguments that are tensors. arrays : those and the constants, in the order of the signature.
     parts : under `torch.func.vmap` the calls of all samples, made at transformation `level`.
@@ -138,12 +142,11 @@ class Call:
         self.arrays = tuple(name for name in arrays if type(constants.get(name)) not in NUMBERS)
         self.taped = self.forward_mode = False
         self.pullback: Any = None
-        self.states: int | None = None  # how many final states there are beside y, 0 for one that is not in a tuple
         self.parts: list[Call] = []
         self.level: Any = None
 
-    def again(self) -> Call:
-        """Another call alike."""
+    def copy(self) -> Call:
+        """An equal call that has not run yet."""
         call = Call(self.function, self.names, self.arrays, self.constants, self.options)
         call.taped, call.forward_mode = self.taped, self.forward_mode
         return call
@@ -155,26 +158,11 @@ class Call:
             value, self.pullback = vjp(self.function, **arguments)
         else:
             value = self.function(**arguments)
-        return self.flat(value)
-
-    def flat(self, value: Any) -> Tensors:
-        if not isinstance(value, tuple):
-            return (tensor_of(value),)
-        y, state = value
-        self.states = len(state) if isinstance(state, tuple) else 0
-        return tuple(map(tensor_of, (y, *state) if self.states else value))
-
-    def value(self, found: Tensors) -> Any:
-        """Outputs as the function returns them."""
-        if self.states is None:
-            return found[0]
-        return (found[0], found[1:]) if self.states else found
+        return tuple(map(tensor_of, flat(value)))
 
     def pull(self, slopes: Maybe, wanted: Sequence[bool]) -> Tensors:
         """Gradients of the tensors that are wanted."""
-        dy, *states = (None if slope is None else array_of(slope) for slope in slopes)
-        pair = self.states is not None
-        found = self.pullback((dy, tuple(states) if self.states else states[0]) if pair else dy)
+        found = self.pullback(nested([None if slope is None else array_of(slope) for slope in slopes]))
         slope = dict(zip(self.arrays, found, strict=True))
         return tuple(tensor_of(slope[name]) for name, asked in zip(self.names, wanted, strict=True) if asked)
 
@@ -186,7 +174,7 @@ class Call:
         }
         arguments = {**dict(zip(self.names, map(array_of, tensors), strict=True)), **self.constants, **self.options}
         _, moved = jvp(self.function, (), tuple(changes.get(name) for name in self.arrays), **arguments)
-        return self.flat(moved)
+        return tuple(map(tensor_of, flat(moved)))
 
 
 class Bridge(torch.autograd.Function):
@@ -194,7 +182,7 @@ class Bridge(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: Call, *tensors: torch.Tensor) -> Tensors:
-        keep(ctx, call, tensors)
+        save(ctx, call, tensors)
         return call.forward(*tensors)
 
     @staticmethod
@@ -213,7 +201,7 @@ class Bridge(torch.autograd.Function):
 
 
 class Transformed(torch.autograd.Function):
-    """The same in the form that `torch.func` wants, whose bookkeeping takes 40 us more."""
+    """The same in the form that `torch.func` needs; its bookkeeping takes 40 us more."""
 
     @staticmethod
     def forward(call: Call, *tensors: torch.Tensor) -> Tensors:
@@ -221,21 +209,19 @@ class Transformed(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        keep(ctx, inputs[0], inputs[1:])
+        save(ctx, inputs[0], inputs[1:])
 
     backward = Bridge.backward
     jvp = Bridge.jvp
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], call: Call, *tensors: torch.Tensor) -> tuple[Tensors, Any]:
-        call.parts, call.level = [call.again() for _ in range(info.batch_size)], level()
-        found = over(info.batch_size, in_dims[1:], tensors, lambda i, each: Transformed.apply(call.parts[i], *each))
-        call.states = call.parts[0].states if call.parts else None
-        return found
+        call.parts, call.level = [call.copy() for _ in range(info.batch_size)], level()
+        return over(info.batch_size, in_dims[1:], tensors, lambda i, each: Transformed.apply(call.parts[i], *each))
 
 
 class Pull(torch.autograd.Function):
-    """The pull-back as a function that transformations can take further: to all samples, but not to a second gradient."""
+    """The pull-back as a function that may be transformed itself: mapped over samples, but not differentiated."""
 
     @staticmethod
     def forward(call: Call, wanted: Sequence[bool], count: int, *tensors: torch.Tensor | None) -> Tensors:
@@ -262,7 +248,7 @@ class Pull(torch.autograd.Function):
         count: int,
         *tensors: torch.Tensor | None,
     ) -> tuple[Tensors, Any]:
-        mapped = call.parts and call.level == level()  # or only what comes back is
+        mapped = call.parts and call.level == level()  # else only the gradients of the outputs are
         calls = call.parts if mapped else [call] * info.batch_size
 
         def pull(i: int, each: list[torch.Tensor | None]) -> Any:
@@ -294,22 +280,18 @@ class Push(torch.autograd.Function):
         return over(info.batch_size, in_dims[1:], tensors, lambda _, each: Push.apply(call, *each))
 
 
-def keep(ctx: Any, call: Call, tensors: Tensors) -> None:
+def save(ctx: Any, call: Call, tensors: Tensors) -> None:
     ctx.call = call
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(*tensors)  # for what comes after: a second gradient, which is refused
+    ctx.save_for_backward(*tensors)  # so that a second gradient reaches `Pull`, which refuses it
     if call.forward_mode:
         ctx.save_for_forward(*tensors)
-
-
-def level() -> Any:
-    return torch._C._functorch.maybe_current_level()
 
 
 def over(
     size: int, dims: Sequence[int | None], tensors: Maybe, call: Callable[[int, list[torch.Tensor | None]], Any]
 ) -> tuple[Tensors, Any]:
-    """All samples of `torch.func.vmap`, one after the other."""
+    """One call for each sample of `torch.func.vmap`."""
     if not size:
         raise ValueError("vmap over no samples: sigrnn needs at least one")
     rows = []

@@ -1,57 +1,82 @@
-"""Filters as modules, to be trained beside others: their coefficients are parameters."""
+"""Filters as modules: their coefficients are parameters, to be trained along with other modules."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
 from torch import nn
 
 from sigrnn.activations import Activation, known
+from sigrnn.models.stability import step_down, step_up
 from sigrnn.torch import functions
-from sigrnn.torch._coefficients import counted, described, monic, shape_of, stable_denominator, unconstrained, uniform
 
 __all__ = ["FIR", "IIR", "SOS", "NonlinearIIR"]
 
 
-class FIR(nn.Module):
+def count(name: str, number: Any, least: int) -> int:
+    """A size, checked."""
+    if not isinstance(number, int) or number < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {number!r}")
+    return number
+
+
+class _Filter(nn.Module):
     """
-    A filter without feedback, along the last axis: a convolution that sees the past only.
+    A filter along the last axis. A subclass gives `_call`, the function of its parameters.
 
-    Parameters
-    ----------
-    n_taps : int
-        Number of coefficients.
-    channels : int, optional
-        Number of filters, one for each entry of the last axis but one of `x`; one for all by default.
-    device : torch.device, optional
-        Where the parameters are; the CPU.
-    dtype : torch.dtype, optional
-        Of the parameters.
-
-    See Also
-    --------
-    IIR : With feedback.
-    lfilter : What it computes.
-
-    Examples
-    --------
-    >>> import torch
-    >>> import sigrnn.torch
-    >>> net = sigrnn.torch.FIR(n_taps=3)
-    >>> net(torch.ones(2, 100)).shape, net.b.shape
-    (torch.Size([2, 100]), torch.Size([3]))
+    shapes : of the parameters of one channel: `b`, `feedback`, `numerator`, `bias`.
+    factory : device and dtype of the parameters.
+    settings : for `repr`. With ``stable=True`` `feedback` holds the atanh of reflection coefficients, not a_1 ... a_P.
     """
 
-    def __init__(self, n_taps: int, channels: int | None = None, *, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        channels: int | None,
+        factory: dict[str, Any],
+        **settings: Any,
+    ) -> None:
         super().__init__()
-        size = counted("n_taps", n_taps, 1)
-        self.b = nn.Parameter(torch.empty(shape_of(channels, size), device=device, dtype=dtype))
+        self.stable = settings.get("stable", False)
+        leading = () if channels is None else (count("channels", channels, 1),)
+        for name, shape in shapes.items():
+            self.register_parameter(name, nn.Parameter(torch.empty((*leading, *shape), **factory)))
+        self._settings = {**settings, "channels": channels} if leading else settings
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw new taps, as `torch.nn.Conv1d` does."""
-        uniform(self.b, self.b.shape[-1] ** -0.5)
+        """Draw new coefficients: taps as in `torch.nn.Conv1d`, sections near 1, little feedback, no bias."""
+        for name, parameter in self.named_parameters():
+            if name == "bias":
+                nn.init.zeros_(parameter)
+                continue
+            size = max(parameter.shape[-1], 1)
+            bound = {"b": size**-0.5, "feedback": 0.5 / size, "numerator": 0.25}[name]
+            nn.init.uniform_(parameter, -bound, bound)
+            if name == "numerator":
+                with torch.no_grad():
+                    parameter[..., 0] += 1.0
+
+    def _denominator(self) -> torch.Tensor:
+        a = step_up(torch.tanh(self.feedback), torch.cat) if self.stable else self.feedback
+        return torch.cat([a.new_ones((*a.shape[:-1], 1)), a], -1)
+
+    def _start(self, a: torch.Tensor, **others: torch.Tensor) -> Self:
+        """Take the coefficients of a filter; the first of a is 1."""
+        a = a[..., 1:]
+        if self.stable:
+            a = step_down(a, torch.cat)
+            if not (a.abs() < 1).all():
+                raise ValueError(
+                    f"stable=True must start from a stable filter, got reflection coefficients {a.tolist()}"
+                )
+            a = torch.atanh(a)
+        with torch.no_grad():
+            for name, values in {"feedback": a, **others}.items():
+                getattr(self, name).copy_(values)
+        return self
 
     def forward(self, x: Any, zi: Any = None) -> Any:
         """
@@ -69,22 +94,54 @@ class FIR(nn.Module):
         y : Tensor, or (y, zf)
             The filtered signal.
         """
-        return functions.lfilter(self.b, [1.0], x, zi=zi)
+        return self._call(x, zi)
+
+    def _call(self, x: Any, zi: Any) -> Any:
+        raise NotImplementedError
 
     def extra_repr(self) -> str:
-        """Return what stands between the parentheses when it is printed.
-
-        Returns
-        -------
-        str
-            Sizes and settings.
-        """
-        return described(self.b, n_taps=self.b.shape[-1])
+        """Return what stands between the parentheses when it is printed."""
+        return ", ".join(f"{name}={value!r}" for name, value in self._settings.items())
 
 
-class IIR(nn.Module):
+class FIR(_Filter):
+    """
+    A filter without feedback along the last axis: a causal convolution.
+
+    Parameters
+    ----------
+    n_taps : int
+        Number of coefficients.
+    channels : int, optional
+        Number of filters, one for each entry of the last axis but one of `x`; one for all by default.
+    device, dtype : optional
+        Device (the CPU) and dtype of the parameters.
+
+    See Also
+    --------
+    IIR : With feedback.
+    lfilter : What it computes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import sigrnn.torch
+    >>> net = sigrnn.torch.FIR(n_taps=3)
+    >>> net(torch.ones(2, 100)).shape, net.b.shape
+    (torch.Size([2, 100]), torch.Size([3]))
+    """
+
+    def __init__(self, n_taps: int, channels: int | None = None, *, device: Any = None, dtype: Any = None) -> None:
+        factory = {"device": device, "dtype": dtype}
+        super().__init__({"b": (count("n_taps", n_taps, 1),)}, channels, factory, n_taps=n_taps)
+
+    def _call(self, x: Any, zi: Any) -> Any:
+        return functions.lfilter(self.b, [1.0], x, zi=zi)
+
+
+class IIR(_Filter):
     r"""
-    A filter with feedback, along the last axis.
+    A filter with feedback along the last axis.
 
     .. math:: y[n] = \sum_{m=0}^{M} b_m x[n-m] - \sum_{m=1}^{P} a_m y[n-m]
 
@@ -97,19 +154,16 @@ class IIR(nn.Module):
     channels : int, optional
         Number of filters, one for each entry of the last axis but one of `x`; one for all by default.
     stable : bool, default False
-        Whether all that training can reach are stable filters: then the parameters are reflection coefficients before
-        a tanh.
-    device : torch.device, optional
-        Where the parameters are; the CPU.
-    dtype : torch.dtype, optional
-        Of the parameters.
+        Whether the filter stays stable in training: `feedback` then holds the atanh of reflection coefficients.
+    device, dtype : optional
+        Device (the CPU) and dtype of the parameters.
 
     Attributes
     ----------
     b : Parameter, shape (..., M + 1)
         Feed-forward coefficients.
     a : Tensor, shape (..., P + 1)
-        Feed-back coefficients with ``a[0] = 1``, made of the parameter `feedback`.
+        Feed-back coefficients with ``a[0] = 1``, computed from the parameter `feedback`.
 
     See Also
     --------
@@ -118,7 +172,7 @@ class IIR(nn.Module):
 
     Examples
     --------
-    Train from a design of SciPy's on:
+    Start from a design of SciPy's:
 
     >>> import scipy.signal
     >>> import torch
@@ -138,25 +192,22 @@ class IIR(nn.Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__()
-        order = counted("order", order, 0)
-        taps = order + 1 if n_taps is None else counted("n_taps", n_taps, 1)
-        self.stable = stable
-        self.b = nn.Parameter(torch.empty(shape_of(channels, taps), device=device, dtype=dtype))
-        self.feedback = nn.Parameter(torch.empty(shape_of(channels, order), device=device, dtype=dtype))
-        self.reset_parameters()
+        order = count("order", order, 0)
+        n_taps = order + 1 if n_taps is None else count("n_taps", n_taps, 1)
+        shapes, factory = {"b": (n_taps,), "feedback": (order,)}, {"device": device, "dtype": dtype}
+        super().__init__(shapes, channels, factory, n_taps=n_taps, order=order, stable=stable)
 
     @classmethod
     def from_coefficients(cls, b: Any, a: Any, **options: Any) -> Self:
         """
-        Start from a filter that is there.
+        Make a module from given coefficients.
 
         Parameters
         ----------
         b, a : array_like, shape (M + 1,) and (P + 1,), or a row for each channel
-            Its coefficients.
+            The coefficients.
         **options
-            Of the class.
+            Keyword arguments of the class.
 
         Returns
         -------
@@ -164,56 +215,21 @@ class IIR(nn.Module):
             A module.
         """
         b, a = (torch.as_tensor(c, dtype=torch.float64) for c in (b, a))
-        channels = b.shape[0] if b.dim() == 2 else None
-        net = cls(a.shape[-1] - 1, b.shape[-1], channels, **options)
-        first = a[..., :1]
-        with torch.no_grad():
-            net.b.copy_(b / first)
-            net.feedback.copy_(unconstrained(a / first) if net.stable else (a / first)[..., 1:])
-        return net
-
-    def reset_parameters(self) -> None:
-        """Draw new coefficients: little feedback."""
-        uniform(self.b, self.b.shape[-1] ** -0.5)
-        uniform(self.feedback, 0.5 / max(self.feedback.shape[-1], 1))
+        net = cls(a.shape[-1] - 1, b.shape[-1], b.shape[0] if b.dim() == 2 else None, **options)
+        return net._start(a / a[..., :1], b=b / a[..., :1])
 
     @property
     def a(self) -> torch.Tensor:
         """Feed-back coefficients, 1 first."""
-        return stable_denominator(self.feedback) if self.stable else monic(self.feedback)
+        return self._denominator()
 
-    def forward(self, x: Any, zi: Any = None) -> Any:
-        """
-        Filter.
-
-        Parameters
-        ----------
-        x : Tensor, shape (..., N)
-            The signal.
-        zi : Tensor or 0.0, optional
-            Initial state; then the final state is returned, too.
-
-        Returns
-        -------
-        y : Tensor, or (y, zf)
-            The filtered signal.
-        """
+    def _call(self, x: Any, zi: Any) -> Any:
         return functions.lfilter(self.b, self.a, x, zi=zi)
 
-    def extra_repr(self) -> str:
-        """Return what stands between the parentheses when it is printed.
 
-        Returns
-        -------
-        str
-            Sizes and settings.
-        """
-        return described(self.b, n_taps=self.b.shape[-1], order=self.feedback.shape[-1], stable=self.stable)
-
-
-class SOS(nn.Module):
+class SOS(_Filter):
     """
-    A cascade of second-order sections, along the last axis.
+    A cascade of second-order sections along the last axis.
 
     Parameters
     ----------
@@ -222,20 +238,18 @@ class SOS(nn.Module):
     channels : int, optional
         Number of filters, one for each entry of the last axis but one of `x`; one for all by default.
     stable : bool, default False
-        Whether all that training can reach are stable filters.
-    device : torch.device, optional
-        Where the parameters are; the CPU.
-    dtype : torch.dtype, optional
-        Of the parameters.
+        Whether the filter stays stable in training, as in `IIR`.
+    device, dtype : optional
+        Device (the CPU) and dtype of the parameters.
 
     Attributes
     ----------
     sos : Tensor, shape (..., S, 6)
-        The sections, made of the parameters `numerator` (..., S, 3) and `feedback` (..., S, 2).
+        The sections, computed from the parameters `numerator` (..., S, 3) and `feedback` (..., S, 2).
 
     See Also
     --------
-    IIR : A filter in one piece.
+    IIR : A filter in direct form.
     sosfilt : What it computes.
 
     Examples
@@ -257,24 +271,24 @@ class SOS(nn.Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__()
-        sections = counted("n_sections", n_sections, 1)
-        self.stable = stable
-        self.numerator = nn.Parameter(torch.empty((*shape_of(channels, sections), 3), device=device, dtype=dtype))
-        self.feedback = nn.Parameter(torch.empty((*shape_of(channels, sections), 2), device=device, dtype=dtype))
-        self.reset_parameters()
+        n_sections = count("n_sections", n_sections, 1)
+        shapes, factory = (
+            {"numerator": (n_sections, 3), "feedback": (n_sections, 2)},
+            {"device": device, "dtype": dtype},
+        )
+        super().__init__(shapes, channels, factory, n_sections=n_sections, stable=stable)
 
     @classmethod
     def from_sections(cls, sos: Any, **options: Any) -> Self:
         """
-        Start from sections that are there, those of a design for example.
+        Make a module from given sections, for example those of a design.
 
         Parameters
         ----------
-        sos : array_like, shape (S, 6), or such for each channel
+        sos : array_like, shape (S, 6) or (channels, S, 6)
             The sections.
         **options
-            Of the class.
+            Keyword arguments of the class.
 
         Returns
         -------
@@ -282,58 +296,22 @@ class SOS(nn.Module):
             A module.
         """
         sos = torch.as_tensor(sos, dtype=torch.float64)
-        sos = sos / sos[..., 3:4]
         net = cls(sos.shape[-2], sos.shape[0] if sos.dim() == 3 else None, **options)
-        with torch.no_grad():
-            net.numerator.copy_(sos[..., :3])
-            net.feedback.copy_(unconstrained(sos[..., 3:]) if net.stable else sos[..., 4:])
-        return net
-
-    def reset_parameters(self) -> None:
-        """Draw new coefficients: sections that pass most of what comes in."""
-        uniform(self.numerator, 0.25)
-        with torch.no_grad():
-            self.numerator[..., 0] += 1.0
-        uniform(self.feedback, 0.25)
+        sos = sos / sos[..., 3:4]
+        return net._start(sos[..., 3:], numerator=sos[..., :3])
 
     @property
     def sos(self) -> torch.Tensor:
         """The sections."""
-        a = stable_denominator(self.feedback) if self.stable else monic(self.feedback)
-        return torch.cat([self.numerator, a], -1)
+        return torch.cat([self.numerator, self._denominator()], -1)
 
-    def forward(self, x: Any, zi: Any = None) -> Any:
-        """
-        Filter.
-
-        Parameters
-        ----------
-        x : Tensor, shape (..., N)
-            The signal.
-        zi : Tensor or 0.0, optional
-            Initial state; then the final state is returned, too.
-
-        Returns
-        -------
-        y : Tensor, or (y, zf)
-            The filtered signal.
-        """
+    def _call(self, x: Any, zi: Any) -> Any:
         return functions.sosfilt(self.sos, x, zi=zi)
 
-    def extra_repr(self) -> str:
-        """Return what stands between the parentheses when it is printed.
 
-        Returns
-        -------
-        str
-            Sizes and settings.
-        """
-        return described(self.numerator[..., 0], n_sections=self.numerator.shape[-2], stable=self.stable)
-
-
-class NonlinearIIR(nn.Module):
+class NonlinearIIR(_Filter):
     r"""
-    A nonlinear filter with feedback, along the last axis: a recurrent net of one unit that sees more than one step back.
+    A nonlinear filter with feedback along the last axis: a recurrent unit with more than one past output as input.
 
     .. math:: y[n] = g\left(\beta + \sum_{m=0}^{M} b_m x[n-m] - \sum_{m=1}^{P} a_m y[n-m]\right)
 
@@ -347,15 +325,13 @@ class NonlinearIIR(nn.Module):
         As in `nlfilter`.
     channels : int, optional
         Number of filters, one for each entry of the last axis but one of `x`; one for all by default.
-    device : torch.device, optional
-        Where the parameters are; the CPU.
-    dtype : torch.dtype, optional
-        Of the parameters.
+    device, dtype : optional
+        Device (the CPU) and dtype of the parameters.
 
     See Also
     --------
     nlfilter : What it computes.
-    RNN : Several units, that see one step back.
+    RNN : Several units, with the last outputs of all of them as inputs.
 
     Examples
     --------
@@ -376,51 +352,16 @@ class NonlinearIIR(nn.Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__()
-        taps, order = counted("n_taps", n_taps, 1), counted("order", order, 0)
+        shapes = {"b": (count("n_taps", n_taps, 1),), "feedback": (count("order", order, 0),), "bias": ()}
         known(activation)  # or an error, now and not at the first call
+        factory = {"device": device, "dtype": dtype}
+        super().__init__(shapes, channels, factory, n_taps=n_taps, order=order, activation=activation)
         self.activation = activation
-        self.b = nn.Parameter(torch.empty(shape_of(channels, taps), device=device, dtype=dtype))
-        self.feedback = nn.Parameter(torch.empty(shape_of(channels, order), device=device, dtype=dtype))
-        self.bias = nn.Parameter(torch.zeros(shape_of(channels, 1)[:-1], device=device, dtype=dtype))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw new coefficients: little feedback, no bias."""
-        uniform(self.b, self.b.shape[-1] ** -0.5)
-        uniform(self.feedback, 0.5 / max(self.feedback.shape[-1], 1))
-        nn.init.zeros_(self.bias)
 
     @property
     def a(self) -> torch.Tensor:
         """Feed-back coefficients, 1 first."""
-        return monic(self.feedback)
+        return self._denominator()
 
-    def forward(self, x: Any, zi: Any = None) -> Any:
-        """
-        Filter.
-
-        Parameters
-        ----------
-        x : Tensor, shape (..., N)
-            The signal.
-        zi : Tensor or 0.0, optional
-            Initial state; then the final state is returned, too.
-
-        Returns
-        -------
-        y : Tensor, or (y, zf)
-            The filtered signal.
-        """
+    def _call(self, x: Any, zi: Any) -> Any:
         return functions.nlfilter(self.b, self.a, x, zi=zi, activation=self.activation, bias=self.bias)
-
-    def extra_repr(self) -> str:
-        """Return what stands between the parentheses when it is printed.
-
-        Returns
-        -------
-        str
-            Sizes and settings.
-        """
-        sizes = described(self.b, n_taps=self.b.shape[-1], order=self.feedback.shape[-1])
-        return f"{sizes}, activation={self.activation!r}"

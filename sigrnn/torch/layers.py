@@ -1,4 +1,4 @@
-"""Recurrent layers as modules: PyTorch's own, with another way forward and back."""
+"""Recurrent layers as modules: PyTorch's own, with other forward and backward passes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["GRU", "LSTM", "RNN"]
 
 
 class _Layers(nn.RNNBase):
-    """What replaces the forward pass: layer after layer, each direction a call of one of our functions."""
+    """The forward pass of PyTorch's modules replaced: a call of one of our functions for each layer and direction."""
 
     def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> Any:
         """
@@ -28,12 +28,12 @@ class _Layers(nn.RNNBase):
         hx : Tensor or tuple of Tensor, optional
             Initial state, (layers * directions, B, H); a pair (h, c) of an LSTM.
         lengths : array_like or Tensor of int, shape (B,), optional
-            How many steps of each sequence count, without packing them.
+            Number of valid steps of each sequence, which then need not be packed.
 
         Returns
         -------
         output : Tensor or PackedSequence
-            The units of the last layer after each step, both directions side by side.
+            The output of the last layer, both directions concatenated.
         state : Tensor or tuple of Tensor
             Final state of all layers.
         """
@@ -42,18 +42,18 @@ class _Layers(nn.RNNBase):
             raise TypeError(f"input must be a tensor or a PackedSequence, got {short(input)}")
         if packed:
             if lengths is not None:
-                raise ValueError("lengths are those of the packed sequence: give one of both")
+                raise ValueError("lengths must be None for a packed sequence, which has its own: give one of both")
             x, lengths = pad_packed_sequence(input, batch_first=True)
         else:
-            turned = not self.batch_first and input.dim() == 3
-            x = input.transpose(0, 1) if turned else input
+            swapped = not self.batch_first and input.dim() == 3
+            x = input.transpose(0, 1) if swapped else input
             lengths = None if lengths is None else torch.as_tensor(lengths)
         self._check(x)
         output, state = self._run(x, self._states(hx, x), lengths)
         if packed:
             ordered = input.sorted_indices is None
             output = pack_padded_sequence(output, lengths, batch_first=True, enforce_sorted=ordered)
-        elif turned:
+        elif swapped:
             output = output.transpose(0, 1).contiguous()
         return output, state
 
@@ -67,7 +67,7 @@ class _Layers(nn.RNNBase):
             )
 
     def _states(self, hx: Any, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The initial state in its parts, checked; none of them if it is zero."""
+        """The parts of the initial state, checked; none if it is zero."""
         if hx is None:
             return ()
         parts = (hx,) if isinstance(hx, torch.Tensor) else tuple(hx)
@@ -119,8 +119,8 @@ class RNN(_Layers, nn.RNN):
 
     See Also
     --------
-    GRU, LSTM : Layers that remember longer.
-    sigrnn.rnn : What one layer computes.
+    GRU, LSTM : Gated layers, with longer memory.
+    sigrnn.rnn : The function of one layer.
 
     Examples
     --------
@@ -152,12 +152,12 @@ class GRU(_Layers, nn.GRU):
     See Also
     --------
     RNN, LSTM : Other layers.
-    sigrnn.gru : What one layer computes.
+    sigrnn.gru : The function of one layer.
 
     Notes
     -----
-    A trained net goes on in either: state dicts are the same. ``forward(input, hx, lengths=)`` takes sequences of
-    different lengths without packing; a packed one will do too.
+    State dicts are the same, so a trained net can be used in either. ``forward(input, hx, lengths=)`` takes sequences of
+    different lengths without packing, or a packed sequence.
 
     Examples
     --------
@@ -185,7 +185,7 @@ class LSTM(_Layers, nn.LSTM):
     ----------
     *args, **kwargs
         As of `torch.nn.LSTM`: ``input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-        bidirectional=False``. Projections (``proj_size``) are not there.
+        bidirectional=False``. Projections (``proj_size``) are not supported.
 
     Raises
     ------
@@ -195,7 +195,7 @@ class LSTM(_Layers, nn.LSTM):
     See Also
     --------
     GRU, RNN : Other layers.
-    sigrnn.lstm : What one layer computes.
+    sigrnn.lstm : The function of one layer.
 
     Examples
     --------
@@ -220,7 +220,7 @@ class LSTM(_Layers, nn.LSTM):
 
 
 def reversed_in_time(x: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
-    """Sequences from their ends, (..., N, features); what comes after an end stays where it is."""
+    """Sequences (..., N, features) reversed within their lengths; steps after a length stay."""
     if lengths is None:
         return x.flip(-2)
     steps = torch.arange(x.size(1))

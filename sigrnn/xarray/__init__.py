@@ -1,17 +1,6 @@
-"""Filters over `xarray` objects: by dimension name, with the sampling rate from the coordinate."""
+"""Filters over `xarray` objects: by dimension name, and the sampling rate of a coordinate."""
 
-from sigrnn.xarray.design import bessel, butter, cheby1, cheby2, ellip, sampling_rate
 from sigrnn.xarray.filters import filtfilt, lfilter, sosfilt, sosfiltfilt
+from sigrnn.xarray.sampling import sampling_rate
 
-__all__ = [
-    "bessel",
-    "butter",
-    "cheby1",
-    "cheby2",
-    "ellip",
-    "filtfilt",
-    "lfilter",
-    "sampling_rate",
-    "sosfilt",
-    "sosfiltfilt",
-]
+__all__ = ["filtfilt", "lfilter", "sampling_rate", "sosfilt", "sosfiltfilt"]

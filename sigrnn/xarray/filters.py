@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 import sigrnn
-from sigrnn.xarray.design import check
+from sigrnn.xarray.sampling import check
 
 
 def lfilter(b: ArrayLike, a: ArrayLike, data: Any, dim: str = "time", **options: Any) -> Any:
@@ -20,7 +19,7 @@ def lfilter(b: ArrayLike, a: ArrayLike, data: Any, dim: str = "time", **options:
     b, a : array_like, shape (M + 1,) and (P + 1,)
         Numerator and denominator.
     data : xarray.DataArray or xarray.Dataset
-        What is filtered; of a data set every variable that has the dimension, the others stay as they are.
+        The signal. Of a Dataset each variable with the dimension is filtered, the others stay as they are.
     dim : str, default 'time'
         The dimension of time.
     **options
@@ -29,15 +28,15 @@ def lfilter(b: ArrayLike, a: ArrayLike, data: Any, dim: str = "time", **options:
     Returns
     -------
     DataArray or Dataset
-        With the dimensions in their order, coordinates, attributes and names of `data`. What is chunked with dask stays so,
-        and is not computed.
+        With the order of dimensions, coordinates, attributes and names of `data`, and without `encoding`: the packing of
+        what was read does not fit the result. Data in dask chunks stay so, and are not computed.
 
     Raises
     ------
     TypeError
-        If `data` is no xarray object, or `zi` or `out` is given.
+        If `data` is not an xarray object, or `zi` or `out` is given.
     ValueError
-        If there is no such dimension, or for the reasons `sigrnn.lfilter` has.
+        If there is no such dimension, or as in `sigrnn.lfilter`.
 
     See Also
     --------
@@ -46,7 +45,7 @@ def lfilter(b: ArrayLike, a: ArrayLike, data: Any, dim: str = "time", **options:
 
     Notes
     -----
-    An index of time that is not uniform is no error here, as `b` and `a` know of no rate: `sampling_rate` checks it.
+    The time coordinate need not be uniform, as `b` and `a` have no sampling rate: `sampling_rate` checks it.
 
     Examples
     --------
@@ -69,7 +68,7 @@ def sosfilt(sos: ArrayLike, data: Any, dim: str = "time", **options: Any) -> Any
     sos : array_like, shape (S, 6)
         The sections.
     data : xarray.DataArray or xarray.Dataset
-        What is filtered; of a data set every variable that has the dimension, the others stay as they are.
+        The signal. Of a Dataset each variable with the dimension is filtered, the others stay as they are.
     dim : str, default 'time'
         The dimension of time.
     **options
@@ -83,22 +82,22 @@ def sosfilt(sos: ArrayLike, data: Any, dim: str = "time", **options: Any) -> Any
     Raises
     ------
     TypeError
-        If `data` is no xarray object, or `zi` or `out` is given.
+        If `data` is not an xarray object, or `zi` or `out` is given.
     ValueError
-        If there is no such dimension, or for the reasons `sigrnn.sosfilt` has.
+        If there is no such dimension, or as in `sigrnn.sosfilt`.
 
     See Also
     --------
     sigrnn.sosfilt : The same for a NumPy array.
-    butter : Design a filter for the sampling rate of the data.
+    sampling_rate : For the design of a filter.
 
     Examples
     --------
     >>> import numpy as np
     >>> import xarray
     >>> import sigrnn.xarray
-    >>> x = xarray.DataArray(np.ones((100, 2)), dims=("time", "channel"), coords={"time": np.arange(100) / 50})
-    >>> sos = sigrnn.xarray.butter(2, 5.0, x)
+    >>> x = xarray.DataArray(np.ones((100, 2)), dims=("time", "channel"))
+    >>> sos = [[0.5, 0.5, 0.0, 1.0, 0.0, 0.0]]
     >>> sigrnn.xarray.sosfilt(sos, x).sizes
     Frozen({'time': 100, 'channel': 2})
     """
@@ -114,7 +113,7 @@ def filtfilt(b: ArrayLike, a: ArrayLike, data: Any, dim: str = "time", **options
     b, a : array_like, shape (M + 1,) and (P + 1,)
         Numerator and denominator.
     data : xarray.DataArray or xarray.Dataset
-        What is filtered; of a data set every variable that has the dimension, the others stay as they are.
+        The signal. Of a Dataset each variable with the dimension is filtered, the others stay as they are.
     dim : str, default 'time'
         The dimension of time.
     **options
@@ -128,9 +127,9 @@ def filtfilt(b: ArrayLike, a: ArrayLike, data: Any, dim: str = "time", **options
     Raises
     ------
     TypeError
-        If `data` is no xarray object.
+        If `data` is not an xarray object.
     ValueError
-        If there is no such dimension, or for the reasons `sigrnn.filtfilt` has.
+        If there is no such dimension, or as in `sigrnn.filtfilt`.
 
     See Also
     --------
@@ -157,7 +156,7 @@ def sosfiltfilt(sos: ArrayLike, data: Any, dim: str = "time", **options: Any) ->
     sos : array_like, shape (S, 6)
         The sections.
     data : xarray.DataArray or xarray.Dataset
-        What is filtered; of a data set every variable that has the dimension, the others stay as they are.
+        The signal. Of a Dataset each variable with the dimension is filtered, the others stay as they are.
     dim : str, default 'time'
         The dimension of time.
     **options
@@ -171,23 +170,22 @@ def sosfiltfilt(sos: ArrayLike, data: Any, dim: str = "time", **options: Any) ->
     Raises
     ------
     TypeError
-        If `data` is no xarray object.
+        If `data` is not an xarray object.
     ValueError
-        If there is no such dimension, or for the reasons `sigrnn.sosfiltfilt` has.
+        If there is no such dimension, or as in `sigrnn.sosfiltfilt`.
 
     See Also
     --------
-    butter : Design a filter for the sampling rate of the data.
+    sampling_rate : For the design of a filter.
 
     Examples
     --------
     >>> import numpy as np
     >>> import xarray
     >>> import sigrnn.xarray
-    >>> x = xarray.DataArray(np.ones(100), dims="time", coords={"time": np.arange(100) / 50})
-    >>> y = sigrnn.xarray.sosfiltfilt(sigrnn.xarray.butter(2, 5.0, x), x)
-    >>> bool(abs(y - 1).max() < 1e-9)
-    True
+    >>> x = xarray.DataArray(np.full(9, 2.0), dims="time")
+    >>> sigrnn.xarray.sosfiltfilt([[0.5, 0.0, 0.0, 1.0, -0.5, 0.0]], x).values.round(12)
+    array([2., 2., 2., 2., 2., 2., 2., 2., 2.])
     """
     return _over("sosfiltfilt", (sos,), data, dim, options)
 
@@ -199,19 +197,26 @@ def _over(name: str, coefficients: tuple[ArrayLike, ...], data: Any, dim: str, o
     check(data, dim)
     for refused in ("zi", "out", "axis"):
         if refused in options:
-            raise TypeError(f"{refused} is not taken here: an array without names would have to fit one with names")
+            raise TypeError(f"{refused} is not an argument here: its axes would have no names")
     if isinstance(data, xarray.Dataset):
-        found = {
-            key: _over(name, coefficients, variable, dim, options)
-            for key, variable in data.data_vars.items()
-            if dim in variable.dims
-        }
-        return data.assign(found)
+        names = [key for key, variable in data.data_vars.items() if dim in variable.dims]
+        return data.assign({key: _variable(name, coefficients, data, key, dim, options) for key in names})
     axis = data.get_axis_num(dim)
     if data.chunks is None:
-        options.pop("reread", None)
-        return data.copy(data=getattr(sigrnn, name)(*coefficients, data.values, axis, **options))
-    from sigrnn import dask
+        options = {key: value for key, value in options.items() if key != "reread"}
+        found = data.copy(data=getattr(sigrnn, name)(*coefficients, data.values, axis, **options))
+    else:
+        from sigrnn import dask
 
-    run: Callable[..., Any] = getattr(dask, name)
-    return data.copy(data=run(*coefficients, data.data, axis, **options))
+        found = data.copy(data=getattr(dask, name)(*coefficients, data.data, axis, **options))
+    found.encoding = {}
+    return found
+
+
+def _variable(name: str, coefficients: tuple[ArrayLike, ...], data: Any, key: Any, dim: str, options: Any) -> Any:
+    """One variable of a Dataset filtered; an error names the variable."""
+    try:
+        return _over(name, coefficients, data[key], dim, options)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        error.add_note(f"while filtering variable {key!r} of the Dataset")
+        raise

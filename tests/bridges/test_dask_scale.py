@@ -29,13 +29,13 @@ def test_schedulers(scheduler, rng):
 
 def test_workers_are_not_multiplied(monkeypatch):
     """A task uses one thread, whatever the thread that asks for the result is allowed: dask hands that on."""
-    seen, fill = [], sd.plan._apply.fill
+    seen, fill = [], sd.spec._call.fill
 
     def noted(*arguments):
         seen.append(sigrnn.get_workers())
         fill(*arguments)
 
-    monkeypatch.setattr(sd.plan._apply, "fill", noted)
+    monkeypatch.setattr(sd.spec._call, "fill", noted)
     with sigrnn.set_workers(3):
         y = sd.sosfilt(SOS, da.zeros((4, 100), chunks=(1, 50)))
         seen.clear()  # of the check that the filter is one
@@ -126,19 +126,19 @@ FAULTS = """
 import json, resource
 import numpy as np
 import dask.array as da
-from sigrnn.dask.filters import cascade
-from sigrnn.dask.plan import from_rest
+from sigrnn.dask.spec import sections
+from sigrnn.dask.tasks import from_rest
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
-plan = cascade({sos}, da.zeros((8, 10)), 1, np.dtype(float))
+spec = sections({sos}, (8,), np.dtype(float), "auto")
 found = []
 for kind in (float, np.int16):
     x = np.ones((8, 500_000), kind)
-    from_rest(plan, x, 1)
+    from_rest(spec, x, 1)
     before = faults()
-    from_rest(plan, x, 1)
+    from_rest(spec, x, 1)
     found.append((faults() - before) * resource.getpagesize())
 print(json.dumps([*found, 8 * x.size]))
 """

@@ -1,5 +1,10 @@
 """`sigrnn.jax`: values are sigrnn's, gradients what `check_grads` finds, under `jit` and `vmap` too."""
 
+import inspect
+import pickle
+import pydoc
+import typing
+
 import numpy as np
 import pytest
 from helpers import run_in_fresh_process
@@ -12,6 +17,8 @@ import jax.numpy as jnp  # noqa: E402
 from jax.test_util import check_grads  # noqa: E402
 
 import sigrnn.jax as sj  # noqa: E402
+from sigrnn.gradients import bridges  # noqa: E402
+from sigrnn.jax import _bridge  # noqa: E402
 
 HIDDEN, INPUTS, BATCH, STEPS = 3, 2, 2, 6
 POLES = [1.0, -0.9, 0.5]
@@ -100,7 +107,47 @@ def test_values_and_gradients(name, rng):
 def test_gradients_of_complex_signals(name, rng):
     given, options = calls(rng)[name]
     given = {n: v if n in ("b", "a", "sos") else v + 1j * rng.standard_normal(v.shape) for n, v in given.items()}
-    check_grads(call_of(name, given, options), tuple(given.values()), 1, modes=["rev"])
+    # Differences over the default step of 1e-4 are themselves off by more than the tolerance.
+    check_grads(call_of(name, given, options), tuple(given.values()), 1, modes=["rev"], eps=1e-5)
+
+
+SIGNATURES = {
+    "lfilter": "(b, a, x, axis=-1, zi=None, *, method='auto')",
+    "sosfiltfilt": "(sos, x, axis=-1, padtype='odd', padlen=None)",
+    "lstm": "(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, *, peephole=None, lengths=None)",
+}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_functions_describe_themselves(name):
+    """Signature, docstring and pickle are those of a function written out; `out` is left out."""
+    function = getattr(sj, name)
+    parameters = inspect.signature(function).parameters.values()
+    bare = [p.replace(annotation=p.empty) for p in parameters]
+    assert (
+        str(inspect.signature(function).replace(parameters=bare, return_annotation=inspect.Signature.empty))
+        == (SIGNATURES[name])
+    )
+    assert [*typing.get_type_hints(function)] == [*inspect.signature(function).parameters, "return"]
+    page = pydoc.render_doc(function, renderer=pydoc.plaintext)
+    assert f"{name}(" in page.split("\n")[2]
+    assert "All arrays may be JAX arrays" in page
+    assert "out : ndarray" not in page
+    assert pickle.loads(pickle.dumps(function)) is function
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: sj.lfilter([1.0], [1.0]), "lfilter: missing a required argument: 'x'"),
+        (lambda: sj.lfilter([1.0], [1.0], [1.0], -1, None, "auto"), "lfilter: too many positional arguments"),
+        (lambda: sj.lfilter([1.0], [1.0], [1.0], b=[1.0]), "lfilter: multiple values for argument 'b'"),
+        (lambda: sj.lfilter([1.0], [1.0], [1.0], out=None), "lfilter: got an unexpected keyword argument 'out'"),
+    ],
+)
+def test_arguments_are_bound_as_pythons(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
 
 
 @pytest.mark.parametrize("name", ["lfilter zi", "gru"])
@@ -143,6 +190,14 @@ def test_vmap(rng):
         np.testing.assert_allclose(c[k], cell)
 
 
+def test_gustafssons_method_without_gradient(rng):
+    b, x = jnp.ones(3), jnp.asarray(rng.standard_normal(40), jnp.float32)
+    desired = sigrnn.filtfilt(np.ones(3), [1.0, -0.5], np.asarray(x, float), method="gust")
+    np.testing.assert_allclose(sj.filtfilt(b, [1.0, -0.5], x, method="gust"), desired, rtol=1e-4)
+    with pytest.raises(Exception, match="has no gradient: use method='pad'"):
+        jax.grad(lambda x: sj.filtfilt(b, [1.0, -0.5], x, method="gust").sum())(x)
+
+
 def test_constants_and_dtypes(rng):
     x = jnp.asarray(rng.standard_normal(24), jnp.float32)
     y, zf = jax.jit(lambda x: sj.lfilter([1, 0.5], 1.0, x, zi=0.0))(x)
@@ -162,6 +217,7 @@ MISTAKES = {
     "coefficients left out": (lambda: sj.lfilter(None, [1.0], X), TypeError, "missing 1 required .* 'b'"),
     "signal left out": (lambda: sj.filtfilt([1.0], [1.0], None), TypeError, "missing 1 required .* 'x'"),
     "words": (lambda: sj.lfilter([1.0], [1.0], "x"), TypeError, "x must be an array of numbers, got 'x'"),
+    "masked": (lambda: sj.lfilter([1.0], [1.0], np.ma.masked_greater(X, 0)), TypeError, r"x is masked.*give x.filled"),
     "uneven lists": (
         lambda: sj.nlfilter([[1, 2], [3]], [1.0], X),
         ValueError,
@@ -174,6 +230,12 @@ MISTAKES = {
     "method": (lambda: sj.lfilter([1.0], [1.0], X, method="x"), ValueError, "method must be one of .* got 'x'"),
     "padtype": (lambda: sj.filtfilt([1.0], [1.0], X, padtype="x"), ValueError, "'x' given to padtype"),
     "short": (lambda: sj.filtfilt([1, 1], [1.0], X), ValueError, "greater than padlen, which is 6; x has 2 samples"),
+    "option that has no hash": (
+        lambda: sj.lfilter([1.0], [1.0], X, axis=[0]),
+        TypeError,
+        r"axis must be a whole number.*\[0\]",
+    ),
+    "gust": (lambda: sj.filtfilt([1.0], [1.0], X, method="x"), ValueError, "method must be 'pad' or 'gust', got 'x'"),
     "padlen": (lambda: sj.sosfiltfilt(SOS, X, padlen=-1), ValueError, "padlen must not be negative, got -1"),
     "activation": (lambda: sj.nlfilter([1.0], [1.0], X, activation="x"), ValueError, "unknown activation 'x'"),
     "rows of weights": (lambda: sj.lstm(X, *WEIGHTS), ValueError, r"w_hh has shape \(6, 2\), expected \(4 \* H, H\)"),
@@ -198,6 +260,18 @@ def test_mistakes_are_told_as_numpys(mistake, compiled):
     call, kind, message = MISTAKES[mistake]
     with pytest.raises(kind, match=message):
         jax.jit(call)() if compiled else call()
+
+
+def test_equal_calls_are_compiled_once(rng):
+    """JAX compiles for each callback, and results are found by a call: both are kept for a signature."""
+    x = jnp.ones(64)
+    jax.grad(lambda x: sj.lfilter([0.5], [1.0, -0.7], x).sum())(x)
+    before = [kept.cache_info().misses for kept in (_bridge.callback, bridges._results)]
+    for scale in (1.0, 2.0):
+        jax.grad(lambda x: sj.lfilter([0.6], [1.0, -0.8], x).sum())(scale * x)
+    assert [kept.cache_info().misses for kept in (_bridge.callback, bridges._results)] == before
+    sj.lfilter([0.6], [1.0, -0.8], x[1:])
+    assert bridges._results.cache_info().misses == before[1] + 1
 
 
 def test_long_signals_do_not_lock(rng):

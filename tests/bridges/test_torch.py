@@ -9,6 +9,7 @@ import sigrnn
 torch = pytest.importorskip("torch")
 
 import sigrnn.torch as st  # noqa: E402
+from sigrnn.torch import _private  # noqa: E402
 
 # torch itself calls what it deprecates, when it checks forward mode
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:FutureWarning")
@@ -207,7 +208,7 @@ def test_layouts_that_are_not_contiguous(rng):
 
 @pytest.mark.parametrize("name", ["lfilter", "sosfilt", "nlfilter", "gru", "lstm"])
 def test_changes_in_place_do_not_reach_the_gradient(name, rng):
-    """Memory is shared with what is computed, so what the way back needs must be a copy."""
+    """Memory is shared with the arrays that are computed with, so the backward pass must use copies."""
     given, options = calls(rng)[name]
     ours, _ = functions(name)
 
@@ -247,6 +248,21 @@ def test_what_is_not_served_says_what_to_do(change, error, message):
         st.lfilter([1.0], POLES, change(torch.ones(2, 3)))
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of MaskedTensors is in prototype")
+def test_masked_samples_are_refused():
+    """They would ring through the output."""
+    gap = [False, False, True, False]
+    masked = np.ma.array([0.0, 0.0, 1e9, 0.0], mask=gap)
+    with pytest.raises(TypeError, match=r"x is masked, .*: fill the gaps, give x.filled\(value\)"):
+        st.lfilter([1.0], [1.0, -0.5], masked)
+    with pytest.raises(TypeError, match="b is masked"):
+        st.lfilter(masked, [1.0], torch.ones(3))
+    tensor = torch.masked.masked_tensor(torch.from_numpy(masked.data), ~torch.tensor(gap))
+    with pytest.raises(TypeError, match=r"x is masked, .*: fill the gaps, give x.to_tensor\(value\)"):
+        st.lfilter([1.0], [1.0, -0.5], tensor)
+    assert st.lfilter([1.0], [1.0, -0.5], tensor.to_tensor(0.0)).tolist() == [0.0] * 4
+
+
 def test_another_device_says_what_to_do():
     class Elsewhere:
         is_cpu, device = False, torch.device("cuda", 0)
@@ -269,6 +285,38 @@ def test_errors_are_those_of_sigrnn():
 
 def error_of(b, x):
     return st.lfilter(b, POLES, x).square().sum()
+
+
+def test_private_names():
+    """What PyTorch has no public name for is in `_private`, and means what is written there."""
+    for owner, name in (
+        (torch._C, "_are_functorch_transforms_active"),
+        (torch._C._functorch, "maybe_current_level"),
+        (torch.autograd.forward_ad, "_current_level"),
+    ):
+        assert hasattr(owner, name), (
+            f"PyTorch {torch.__version__} has moved {owner}.{name}: see sigrnn/torch/_private.py"
+        )
+    assert not _private.transforming()
+    assert not _private.forward_mode()
+    seen = []
+
+    def noted(x):
+        seen.append((_private.transforming(), _private.level()))
+        return x.sum()
+
+    x = torch.ones(2, 3)
+    torch.func.grad(noted)(x)
+    torch.func.vmap(torch.func.grad(noted))(x)
+    (active, outer), (both, inner) = seen
+    assert (active, both) == (True, True)
+    assert inner > outer
+    with torch.autograd.forward_ad.dual_level():
+        assert _private.forward_mode()
+    with torch.autograd.forward_ad.dual_level():
+        made = torch.autograd.forward_ad.make_dual(x, x)
+        tangent = torch.autograd.forward_ad.unpack_dual(st.lfilter([2.0], [1.0], made)).tangent
+        assert torch.equal(tangent, 2 * x)
 
 
 def test_gradients_of_samples(rng):
@@ -350,6 +398,7 @@ class Filtered(torch.utils.data.Dataset):
         return st.lfilter([1.0], POLES, x)
 
 
+@pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")  # JAX, if it was imported by other tests
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_workers_of_a_loader(start):
     data = Filtered()

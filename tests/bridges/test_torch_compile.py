@@ -80,6 +80,31 @@ def test_compiled_modules(rng):
     torch.testing.assert_close(compiled(chain)(x), chain(x))
 
 
+DYNAMIC = {
+    "sequences": lambda x, w: st.gru(x, *w)[0],
+    "channels": lambda x, w: st.lfilter([1.0, 0.5], [1.0, -0.5], x[..., 0].T, axis=0),
+    "state": lambda x, w: st.lfilter([1.0, 0.5], [1.0, -0.5], x[..., 0], zi=torch.zeros(len(x), 1))[1],
+    "forward and backward": lambda x, w: st.filtfilt([1.0, 0.5], [1.0, -0.5], x[..., 0]),
+    "filters for channels": lambda x, w: st.lfilter(w[1], [1.0], x.transpose(1, 2).expand(-1, 6, -1)),
+}
+
+
+@pytest.mark.parametrize("name", DYNAMIC)
+def test_signals_of_any_size_share_a_graph(name, rng):
+    graphs, function = [], DYNAMIC[name]
+    weights = [torch.from_numpy(rng.standard_normal(shape)) for shape in ((6, 1), (6, 2))]
+
+    def counting(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    quick = torch.compile(function, backend=counting, fullgraph=True)
+    for sequences, steps in ((4, 30), (5, 40), (6, 50), (7, 31), (3, 23)):
+        x = torch.from_numpy(rng.standard_normal((sequences, steps, 1)))
+        torch.testing.assert_close(quick(x, weights), function(x, weights))
+    assert len(graphs) == 2  # one for the first sizes alone, one for any
+
+
 def test_activations_of_ones_own_are_refused(rng):
     cube = sigrnn.Activation(lambda e: e**3, lambda e: 3 * e**2)
     x = torch.from_numpy(rng.standard_normal(8))

@@ -12,6 +12,7 @@ sx = pytest.importorskip("sigrnn.xarray")
 
 B, A = signal.butter(2, 0.2)
 SOS = signal.butter(4, 0.3, output="sos")
+PACKING = {"dtype": "int16", "scale_factor": 0.1, "_FillValue": -32768}
 
 
 @pytest.fixture
@@ -56,6 +57,46 @@ def test_other_dimension_and_float32(data):
     assert_close(found.values, sigrnn.lfilter(np.float32(B), np.float32(A), data.values.astype("f"), 2), 10)
 
 
+@pytest.mark.parametrize(("run", "plain", "coefficients"), CALLS, ids=lambda v: getattr(v, "__name__", ""))
+@pytest.mark.parametrize("lazy", [False, True])
+def test_encoding_is_dropped(run, plain, coefficients, lazy, data):
+    """The packing of what was read (int16 steps of 0.1) would round or wrap around what is written."""
+    if lazy:
+        pytest.importorskip("dask.array")
+        data = data.chunk({"time": 70})
+    data.encoding = {"dtype": "int16", "scale_factor": 0.1}
+    data["time"].encoding = {"units": "days since 2024-01-01"}
+    for found in (run(*coefficients, data), run(*coefficients, xarray.Dataset({"x": data}))["x"]):
+        assert found.encoding == (data + 1).encoding == {}
+        assert found["time"].encoding == {"units": "days since 2024-01-01"}
+        assert found.attrs == {"unit": "mV"}
+    assert data.encoding == {"dtype": "int16", "scale_factor": 0.1}
+
+
+def test_a_packed_recording_is_written_and_read(tmp_path):
+    volts = xarray.DataArray(np.round(np.sin(np.arange(300.0)) * 3, 1), dims="time", name="volts")
+    volts.to_netcdf(tmp_path / "raw.nc", engine="scipy", encoding={"volts": PACKING})
+    with xarray.open_dataarray(tmp_path / "raw.nc", engine="scipy") as raw:
+        assert raw.encoding["scale_factor"] == 0.1
+        desired = sx.lfilter([20_000.0], [1.0, -0.5], raw).load()
+    desired.to_netcdf(tmp_path / "filtered.nc", engine="scipy")
+    with xarray.open_dataarray(tmp_path / "filtered.nc", engine="scipy") as found:
+        np.testing.assert_array_equal(found, sigrnn.lfilter([20_000.0], [1.0, -0.5], raw))
+
+
+def test_masked_samples_are_nan():
+    """As xarray reads them; from the gap on the output of a recursive filter is unknown."""
+    gap = xarray.DataArray(np.ma.array([1.0, 0.0, 1e9, 0.0], mask=[0, 0, 1, 0]), dims="time")
+    np.testing.assert_array_equal(sx.lfilter([1.0], [1.0, -0.5], gap), [1.0, 0.5, np.nan, np.nan])
+
+
+def test_errors_name_the_variable(data):
+    words = xarray.Dataset({"x": data, "label": ("time", np.full(data.sizes["time"], "a"))})
+    with pytest.raises(NotImplementedError, match="<U1") as caught:
+        sx.lfilter(B, A, words)
+    assert "variable 'label'" in caught.value.__notes__[0]
+
+
 def test_dataset(data):
     whole = xarray.Dataset({"x": data, "mean": data.mean("time"), "y": data[0] * 2}, attrs={"place": "here"})
     found = sx.sosfiltfilt(SOS, whole, padlen=20)
@@ -73,7 +114,7 @@ def test_lazy(data):
 
     lazy = data.chunk({"time": 50})
     lazy = lazy.copy(data=lazy.data.map_blocks(read, dtype=float, meta=np.empty((0, 0, 0))))
-    found = sx.sosfilt(sx.butter(2, 30.0, lazy), lazy)
+    found = sx.sosfilt(SOS, lazy)
     with pytest.raises(AssertionError, match="read"):
         found.compute(scheduler="synchronous")
 
@@ -93,19 +134,6 @@ def test_lazy(data):
 def test_rate(time, rate):
     data = xarray.DataArray(np.zeros(500), dims="time", coords={"time": time})
     assert sx.sampling_rate(data) == pytest.approx(rate, rel=1e-6)
-    found = sx.butter(3, [0.1 * rate, 0.2 * rate], data, "bandpass")
-    np.testing.assert_allclose(found, signal.butter(3, [0.2, 0.4], "bandpass", output="sos"), rtol=1e-4, atol=1e-9)
-
-
-def test_all_families(data):
-    fs = 250.0
-    for found, wanted in (
-        (sx.cheby1(3, 1, 20, data), signal.cheby1(3, 1, 20, fs=fs, output="sos")),
-        (sx.cheby2(3, 40, 20, data, "highpass"), signal.cheby2(3, 40, 20, "highpass", fs=fs, output="sos")),
-        (sx.ellip(3, 1, 40, 20, data), signal.ellip(3, 1, 40, 20, fs=fs, output="sos")),
-        (sx.bessel(3, 20, data), signal.bessel(3, 20, fs=fs, output="sos")),
-    ):
-        np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-12)
 
 
 def timed(values):
@@ -118,8 +146,9 @@ GAP = np.r_[np.arange(10), np.arange(12, 20)] / 10
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: sx.butter(2, 0.1, timed(GAP)), ValueError, r"not uniform: from index 9 \(0\.9\) to 10 \(1\.2\)"),
-        (lambda: sx.butter(2, 0.1, timed(np.arange(9.0)[::-1])), ValueError, "index 0"),
+        (lambda: sx.sampling_rate(timed(GAP)), ValueError, r"not uniform: from index 9 \(0\.9\) to 10 \(1\.2\)"),
+        (lambda: sx.sampling_rate(timed(np.arange(9.0)[::-1])), ValueError, r"must increase, got 8\.0 to 0\.0: sort"),
+        (lambda: sx.sampling_rate(timed([0.0, 0.0, 0.0])), ValueError, "from index 0"),
         (lambda: sx.sampling_rate(timed([0.0, 1.0, np.nan, 3.0])), ValueError, "from index 1"),
         (lambda: sx.sampling_rate(timed(["a", "b"])), TypeError, "numbers, datetime64"),
         (lambda: sx.sampling_rate(timed(np.array(["2000", "NaT"], "M8[ns]"))), ValueError, "NaT at index 1"),

@@ -235,19 +235,6 @@ def test_message_of_a_file_that_is_none_of_rtneurals(text, message, tmp_path):
         sigrnn.from_rtneural_json(tmp_path / "m.json")
 
 
-def test_message_of_a_design_there_is_not():
-    xarray = pytest.importorskip("xarray")
-    from sigrnn.xarray import butter, ellip
-
-    x = xarray.DataArray(X, dims="time", coords={"time": np.arange(50) / 100})
-    with pytest.raises(
-        ValueError, match=r"no filter butter\(4, 'a', 'lowpass'\) at a sampling rate of 100: could not convert"
-    ):
-        butter(4, "a", x)
-    with pytest.raises(TypeError, match=r"no filter ellip\(4, 'x', 40, 8, 'lowpass'\)"):
-        ellip(4, "x", 40, 8, x)
-
-
 def test_message_of_a_regressor_with_a_class():
     pytest.importorskip("sklearn")
     from sigrnn.sklearn import FilterRegressor
