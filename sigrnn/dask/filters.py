@@ -12,8 +12,7 @@ from sigrnn._arrays import NATIVE, Array, time_axis
 from sigrnn.dask.chain import Chain, signal
 from sigrnn.dask.plan import Plan
 from sigrnn.filters import linear
-from sigrnn.filters._call import inner
-from sigrnn.filters.linear import coefficients, normalised, real_if_exact, sections, weak
+from sigrnn.filters._coefficients import coefficients, inner, normalised, real_if_exact, sections, weak
 
 
 def lfilter(b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: str = "auto") -> Any:

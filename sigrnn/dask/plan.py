@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._arrays import F8, Array
-from sigrnn.filters import _call
-from sigrnn.filters._call import Recursion, Runner, Taps, inner, state_given, state_rows
-from sigrnn.filters._recursive import Cascade, transitions
-from sigrnn.filters.linear import cascade_of, known_recursion, known_sections
+from sigrnn.filters import _blocks, _call
+from sigrnn.filters._call import Recursion, Runner, Taps, state_given, state_rows
+from sigrnn.filters._coefficients import cascaded, filter_of, inner, known_sections, recursive
+from sigrnn.filters._recursive import RecursiveFilter
 from sigrnn.workers import set_workers
 
 PIECE = 1 << 18  # samples at a time where only the state is wanted: what is filtered stays in the cache
@@ -50,19 +50,11 @@ class Plan(NamedTuple):
         first = self.coefficients[0]
         if self.kind == "taps":
             return Taps(first, self.method if np.isfinite(first).all() else "sequential")
-        return Recursion(self.cascade(), self.method)
+        return Recursion(self.recursive(), self.method)
 
-    def cascade(self) -> Cascade:
-        known = None
-        if self.single and self.coefficients[0].dtype == F8:
-            maker = known_sections if self.kind == "sections" else known_recursion
-            known = maker(*(c.tobytes() for c in self.coefficients))
-        if known is not None:
-            return known
-        if self.kind == "sections":
-            return cascade_of(self.coefficients[0])
-        b, a = self.coefficients
-        return Cascade(b[..., None, :], a[..., None, :], "direct")
+    def recursive(self) -> RecursiveFilter:
+        """The filter with its feedback."""
+        return known_sections(*self.coefficients) if self.kind == "sections" else filter_of(*self.coefficients)
 
 
 def fill(runner: Runner, x: Array, y: Array, axis: int, z: Array) -> None:
@@ -193,13 +185,8 @@ def flattened(z: Array) -> Array:
 @lru_cache(maxsize=256)
 def power(kind: str, coefficients: tuple[bytes, ...], length: int) -> Array | None:
     """A^L of real sections, or of one recursion; None where it would make an error in a state larger."""
-    from sigrnn._kernels.filters import block_transition
-
-    cascade = known_sections(*coefficients) if kind == "sections" else known_recursion(*coefficients)
-    if cascade is None:
+    filter = cascaded(*coefficients) if kind == "sections" else recursive(*coefficients)
+    if filter is None:
         return None
-    (system,) = transitions([(cascade.b, cascade.a)])
-    states = system.shape[1]
-    matrix = np.empty((states, states))
-    block_transition.power()(system, length, matrix, np.zeros((3, *system.shape)))
+    matrix = _blocks.power(_blocks.state_space(filter.b, filter.a), length)
     return matrix if np.abs(matrix).sum(axis=1).max(initial=0.0) <= 1.0 else None

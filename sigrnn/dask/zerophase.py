@@ -15,7 +15,8 @@ from sigrnn.dask.again import again
 from sigrnn.dask.chain import Chain, signal
 from sigrnn.dask.filters import cascade, common, no_samples, recursion, spread
 from sigrnn.filters import zerophase
-from sigrnn.filters.linear import coefficients, lfilter, sections, sosfilt
+from sigrnn.filters._coefficients import coefficients, sections
+from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.steady import constant_sections, constant_state
 
 
