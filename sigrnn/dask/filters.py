@@ -12,6 +12,7 @@ from sigrnn._arrays import NATIVE, Array, time_axis
 from sigrnn.dask import spec
 from sigrnn.dask.graph import FilterGraph, signal
 from sigrnn.filters import linear
+from sigrnn.filters._coefficients import weak
 
 
 def lfilter(b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: str = "auto") -> Any:
@@ -150,7 +151,7 @@ def channels(x: Any, axis: int) -> tuple[int, ...]:
 def result_dtype(coefficients: tuple[ArrayLike, ...], x: Any, zi: Any) -> np.dtype[Any]:
     """The dtype of the result."""
     kinds = [np.asarray(c).dtype for c in coefficients]
-    state: list[Any] = [] if zi is None else [zi.dtype if isinstance(zi, da.Array) else linear.weak(zi)]
+    state: list[Any] = [] if zi is None else [zi.dtype if isinstance(zi, da.Array) else weak(zi)]
     dtype = np.result_type(*kinds, x.dtype, *state)
     if dtype.char not in NATIVE:
         raise NotImplementedError(

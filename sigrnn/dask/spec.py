@@ -10,8 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, initial_state
-from sigrnn.filters import _call, linear
-from sigrnn.filters._recursive import Cascade, transitions
+from sigrnn.filters import _blocks, _call
+from sigrnn.filters._coefficients import (
+    cascaded,
+    coefficients,
+    filter_of,
+    inner,
+    known_sections,
+    normalised,
+    real_if_exact,
+    recursive,
+)
+from sigrnn.filters._coefficients import sections as checked_sections
 from sigrnn.workers import set_workers
 
 STATES = 32  # most states for which powers of the state matrix are computed: 20 products of 32^3
@@ -59,19 +69,12 @@ class FilterSpec(NamedTuple):
         first = self.coefficients[0]
         if self.kind == "taps":
             return _call.Taps(first, self.method if np.isfinite(first).all() else "sequential")
-        cascade = None
-        if self.single and first.dtype == F8:
-            cascade = known(self.kind, tuple(c.tobytes() for c in self.coefficients))
-        if cascade is None and self.kind == "sections":
-            cascade = linear.cascade_of(first)
-        if cascade is None:
-            b, a = self.coefficients
-            cascade = Cascade(b[..., None, :], a[..., None, :], "direct")
-        return _call.Recursion(cascade, self.method)
+        make = known_sections if self.kind == "sections" else filter_of
+        return _call.Recursion(make(*self.coefficients), self.method)
 
     def first_state(self, zi: Array | None, shape: tuple[int, ...], axis: int) -> Array:
         """The state before a chunk of this shape as rows (C, *state); None: zeros."""
-        dtype = _call.inner(self.dtype)
+        dtype = inner(self.dtype)
         if zi is None:
             return np.zeros((math.prod(shape[:axis] + shape[axis + 1 :]), *self.state), dtype)
         return _call.state_rows(zi, self.state, np.broadcast_to(np.zeros(()), shape), axis, dtype)
@@ -122,7 +125,7 @@ class FilterSpec(NamedTuple):
 
 def direct(b: ArrayLike, a: ArrayLike, channels: tuple[int, ...], dtype: np.dtype[Any], method: str) -> FilterSpec:
     """The filter of `lfilter` for channels of this shape."""
-    pair = linear.normalised(linear.coefficients(b, "b"), linear.coefficients(a, "a"), dtype)
+    pair = normalised(coefficients(b, "b"), coefficients(a, "a"), dtype)
     if pair[1].shape[-1] == 1:
         return FilterSpec("taps", for_channels(pair[:1], 1, channels), dtype, method, {})
     return FilterSpec("direct", for_channels(pair, 1, channels), dtype, method, {})
@@ -130,7 +133,7 @@ def direct(b: ArrayLike, a: ArrayLike, channels: tuple[int, ...], dtype: np.dtyp
 
 def sections(sos: ArrayLike, channels: tuple[int, ...], dtype: np.dtype[Any], method: str) -> FilterSpec:
     """The filter of `sosfilt` for channels of this shape."""
-    given = (linear.real_if_exact(linear.sections(sos).astype(_call.inner(dtype))),)
+    given = (real_if_exact(checked_sections(sos).astype(inner(dtype))),)
     return FilterSpec("sections", for_channels(given, 2, channels), dtype, method, {})
 
 
@@ -141,20 +144,11 @@ def for_channels(coefficients: tuple[Array, ...], own: int, channels: tuple[int,
     return tuple(np.broadcast_to(c, channels + c.shape[c.ndim - own :]) for c in coefficients)
 
 
-def known(kind: str, coefficients: tuple[bytes, ...]) -> Cascade | None:
-    """The filter of float64 coefficients, with the blocks that earlier calls have found."""
-    return linear.known_sections(*coefficients) if kind == "sections" else linear.known_recursion(*coefficients)
-
-
 @lru_cache(maxsize=256)
 def power(kind: str, coefficients: tuple[bytes, ...], length: int) -> Array | None:
     """A^L; None if it would amplify an error in a state."""
-    from sigrnn._kernels.filters import block_transition
-
-    cascade = known(kind, coefficients)
-    if cascade is None:
+    filter = cascaded(*coefficients) if kind == "sections" else recursive(*coefficients)
+    if filter is None:
         return None
-    (system,) = transitions([(cascade.b, cascade.a)])
-    matrix = np.empty((system.shape[1], system.shape[1]))
-    block_transition.power()(system, length, matrix, np.zeros((3, *system.shape)))
+    matrix = _blocks.power(_blocks.state_space(filter.b, filter.a), length)
     return matrix if np.abs(matrix).sum(axis=1).max(initial=0.0) <= 1.0 else None

@@ -16,7 +16,8 @@ from sigrnn.dask.clone import clone
 from sigrnn.dask.filters import broadcast_channels, channels, no_samples, result_dtype
 from sigrnn.dask.graph import FilterGraph, signal
 from sigrnn.filters import zerophase
-from sigrnn.filters.linear import coefficients, lfilter, sections, sosfilt
+from sigrnn.filters._coefficients import coefficients, sections
+from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.steady import constant_sections, constant_state
 
 

@@ -11,8 +11,13 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from sigrnn._arrays import C16, F8, Array, initial_state, output, regular, rows, time_back, time_last
+from sigrnn._arrays import F8, Array, initial_state, output, regular, rows, time_back, time_last
 from sigrnn.filters import _fir, _recursive
+from sigrnn.filters._coefficients import inner
+from sigrnn.filters._fir import FIRFilter
+from sigrnn.filters._recursive import METHODS, RecursiveFilter
+
+ndarray, empty, zeros, may_share_memory = np.ndarray, np.empty, np.zeros, np.may_share_memory
 
 
 class Runner(Protocol):
@@ -32,23 +37,23 @@ class Runner(Protocol):
 class Recursion:
     """A recursive filter."""
 
-    def __init__(self, cascade: _recursive.Cascade, method: str) -> None:
-        self.cascade, self.method = cascade, method
-        shape = cascade.b.shape
-        self.state = (shape[-2], shape[-1] - 1) if cascade.kind == "sections" else (shape[-1] - 1,)
+    def __init__(self, filter: RecursiveFilter, method: str) -> None:
+        self.own, self.method = filter, method
+        shape = filter.b.shape
+        self.state = (shape[-2], shape[-1] - 1) if filter.kind == "sections" else (shape[-1] - 1,)
 
     def filter(self, x: Array, y: Array, z: Array | None) -> None:
-        if not self.cascade.b.shape[-2]:  # no sections: nothing happens
+        if not self.own.b.shape[-2]:  # no sections: nothing happens
             y[...] = x
             return
-        state = None if z is None else z.reshape(len(x), self.cascade.b.shape[-2], self.cascade.order)
-        _recursive.run(self.cascade, x, y, state, self.method)
+        state = None if z is None else z.reshape(len(x), self.own.b.shape[-2], self.own.order)
+        _recursive.run(self.own, x, y, state, self.method)
 
     def of(self, part: slice) -> Self:
-        b, a = self.cascade.b, self.cascade.a
+        b, a = self.own.b, self.own.a
         if b.ndim == 2:
             return self
-        return type(self)(_recursive.Cascade(b[part], a[part], self.cascade.kind), self.method)
+        return type(self)(RecursiveFilter(b[part], a[part], self.own.kind), self.method)
 
 
 class Taps:
@@ -90,9 +95,33 @@ class Varying:
         return self if self.b.ndim == 2 else type(self)(self.b[part], self.a[part])
 
 
-def inner(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The type kernels compute in."""
-    return C16 if dtype.kind == "c" else F8
+def one_channel(
+    filter: RecursiveFilter | FIRFilter, dtype: np.dtype[Any], x: Array, zi: Any, out: Array | None, method: str
+) -> Any:
+    """Filter x (N,), of any real dtype, in float32 or float64: y, or (y, zf). None where that takes more care."""
+    if out is None:
+        y = empty(len(x), dtype)
+    elif type(out) is ndarray and out.dtype is dtype and out.shape == x.shape and out.flags.writeable:
+        if out is not x and may_share_memory(out, x):
+            return None
+        y = out
+    else:
+        return None
+    if method != "auto" and (method not in METHODS or method == "fft" or filter.kind == "taps"):
+        return None
+    if zi is None:
+        z = zeros(filter.states)
+    elif type(zi) is ndarray and zi.dtype is dtype and zi.shape == filter.shape:
+        z = zi.astype(F8, order="C").reshape(-1)
+    else:
+        return None
+    if x.dtype is not dtype:
+        x = x.astype(dtype)
+    if dtype is F8 and method == "auto" and len(x) < filter.least:
+        filter.plain(filter.c, x, y, z)
+    else:
+        filter.one(x, y, z, method)
+    return y if zi is None else (y, z.reshape(filter.shape).astype(dtype, copy=False))
 
 
 def apply(runner: Runner, x: Array, axis: int, zi: Any, out: Array | None, dtype: np.dtype[Any]) -> Any:

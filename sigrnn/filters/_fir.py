@@ -15,8 +15,42 @@ from sigrnn.workers import get_workers, share
 
 CHUNK = 960  # samples in the scratch of the sums: first-level cache
 LONG = 384  # taps from which Fourier transforms are faster
+THREADED = 20_000_000  # products from which threads may pay
 TOGETHER = 8  # stretches transformed in one call
 QUIET = 100.0  # a stretch quieter than its surroundings by more than this is summed: the transform would blur it
+
+
+class FIRFilter:
+    """Many taps b (M + 1,), float64 and finite, of one channel."""
+
+    kind, least = "fir", 0
+
+    def __init__(self, b: Array) -> None:
+        self.b, self.c, self.states = b, b, len(b) - 1
+        self.shape = (self.states,)
+        self._reversed = np.ascontiguousarray(b[::-1])
+        self._size = self.states + up(max(CHUNK, 2 * self.states)) + FIR_SPAN
+
+    def plain(self, *_: Array) -> None:
+        """No length is so short that the plain recurrence pays."""
+
+    def one(self, x: Array, y: Array, z: Array, method: str = "auto") -> None:
+        """Filter one channel x (N,) into y, which may be x; z (M,) goes from the initial to the final state."""
+        samples, taps = len(x), len(self.b)
+        row = x.strides[0] == x.itemsize and y.strides[0] == y.itemsize
+        if method == "auto" and row and (taps < LONG or samples <= 2 * taps) and samples * taps < THREADED:
+            direct = y.dtype == F8 and not np.may_share_memory(x, y)
+            convolve_one()(y.dtype.char)(self._reversed, x, y, z, np.empty(self._size), np.empty(self.states), direct)
+        else:
+            run(self.b, x[None], y[None], z[None], method)
+
+
+@cache
+def convolve_one() -> Any:
+    """The compiled loop of a single channel; Numba is imported here, at the first call that needs it."""
+    from sigrnn._kernels.filters import fir
+
+    return lambda dtype: fir.entry_point(fir.convolve_one(dtype))
 
 
 @cache
@@ -37,7 +71,7 @@ def run(b: Array, x: Array, y: Array, z: Array | None, method: str) -> None:
         return
     if method == "sequential":
         state = None if z is None else z[:, None, :]
-        _recursive.run(_recursive.Cascade(b[..., None, :], b[..., None, :], "taps"), x, y, state, method)
+        _recursive.run(_recursive.RecursiveFilter(b[..., None, :], b[..., None, :], "taps"), x, y, state, method)
         return
     final = None if z is None else final_state(b, x, z, method)
     if y.dtype.kind != "c":

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, NATIVE, Array, array, initial_state, output, promoted, short, signal, time_axis
-from sigrnn.filters._call import Recursion, Taps, Varying, apply, by_scipy, inner, matched, repeated, state_layout
-from sigrnn.filters._recursive import METHODS, SHORT, Cascade
+from sigrnn._arrays import F8, NATIVE, Array, array, initial_state, output, promoted, signal, time_axis
+from sigrnn.filters._call import Recursion, Taps, Varying, apply, by_scipy, matched, one_channel, repeated, state_layout
+from sigrnn.filters._coefficients import (
+    cascaded,
+    check_first,
+    check_method,
+    coefficients,
+    filter_of,
+    filter_of_sections,
+    inner,
+    normalised,
+    real_if_exact,
+    recall,
+    sections,
+    weak,
+)
 
 __all__ = ["lfilter", "lfilter_tv", "sosfilt"]
 
-ndarray, empty = np.ndarray, np.empty  # looked up once: a short call is counted in nanoseconds
-FEW = 32  # taps up to which it beats setting up sums over the taps
+ndarray, empty, zeros = np.ndarray, np.empty, np.zeros  # looked up once: a short call is counted in nanoseconds
 
 
 def lfilter(
@@ -50,9 +61,10 @@ def lfilter(
         Where the result goes; it has the shape and the dtype of the result and may be `x` itself.
     method : {'auto', 'sequential', 'blocked', 'fft'}, default 'auto'
         'sequential' is the plain recurrence, sample after sample, with SciPy's own bits for float64 (channels side by
-        side); 'blocked' cuts each long channel into blocks that run side by side, as exact; 'fft' (FIR only) uses
-        overlap-save. 'auto': for IIR, side by side from 8 channels, else blocked from 4097 samples where the filter
-        allows it, else sequential; for FIR, 'fft' from 384 taps, else sums over the taps.
+        side); 'blocked' cuts each channel into blocks that run side by side, as accurate; 'fft' (FIR only) uses
+        overlap-save. 'auto': for IIR, a single channel is blocked from about 600 samples on (512 plus 64 for each
+        state), fewer than 8 channels from 4097, others run side by side; filters that are not stable run
+        sequentially; for FIR, 'fft' from 384 taps, else sums over the taps.
 
     Returns
     -------
@@ -78,13 +90,15 @@ def lfilter(
     Cost: O((M + P) N) time for each channel; memory is the result and a scratch that does not grow with the signal.
     float32 signals are filtered in float64 and rounded once. NaN and inf go where the equation takes them.
 
-    Blocks are used where no power of the state matrix at the length of a block exceeds 1 in the maximum norm, so that
-    rounding errors do not grow from block to block; unstable filters run sequentially [1]_.
+    Blocks [1]_ are chained in input-normal coordinates [2]_, in which no power of the state matrix exceeds 1, so that
+    rounding errors do not grow from block to block. All that depends on the coefficients alone is kept between calls.
 
     References
     ----------
     .. [1] W. Sung, S. K. Mitra, "Efficient multi-processor implementation of recursive digital filters", ICASSP 1986,
        doi:10.1109/ICASSP.1986.1169210 (blocks of one recursion, run side by side).
+    .. [2] C. T. Mullis, R. A. Roberts, "Synthesis of minimum roundoff noise fixed point digital filters", IEEE
+       Transactions on Circuits and Systems 23 (9), 551-562, 1976, doi:10.1109/TCS.1976.1084254.
 
     Examples
     --------
@@ -97,10 +111,20 @@ def lfilter(
     """
     if type(a) is float:  # as in lfilter(taps, 1.0, x)
         a = np.array([a])
-    if out is None and method == "auto":
-        quick = _short(b, a, x, axis, zi)
-        if quick is not None:
-            return quick
+    if type(x) is ndarray and x.ndim == 1 and (axis == -1 or axis == 0):
+        known = recall(b, a, x)
+        if known is not None:
+            filter, dtype = known
+            if dtype is F8 is x.dtype and zi is out is None and method == "auto":
+                y, z = empty(len(x)), zeros(filter.states)
+                if len(x) < filter.least:
+                    filter.plain(filter.c, x, y, z)
+                else:
+                    filter.one(x, y, z)
+                return y
+            result = one_channel(filter, dtype, x, zi, out, method)
+            if result is not None:
+                return result
     b, a, x = coefficients(b, "b"), coefficients(a, "a"), signal(x)
     dtype = promoted(b=b, a=a, x=x) if zi is None else promoted(b=b, a=a, x=x, zi=weak(zi))
     check_method(method, a.shape[-1] == 1)
@@ -112,10 +136,6 @@ def lfilter(
             y, _ = output(out, x.shape, dtype, x)
             return y if state is None else (y, state.astype(dtype))
         return by_scipy("lfilter", (b, a), x, out, axis=axis, zi=state)
-    if b.ndim == a.ndim == 1 and dtype.kind == "f" and len(a) > 1:
-        cascade = known_recursion(b.astype(F8).tobytes(), a.astype(F8).tobytes())
-        assert cascade is not None  # there is feedback
-        return apply(Recursion(cascade, method), x, axis, zi, out, dtype)
     if b.ndim > 1 or a.ndim > 1:
         x = repeated({"b": b, "a": a}, 1, x, axis)
     given, (b, a) = (b, a), normalised(b, a, dtype)
@@ -128,7 +148,7 @@ def lfilter(
                 return by_scipy("lfilter", given, x, out, axis=axis, zi=_full(zi, (len(b) - 1,), x, axis))
             method = "sequential"  # no product that the equation has not, and none left out
         return apply(Taps(b, method), x, axis, zi, out, dtype)
-    return apply(Recursion(Cascade(b[..., None, :], a[..., None, :], "direct"), method), x, axis, zi, out, dtype)
+    return apply(Recursion(filter_of(b, a), method), x, axis, zi, out, dtype)
 
 
 def sosfilt(
@@ -194,10 +214,19 @@ def sosfilt(
     >>> sigrnn.sosfilt(sos, [8.0, 0.0, 0.0, 0.0])
     array([ 8., 12.,  6.,  3.])
     """
-    if out is None and method == "auto":
-        quick = _short_sections(sos, x, axis, zi)
-        if quick is not None:
-            return quick
+    if type(x) is type(sos) is ndarray and x.ndim == 1 and sos.ndim == 2 and (axis == -1 or axis == 0):
+        known = cascaded(sos.tobytes()) if sos.dtype is x.dtype is F8 and sos.shape[1] == 6 else None
+        if known is not None:
+            if zi is out is None and method == "auto":
+                y, z = empty(len(x)), zeros(known.states)
+                if len(x) < known.least:
+                    known.plain(known.c, x, y, z)
+                else:
+                    known.one(x, y, z)
+                return y
+            result = one_channel(known, F8, x, zi, out, method)
+            if result is not None:
+                return result
     sos, x = sections(sos), signal(x)
     dtype = promoted(sos=sos, x=x) if zi is None else promoted(sos=sos, x=x, zi=weak(zi))
     check_method(method, False)
@@ -205,11 +234,11 @@ def sosfilt(
     if dtype.char not in NATIVE:
         return by_scipy("sosfilt", (sos,), x, out, axis=axis, zi=_full(zi, (sos.shape[-2], 2), x, axis))
     sos = real_if_exact(sos.astype(inner(dtype)))
-    cascade = known_sections(sos.tobytes()) if sos.ndim == 2 and sos.dtype == F8 else None
-    if cascade is not None:
-        return apply(Recursion(cascade, method), x, axis, zi, out, dtype)
-    (sos,), x = matched({"sos": sos}, 2, x, axis)
-    return apply(Recursion(cascade_of(sos), method), x, axis, zi, out, dtype)
+    known = cascaded(sos.tobytes()) if sos.ndim == 2 and sos.dtype == F8 else None
+    if known is None:
+        (sos,), x = matched({"sos": sos}, 2, x, axis)
+        known = filter_of_sections(sos)
+    return apply(Recursion(known, method), x, axis, zi, out, dtype)
 
 
 def lfilter_tv(b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: ArrayLike | None = None) -> Any:
@@ -279,132 +308,8 @@ def lfilter_tv(b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: Arr
     return apply(Varying(b, a), x, axis, zi, None, dtype)
 
 
-def sections(sos: ArrayLike) -> Array:
-    """Check second-order sections (..., S, 6)."""
-    given = array("sos", sos)
-    rows = np.atleast_2d(given)
-    if rows.shape[-1] != 6:
-        raise ValueError(f"sos array must be shape (n_sections, 6), got {given.shape if given.ndim else short(sos)}")
-    if not (rows[..., 3] == 1).all():
-        raise ValueError("sos[:, 3] should be all ones")
-    return rows
-
-
-def check_method(method: str, fir: bool) -> None:
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}")
-    if method == "fft" and not fir:
-        raise ValueError("method 'fft' serves FIR filters only: lfilter, with a single coefficient a")
-
-
-def coefficients(c: ArrayLike, name: str) -> Array:
-    c = array(name, c)
-    if c.ndim == 0:
-        c = c.reshape(1)
-    if c.size == 0:
-        raise ValueError(f"Parameter {name} is not a non-empty 1d array, its shape is {c.shape}")
-    return c
-
-
-def check_first(a: Array) -> None:
-    """There is something to divide by. Python's own numbers in an array of objects would say so with an exception of theirs."""
-    if (a[..., 0] == 0).any():
-        raise ValueError("filter coefficient a[0] must not be 0")
-
-
 def _full(zi: Any, own: tuple[int, ...], x: Array, axis: int) -> Any:
     """A state as SciPy wants it: nothing left to broadcast."""
     if zi is None:
         return None
     return initial_state(zi, *state_layout(own, x.shape, axis), x, axis)
-
-
-def weak(zi: Any) -> Any:
-    """The initial state as NumPy's promotion wants it: a Python scalar does not widen float32."""
-    return zi if type(zi) in (int, float, complex) else array("zi", zi)
-
-
-def normalised(b: Array, a: Array, dtype: np.dtype[Any], fir: bool = True) -> tuple[Array, Array]:
-    """Divide by a[0] and give b and a the same length; if `fir`, a single a stays single."""
-    b, a = b.astype(inner(dtype)), a.astype(inner(dtype))
-    check_first(a)
-    b, a = b / a[..., :1], a / a[..., :1]
-    if not fir or a.shape[-1] > 1:
-        length = max(b.shape[-1], a.shape[-1])
-        b, a = padded(b, length), padded(a, length)
-    if b.dtype == F8 or b.imag.any() or a.imag.any():
-        return b, a
-    return np.ascontiguousarray(b.real), np.ascontiguousarray(a.real)
-
-
-def real_if_exact(c: Array) -> Array:
-    """Complex coefficients without an imaginary part, as real ones."""
-    return c if c.imag.any() else np.ascontiguousarray(c.real)
-
-
-def padded(c: Array, length: int) -> Array:
-    missing = length - c.shape[-1]
-    return np.concatenate([c, np.zeros((*c.shape[:-1], missing), c.dtype)], axis=-1) if missing else c
-
-
-@lru_cache(maxsize=128)
-def known_recursion(b: bytes, a: bytes) -> Cascade | None:
-    """The cascade of float64 coefficients; the last ones asked for are kept, with their blocks. None without memory, or for many taps."""
-    taps = len(a) == F8.itemsize
-    if not a or not b or (taps and not 1 < len(b) // F8.itemsize <= FEW):
-        return None
-    normal = normalised(np.frombuffer(b), np.frombuffer(a), F8)
-    return Cascade(normal[0][None], normal[1][None], "taps" if taps else "direct")
-
-
-@lru_cache(maxsize=128)
-def known_sections(sos: bytes) -> Cascade | None:
-    """The cascade of float64 sections; the last ones asked for are kept, with their blocks. None if they are no sections."""
-    rows = np.frombuffer(sos)
-    if rows.size % 6 or not rows.size or not (rows[3::6] == 1.0).all():
-        return None
-    return cascade_of(rows.reshape(-1, 6))
-
-
-def cascade_of(sos: Array) -> Cascade:
-    return Cascade(np.ascontiguousarray(sos[..., :3]), np.ascontiguousarray(sos[..., 3:]), "sections")
-
-
-def _short(b: Any, a: Any, x: Any, axis: Any, zi: Any) -> Any:
-    """`lfilter` of one short float64 channel, where a call costs more than its samples; None for all else."""
-    if not (type(x) is type(a) is type(b) is ndarray and x.dtype is a.dtype is b.dtype is F8):
-        return None
-    if not (x.ndim == b.ndim == a.ndim == 1 and (axis == -1 or axis == 0)) or len(x) > SHORT or len(b) > SHORT:
-        return None
-    cascade = known_recursion(b.tobytes(), a.tobytes())
-    if cascade is None:
-        return None
-    y = empty(len(x))
-    if zi is None:
-        cascade.run_one(cascade.b, cascade.a, x, y, np.zeros(cascade.order))
-        return y
-    if type(zi) is not ndarray or zi.dtype is not F8 or zi.shape != (cascade.order,):
-        return None
-    z = zi.copy()
-    cascade.run_one(cascade.b, cascade.a, x, y, z)
-    return y, z
-
-
-def _short_sections(sos: Any, x: Any, axis: Any, zi: Any) -> Any:
-    """`sosfilt` of one short float64 channel; None for all else."""
-    if not (type(x) is type(sos) is ndarray and x.dtype is sos.dtype is F8):
-        return None
-    if not (x.ndim == 1 and sos.ndim == 2 and (axis == -1 or axis == 0)) or len(x) > SHORT or sos.shape[1] != 6:
-        return None
-    cascade = known_sections(sos.tobytes())
-    if cascade is None:
-        return None
-    y = empty(len(x))
-    if zi is None:
-        cascade.run_one(cascade.b, cascade.a, x, y, np.zeros(2 * len(sos)))
-        return y
-    if type(zi) is not ndarray or zi.dtype is not F8 or zi.shape != (len(sos), 2):
-        return None
-    z = zi.flatten()
-    cascade.run_one(cascade.b, cascade.a, x, y, z)
-    return y, z.reshape(-1, 2)

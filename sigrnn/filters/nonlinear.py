@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -9,12 +10,14 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, array, signal, time_axis
 from sigrnn.activations import Activation, known, respond
-from sigrnn.filters._call import Recursion, Runner, Taps, apply, matched, repeated
-from sigrnn.filters._recursive import Cascade
-from sigrnn.filters.linear import coefficients, lfilter, normalised, weak
+from sigrnn.filters._call import Recursion, Runner, Taps, apply, matched, one_channel, repeated
+from sigrnn.filters._coefficients import coefficients, normalised, weak
+from sigrnn.filters._recursive import RecursiveFilter
+from sigrnn.filters.linear import lfilter
 
 __all__ = ["nlfilter"]
 
+ndarray = np.ndarray
 PIECE = 1 << 15  # samples of all channels taken at a time where there is no feedback: they stay in the cache
 
 
@@ -99,6 +102,10 @@ def nlfilter(
     >>> y, zf
     (array([ 1., -1., -1.]), array([1.]))
     """
+    if axis in (-1, 0) and isinstance(bias, float | int):
+        result = _one_channel(b, a, x, zi, known(activation), float(bias))
+        if result is not None:
+            return result
     activation, beta = known(activation), array("bias", bias)
     b, a, x = coefficients(b, "b"), coefficients(a, "a"), signal(x)
     dtype = common_dtype(b, a, x, zi, bias)
@@ -110,6 +117,24 @@ def nlfilter(
     axis = time_axis(axis, x)
     runner, x = excited(b, a, beta, x, axis, dtype, activation)
     return apply(runner, x, axis, zi, None, dtype)
+
+
+def _one_channel(b: Any, a: Any, x: Any, zi: Any, activation: Any, bias: float) -> Any:
+    """A real filter with feedback over one channel in float64; None for all else."""
+    if not (type(b) is type(a) is type(x) is ndarray and b.dtype is a.dtype is x.dtype is F8):
+        return None
+    filter = recursive(b.tobytes(), a.tobytes(), bias, activation) if b.ndim == a.ndim == x.ndim == 1 else None
+    return None if filter is None else one_channel(filter, F8, x, zi, None, "auto")
+
+
+@lru_cache(maxsize=128)
+def recursive(b: bytes, a: bytes, bias: float, activation: Any) -> RecursiveFilter | None:
+    """The filter of float64 coefficients, kept between calls; None without feedback, and where it is linear."""
+    if not b or len(a) <= F8.itemsize or activation == "linear":
+        return None
+    normal_b, normal_a = normalised(np.frombuffer(b), np.frombuffer(a), F8)
+    normal_a[0] = bias
+    return RecursiveFilter(normal_b[None], normal_a[None], activation)
 
 
 def common_dtype(b: Array, a: Array, x: Array, zi: Any, bias: Any) -> np.dtype[Any]:
@@ -133,7 +158,7 @@ def excited(
     if a.shape[-1] == 1:
         return ExcitedTaps(b, bias, activation), x
     a = np.concatenate([bias, a[..., 1:]], axis=-1)  # where a[0] = 1 is not read, kernels find the bias
-    return Recursion(Cascade(b[..., None, :], a[..., None, :], activation), "auto"), x
+    return Recursion(RecursiveFilter(b[..., None, :], a[..., None, :], activation), "auto"), x
 
 
 class ExcitedTaps:

@@ -9,18 +9,19 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, NATIVE, Array, numbers, signal, time_axis, whole
 from sigrnn.activations import Activation, known
-from sigrnn.filters._call import Recursion, Runner, Taps, fill, inner, state_given, state_rows
-from sigrnn.filters._recursive import SHORT, Cascade
-from sigrnn.filters.linear import (
+from sigrnn.filters._call import Recursion, Runner, Taps, fill, state_given, state_rows
+from sigrnn.filters._coefficients import (
     FEW,
-    cascade_of,
     check_method,
     coefficients,
+    filter_of_sections,
+    inner,
     normalised,
     padded,
     real_if_exact,
     sections,
 )
+from sigrnn.filters._recursive import RecursiveFilter
 from sigrnn.filters.nonlinear import ExcitedTaps
 
 __all__ = ["Stream"]
@@ -109,8 +110,8 @@ class Stream:
         self._axis, self._method = whole("axis", axis), method
         self._size: tuple[int, ...] | None = None  # of one channel's state
         self._channels: tuple[int, ...] | None = None  # those of the blocks so far, None before the first
-        self._cascade: Cascade | None = None  # if the filter is recursive and real
-        self._quick: Cascade | None = None  # the same, if the next block may take the short way
+        self._cascade: RecursiveFilter | None = None  # if the filter is recursive and real
+        self._quick: RecursiveFilter | None = None  # the same, if the next block may take the short way
         self._assign({"b": b, "a": a} if sos is None else {"sos": sos})
         self._start = doubled(0.0 if zi is None else zi)
         self.reset()
@@ -130,9 +131,9 @@ class Stream:
             The filtered block, of the same shape.
         """
         quick = self._quick
-        if quick is not None and type(x) is np.ndarray and x.dtype is F8 and x.ndim == 1 and x.size <= SHORT:
+        if quick is not None and type(x) is np.ndarray and x.dtype is F8 and x.ndim == 1:
             y = np.empty(x.size)
-            quick.run_one(quick.b, quick.a, x, y, self._state)
+            quick.one(x, y, self._state, self._method)
             return y
         return self._any_block(signal(x))
 
@@ -165,7 +166,7 @@ class Stream:
 
     def _assign(self, given: dict[str, Any]) -> None:
         """Take these coefficients, if they go with the state there is."""
-        cascade: Cascade | None
+        cascade: RecursiveFilter | None
         if "sos" in given:
             given = {"sos": sections(numbers("sos", given["sos"]).copy())}  # copies: the user may change theirs
             check_method(self._method, fir=False)
@@ -178,14 +179,14 @@ class Stream:
         self._cascade = cascade if cascade is not None and cascade.b.size and cascade.b.dtype == F8 else None
         self._quick = None  # until the next block has gone the long way
 
-    def _from_sections(self, sos: Array) -> tuple[Runner, Cascade]:
+    def _from_sections(self, sos: Array) -> tuple[Runner, RecursiveFilter]:
         if sos.ndim != 2 or self._size not in (None, (len(sos), 2)):
             expected = "(n_sections, 6)" if self._size is None else f"({self._size[0]}, 6) as before"
             raise ValueError(f"sos must be shape {expected}, got {sos.shape}")
-        cascade = cascade_of(real_if_exact(sos.astype(inner(sos.dtype))))
+        cascade = filter_of_sections(real_if_exact(sos.astype(inner(sos.dtype))))
         return Recursion(cascade, self._method), cascade
 
-    def _from_coefficients(self, b: Array, a: Array) -> tuple[Runner, Cascade | None]:
+    def _from_coefficients(self, b: Array, a: Array) -> tuple[Runner, RecursiveFilter | None]:
         longest = max(b.size, a.size)
         length = longest if self._size is None else self._size[0] + 1
         if b.ndim > 1 or a.ndim > 1 or longest > length:
@@ -201,11 +202,11 @@ class Stream:
             bias = np.array([self._bias])
             if a.size == 1:
                 return ExcitedTaps(b, bias, self._activation), None
-            cascade = Cascade(b[None], np.concatenate([bias, padded(a, length)[1:]])[None], self._activation)
+            cascade = RecursiveFilter(b[None], np.concatenate([bias, padded(a, length)[1:]])[None], self._activation)
             return Recursion(cascade, "auto"), cascade
         if a.size == 1:
-            return Taps(b, self._method), Cascade(b[None], b[None], "taps") if 1 < length <= FEW else None
-        cascade = Cascade(b[None], padded(a, length)[None], "direct")
+            return Taps(b, self._method), RecursiveFilter(b[None], b[None], "taps") if 1 < length <= FEW else None
+        cascade = RecursiveFilter(b[None], padded(a, length)[None], "direct")
         return Recursion(cascade, self._method), cascade
 
     @property

@@ -266,7 +266,10 @@ class Pullback:
     def __init__(self, name: str, value: Any, pull: Callable[..., Named], arrays: dict[str, Array]) -> None:
         self._name, self._pull = name, pull
         self._value = _layout(value)
-        self._given = {name: (array.shape, array.dtype.newbyteorder("=")) for name, array in arrays.items()}
+        self._given: list[tuple[str, tuple[int, ...], np.dtype[Any]]] = []
+        for argument, given in arrays.items():
+            dtype = given.dtype
+            self._given.append((argument, given.shape, dtype if dtype.isnative else native(dtype)))
         self._excitation: Any = None  # or how to find it
 
     def __call__(self, cotangent: Any) -> tuple[Array, ...]:
@@ -287,7 +290,12 @@ class Pullback:
         with np.errstate(all="ignore"):  # NaN and inf go where the equations take them, as in the functions themselves
             found = self._pull(slopes) if isinstance(slopes, np.ndarray) else self._pull(*slopes)
         self._excitation = found.get(EXCITATION)
-        return tuple(_like(found[name], *given) for name, given in self._given.items())
+        gradients = []
+        for name, shape, dtype in self._given:
+            gradient = found[name]
+            fits = gradient.dtype is dtype and gradient.shape == shape
+            gradients.append(gradient if fits else _like(gradient, shape, dtype))
+        return tuple(gradients)
 
     @property
     def excitation_gradient(self) -> Array:
@@ -362,6 +370,8 @@ def _arrays(rule: Rule, arguments: Named, positional: list[str], kwargs: Named) 
 
 
 def _array(name: str, given: Any) -> Array:
+    if type(given) is np.ndarray and given.dtype.char in NATIVE:
+        return given
     found = array(name, given)
     if found.dtype.kind in "biu":
         if isinstance(given, np.ndarray | np.generic):
@@ -384,7 +394,12 @@ def _tangent(name: str, given: Any, arrays: dict[str, Array]) -> Array:
         raise ValueError(f"the tangent of {name} has shape {tangent.shape}, expected {value.shape}")
     if tangent.dtype.kind == "c" and value.dtype.kind != "c":
         raise TypeError(f"the tangent of {name} is complex, {name} is real")
-    return tangent.astype(value.dtype.newbyteorder("="), copy=False)
+    return tangent.astype(native(value.dtype), copy=False)
+
+
+def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype in the byte order of this machine."""
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
 
 
 def _layout(value: Any) -> Any:
@@ -407,6 +422,9 @@ def _matching(expected: Any, given: Any, name: str) -> Any:
         return tuple(_matching(*each) for each in zip(expected, given, names, strict=True))
     if given is None:
         return np.zeros(expected.shape, expected.dtype)
+    fits = type(given) is np.ndarray and given.dtype is expected.dtype and given.shape == expected.shape
+    if fits and given.flags.aligned:
+        return given
     found = array(name, given)
     if found.dtype.kind not in "biufc":
         raise TypeError(f"{name} must be numbers, got dtype {found.dtype}")

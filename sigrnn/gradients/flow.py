@@ -13,7 +13,8 @@ import numpy as np
 from sigrnn._arrays import F8, Array, numbers, short, signal, time_axis, whole
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.filters._call import matched
-from sigrnn.filters.linear import coefficients, lfilter, normalised, sections, sosfilt
+from sigrnn.filters._coefficients import coefficients, normalised, sections
+from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.gradients.api import bound
 from sigrnn.gradients.nonlinear import excitation, feed_back

@@ -23,10 +23,12 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array, signal, time_axis, time_back, time_last
-from sigrnn.filters._call import inner, matched, state_given, state_layout, state_rows
-from sigrnn.filters.linear import check_method, coefficients, known_recursion, lfilter, lfilter_tv, normalised, weak
+from sigrnn.filters._call import matched, state_given, state_layout, state_rows
+from sigrnn.filters._coefficients import check_method, coefficients, inner, normalised, recall, recursive, weak
+from sigrnn.filters._recursive import METHODS, RecursiveFilter
+from sigrnn.filters.linear import lfilter, lfilter_tv
 from sigrnn.gradients.reverse import Reverse, Rows
-from sigrnn.gradients.tape import Beside, Chain, Together
+from sigrnn.gradients.tape import ChannelTape, LanesTape, SectionsTape, channel_tapes, denormalise
 
 Named = dict[str, Any]
 Pull = Callable[..., Named]
@@ -34,6 +36,39 @@ Way = Callable[[Array, Array], tuple[Array, Reverse]]
 
 
 def lfilter_vjp(arguments: Named) -> tuple[Any, Pull]:
+    return _one_channel(**arguments) or _any_channels(arguments)
+
+
+def _one_channel(b: Any, a: Any, x: Any, axis: Any, zi: Any, method: str) -> tuple[Any, Pull] | None:
+    """A real filter with feedback over one channel; None for all else."""
+    if type(x) is not np.ndarray or x.ndim != 1 or axis not in (0, -1) or method not in METHODS or method == "fft":
+        return None
+    known = recall(b, a, x)
+    if known is None:
+        return None
+    filter, dtype = known
+    if not isinstance(filter, RecursiveFilter) or filter.kind != "direct":
+        return None
+    if zi is not None and not (type(zi) is np.ndarray and zi.dtype is dtype and zi.shape == filter.shape):
+        return None
+    first, taps_b, taps_a = np.asarray(a).flat[0], getattr(b, "size", 1), getattr(a, "size", 1)
+    tape, y = ChannelTape(filter, len(x), method), np.empty(len(x), dtype)
+    z = np.zeros(filter.states) if zi is None else zi.astype(F8)
+    tape.forward(x.astype(dtype, copy=False), y, z)
+
+    def pull(dy: Array, dzf: Array | None = None) -> Named:
+        dx, sums, tail = np.empty(len(dy), dtype), np.zeros((2, 1, filter.order + 1)), np.zeros((1, filter.order))
+        if dzf is not None:
+            tail[0] = dzf
+        db, da = sums
+        tape.pull(dy, dx, tail, db, da)
+        denormalise()(filter.b[0], filter.a[0], float(first), db[0], da[0])
+        return {"b": db[0, :taps_b], "a": da[0, :taps_a], "x": dx, "zi": None if zi is None else tail[0]}
+
+    return y if zi is None else (y, z.astype(dtype, copy=False)), pull
+
+
+def _any_channels(arguments: Named) -> tuple[Any, Pull]:
     b, a = (coefficients(np.array(arguments[name]), name) for name in ("b", "a"))  # copies: the user may change theirs
     x, zi = signal(arguments["x"]), arguments["zi"]
     value, way = through_again(b, a, x, arguments) or through_kept(b, a, x, arguments)
@@ -86,13 +121,15 @@ def through_again(b: Array, a: Array, x: Array, arguments: Named) -> tuple[Any, 
         return None
     check_method(method, False)
     axis = time_axis(arguments["axis"], x)
-    whole = known_recursion(b.astype(F8).tobytes(), a.astype(F8).tobytes())
+    whole = recursive(b.astype(F8).tobytes(), a.astype(F8).tobytes())
     rows = Rows(x.shape, axis, True)
-    if whole is None or not (Beside.serves(whole, dtype, rows, method) or Together.serves(whole, rows, method)):
+    if whole is None:
+        return None
+    if not (LanesTape.serves(whole, dtype, rows, method) or channel_tapes(whole, dtype, rows, method)):
         return None
     own = (whole.order,)
     state = np.zeros((rows.channels, *own)) if zi is None else state_rows(zi, own, x, axis, F8)
-    chain = Chain(whole, whole.b, whole.a, dtype, rows, method)
+    chain = SectionsTape(whole, whole.b, whole.a, dtype, rows, method)
     y = rows.empty(rows.samples, dtype)
     chain.forward(rows.of(x.astype(dtype, copy=False)), y, state[:, None])
     zf = state_given(state, own, x.shape, axis).astype(dtype, copy=False)

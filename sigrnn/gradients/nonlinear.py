@@ -19,9 +19,10 @@ from sigrnn._arrays import F8, Array, signal, time_axis
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.filters import _fixed_point
-from sigrnn.filters._call import inner, matched, state_given
+from sigrnn.filters._call import matched, state_given
+from sigrnn.filters._coefficients import coefficients, inner, normalised
 from sigrnn.filters._recursive import MANY, in_lanes
-from sigrnn.filters.linear import coefficients, lfilter, normalised
+from sigrnn.filters.linear import lfilter
 from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.gradients.linear import (
     Named,
@@ -33,7 +34,7 @@ from sigrnn.gradients.linear import (
     summed,
     tail_of,
 )
-from sigrnn.gradients.reverse import Reverse, Rows, entered
+from sigrnn.gradients.reverse import Reverse, Rows, state_after
 from sigrnn.layers._run import EXCITATION
 
 
@@ -131,7 +132,7 @@ def feed_back_long(a: Array, slope: Array, u: Array, v: Array) -> None:
     kernel, plain = backward(order), one()
 
     def guess(part: slice, length: int, scratch: Array) -> int:
-        state = entered(a, v[None, part.start : part.start + order][:, ::-1])[0]
+        state = state_after(a, v[None, part.start : part.start + order][:, ::-1])[0]
         return int(kernel(a[0], a[0], (u[part], slope[part]), v[order:][part], state, length, scratch))
 
     def one_by_one(part: slice) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array, time_back, time_last
-from sigrnn._kernels.sizes import LANES
 from sigrnn.filters import _recursive
-from sigrnn.filters._recursive import MANY, Cascade
-from sigrnn.filters.linear import known_recursion
+from sigrnn.filters._coefficients import filter_of
+from sigrnn.filters._recursive import MANY, RecursiveFilter
 from sigrnn.gradients.memory import PIECE, pool, room
 
 LEAST = 128  # samples of a channel, however many channels there are
@@ -67,19 +66,14 @@ class Rows:
         channels = self.shape[: self.axis] + self.shape[self.axis + 1 :]
         return time_back(rows.reshape(*channels, self.samples), self.axis)
 
-    def of_one(self) -> Rows:
-        """The same for one channel."""
-        return Rows((1, self.samples), 1, False)
-
-    def pieces(self, start: int, stop: int, *filters: Cascade | None) -> list[slice]:
+    def pieces(self, start: int, stop: int, *filters: RecursiveFilter | None) -> list[slice]:
         """Stretches of time to take one after the other, long enough for blocks if the filters have any."""
         samples, size = stop - start, max(LEAST, PIECE // max(self.channels, 1))
         if not samples:
             return []
         if samples > size and self.channels < MANY:
-            lanes = LANES
-            blocks = [f.block(size) or f.block(samples) for f in filters if f is not None]
-            size = max([size, *(4 * lanes * block.length for block in blocks if block is not None)])
+            blocks = [f.blocks(size, "blocked") for f in filters if f is not None]
+            size = max([size, *(4 * each.segment for each in blocks if each is not None)])
         count = -(-samples // size)
         size = -(-samples // count)
         return [slice(i, min(i + size, stop)) for i in range(start, stop, size)]
@@ -109,17 +103,9 @@ class Reverse:
         for part in reversed(self.rows.pieces(0, self.rows.samples, self.poles)):
             self.run(x[:, part], y[:, part], dy[:, part], dx[:, part])
 
-    def of_channel(self, c: int) -> Reverse:
-        """The same for one channel; its sums go into ours."""
-        k = c if len(self.b) > 1 else 0
-        a = self.a if self.a.ndim == 1 else self.a[c]
-        one = Reverse(self.b[k].conj(), a.conj(), self.tail[c : c + 1], self.rows.of_one(), self.method)
-        one.db, one.da = self.db[k : k + 1], self.da[k : k + 1]
-        return one
-
     def start(self) -> Array:
         """The state (C, 1, K) of 1/A over reversed time after the last sample."""
-        return entered(self.a, self.tail)[:, None]
+        return state_after(self.a, self.tail)[:, None]
 
     def run(self, x: Array, y: Array, dy: Array, dx: Array) -> None:
         """Fill dx, which may be dy, for a piece that ends where the last one began."""
@@ -172,18 +158,16 @@ def correlate() -> Any:
     return gradients.correlate, gradients.scratch
 
 
-def entered(a: Array, past: Array) -> Array:
+def state_after(a: Array, past: Array) -> Array:
     """The states (C, K) in which 1/A, of all channels (K + 1,) or of each (C, K + 1), goes on after outputs (C, K), the last first."""
     order = past.shape[1]
     return np.stack([-(a[..., p + 1 :] * past[:, : order - p]).sum(axis=1) for p in range(order)], axis=1)
 
 
-def poles(a: Array) -> Cascade | None:
+def poles(a: Array) -> RecursiveFilter | None:
     """1/A for all channels (K + 1,) or each (C, K + 1), ready to run; None if there is no feedback."""
     if not a[..., 1:].any():
         return None
-    if a.ndim == 1 and a.dtype == F8:
-        return known_recursion(np.ones(1).tobytes(), a.tobytes())
     one = np.zeros_like(a)
     one[..., 0] = 1.0
-    return Cascade(one[..., None, :], np.ascontiguousarray(a)[..., None, :], "direct")
+    return filter_of(one, np.ascontiguousarray(a))

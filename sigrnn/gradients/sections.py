@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import F8, Array, signal, time_axis
-from sigrnn.filters._call import inner, matched, state_given, state_layout, state_rows
-from sigrnn.filters._recursive import Cascade
-from sigrnn.filters.linear import cascade_of, check_method, known_sections, real_if_exact, sections, sosfilt, weak
+from sigrnn._arrays import Array, signal, time_axis
+from sigrnn.filters._call import matched, state_given, state_layout, state_rows
+from sigrnn.filters._coefficients import check_method, inner, known_sections, real_if_exact, sections, weak
+from sigrnn.filters.linear import sosfilt
 from sigrnn.gradients.linear import (
     Named,
     Pull,
@@ -20,7 +20,7 @@ from sigrnn.gradients.linear import (
     tail_of,
 )
 from sigrnn.gradients.reverse import Rows
-from sigrnn.gradients.tape import Chain
+from sigrnn.gradients.tape import SectionsTape
 
 
 def sosfilt_vjp(arguments: Named) -> tuple[Any, Pull]:
@@ -34,7 +34,7 @@ def sosfilt_vjp(arguments: Named) -> tuple[Any, Pull]:
     rows = Rows(shape, axis, coefs.ndim == 2)
     state = np.zeros((rows.channels, *own), kind) if zi is None else state_rows(zi, own, full, axis, kind)
     b, a = coefs[..., :3], coefs[..., 3:]
-    chain = Chain(sections_of(coefs), b, a, dtype, rows, method)
+    chain = SectionsTape(known_sections(coefs), b, a, dtype, rows, method)
     y = rows.empty(rows.samples, dtype)
     chain.forward(rows.of(full.astype(dtype, copy=False)), y, state)
     y = rows.back(y)
@@ -59,12 +59,6 @@ def sosfilt_vjp(arguments: Named) -> tuple[Any, Pull]:
         }
 
     return value, pull
-
-
-def sections_of(sos: Array) -> Cascade:
-    """The cascade of (S, 6) or (C, S, 6), one that is known if possible: it keeps what its blocks need."""
-    known = known_sections(sos.tobytes()) if sos.ndim == 2 and sos.dtype == F8 else None
-    return cascade_of(sos) if known is None else known
 
 
 def sosfilt_jvp(arguments: Named, tangents: Named) -> tuple[Any, Any]:

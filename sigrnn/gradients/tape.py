@@ -1,102 +1,101 @@
-"""Back through sections, one after the other: what goes into each is found again, not kept."""
+"""What the pull-back of a linear filter keeps of the forward pass, for one channel, channels in lanes, and any others."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple, Self
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sigrnn._arrays import F8, Array
-from sigrnn._kernels.sizes import AREA, LANES, SECTION_ORDER, TILE
+from sigrnn._kernels.sizes import AREA, FIR_WIDTH, LANES, SECTION_ORDER, TILE
 from sigrnn.filters import _recursive
+from sigrnn.filters._blocks import Blocks, normal_form, state_space
 from sigrnn.filters._memory import aligned
-from sigrnn.filters._recursive import MANY, Block, Cascade, normal_form, transitions
+from sigrnn.filters._recursive import MANY, RecursiveFilter
 from sigrnn.gradients.memory import pool
-from sigrnn.gradients.reverse import Reverse, Rows
+from sigrnn.gradients.reverse import Reverse, Rows, state_after
+
+LONG = 12_000  # samples from which a pull-back in blocks pays for what it has to prepare
 
 
-class Chain:
-    """Sections for all channels of a signal, and what their pull-back needs to know of the way forward.
+class SectionsTape:
+    """Sections for all channels of a signal: what their pull-back needs of the forward pass.
 
     whole : the filter. b, a : (S, P + 1) or (C, S, P + 1), its sections, normalised. dtype : of the signal and the output.
     """
 
-    def __init__(self, whole: Cascade, b: Array, a: Array, dtype: np.dtype[Any], rows: Rows, method: str) -> None:
+    def __init__(
+        self, whole: RecursiveFilter, b: Array, a: Array, dtype: np.dtype[Any], rows: Rows, method: str
+    ) -> None:
         self.whole, self.b, self.a, self.rows, self.method = whole, b, a, rows, method
-        self.each = [Cascade(_section(b, s), _section(a, s), whole.kind) for s in range(b.shape[-2])]
-        self.beside = Beside(whole, rows) if Beside.serves(whole, dtype, rows, method) else None
-        alone = rows.channels < MANY and method != "sequential" and dtype.kind == "f"
-        found = [Together.of(whole, rows.samples, method) for _ in range(rows.channels)] if alone else []
-        self.channels = [together for together in found if together is not None]
-        self.rest = "sequential" if self.channels else method  # as the filter itself does, to the same bits
-        self.done = 0  # samples that lie in whole stretches
+        self.lanes = LanesTape(whole, rows) if LanesTape.serves(whole, dtype, rows, method) else None
+        self.channels = channel_tapes(whole, dtype, rows, method)
+        self.each = [RecursiveFilter(_section(b, s), _section(a, s), whole.kind) for s in range(b.shape[-2])]
         self.parts: list[slice] = []
         self.starts: list[Array] = []
 
     def forward(self, x: Array, y: Array, state: Array) -> None:
-        """Fill y; the state (C, S, P) goes from the initial to the final one. x, the user's, is not asked for again."""
-        if self.beside:
-            self.beside.forward(x, y, state)
-            return
-        for c, together in enumerate(self.channels):
-            self.done = together.forward(x[c], y[c], state[c])
-        self.rest_of_x = self.rows.empty(self.rows.samples - self.done, x.dtype)
-        self.rest_of_x[...] = x[:, self.done :]
-        self.parts = self.rows.pieces(self.done, self.rows.samples, *self.each)
-        for part in self.parts:
-            self.starts.append(state.copy())
-            run(self.whole, self._input(part), y[:, part], state, self.rest)
-
-    def _input(self, part: slice) -> Array:
-        """What was kept of x for a piece that lies in no whole stretch."""
-        return self.rest_of_x[:, part.start - self.done : part.stop - self.done]
+        """Fill y; the state (C, S, P) goes from the initial to the final one. x, the user's, is not used again."""
+        if self.lanes:
+            self.lanes.forward(x, y, state)
+        elif self.channels:
+            for c, tape in enumerate(self.channels):
+                tape.forward(x[c], y[c], state[c].reshape(-1))
+        else:
+            self.x = self.rows.empty(self.rows.samples, x.dtype)
+            self.x[...] = x
+            self.parts = self.rows.pieces(0, self.rows.samples, *self.each)
+            for part in self.parts:
+                self.starts.append(state.copy())
+                run(self.whole, self.x[:, part], y[:, part], state, self.method)
 
     def pull(self, dy: Array, dx: Array, tail: Array) -> list[Reverse]:
         """Fill dx; the sections over reversed time, with their sums. tail (C, S, P)."""
         b, a = self.b, self.a
         reverses = [Reverse(b[..., s, :], a[..., s, :], tail[:, s], self.rows, self.method) for s in range(b.shape[-2])]
-        if self.beside:
-            self.beside.pull(dy, dx, reverses)
-            return reverses
-        for part, start in zip(reversed(self.parts), reversed(self.starts), strict=True):
-            self.plain(reverses, self._input(part), dy[:, part], dx[:, part], start, self.rest)
-        for c, together in enumerate(self.channels):
-            self._together(c, together, dy[c], dx[c], reverses)
+        if self.lanes:
+            self.lanes.pull(dy, dx, reverses)
+        elif self.channels:
+            sums = np.zeros((2, *b.shape))
+            for c, tape in enumerate(self.channels):
+                own = tail[c].copy()
+                tape.pull(dy[c], dx[c], own, *sums)
+                for s, reverse in enumerate(reverses):
+                    reverse.tail[c] = own[s]
+            for s, reverse in enumerate(reverses):
+                reverse.db[...], reverse.da[...] = sums[:, s]
+        else:
+            for part, start in zip(reversed(self.parts), reversed(self.starts), strict=True):
+                self._plain(reverses, self.x[:, part], dy[:, part], dx[:, part], start)
         return reverses
 
-    def _together(self, c: int, together: Together, dy: Array, dx: Array, reverses: Sequence[Reverse]) -> None:
-        """One long channel, the samples that lie in whole stretches."""
-        ones, left = [reverse.of_channel(c) for reverse in reverses], together.samples
-        while left:
-            left = together.pull(dy[:left], dx[:left], ones)
-            if left:  # NaN and inf go sample after sample
-                part = slice(left - together.stretch, left)
-                x, start = together.kept_of(part.start // together.stretch)
-                self.plain(ones, x, dy[None, part], dx[None, part], start, "sequential")
-                left = part.start
-        for reverse, one in zip(reverses, ones, strict=True):
-            reverse.tail[c] = one.tail[0]
-
-    def plain(self, reverses: Sequence[Reverse], x: Array, dy: Array, dx: Array, start: Array, method: str) -> None:
+    def _plain(self, reverses: Sequence[Reverse], x: Array, dy: Array, dx: Array, start: Array) -> None:
         """Fill dx for a piece that ends where the last one began, its states before it given."""
-        rows = reverses[0].rows if reverses else self.rows
-        *through, slope = (rows.scratch(1 + i, x.shape[1], start.dtype) for i in range(len(self.each) + 2))
+        *through, slope = (self.rows.scratch(1 + i, x.shape[1], start.dtype) for i in range(len(self.each) + 2))
         through[0][...] = x
         for s, section in enumerate(self.each):
-            run(section, through[s], through[s + 1], start[:, s : s + 1].copy(), method)
+            run(section, through[s], through[s + 1], start[:, s : s + 1].copy(), self.method)
         slope[...] = dy
         for s in reversed(range(len(self.each))):
             reverses[s].run(through[s], through[s + 1], slope, slope)
         dx[...] = slope
 
 
-class Entered(NamedTuple):
-    """Sections of one order, and what it takes to enter blocks of one length in 1/A of each over reversed time.
+def channel_tapes(whole: RecursiveFilter, dtype: np.dtype[Any], rows: Rows, method: str) -> list[ChannelTape]:
+    """A tape for each of a few real channels; none where they run in lanes, or each has a filter of its own."""
+    few = rows.channels == 1 or (rows.channels < MANY and rows.samples >= _recursive.LONG and method != "sequential")
+    if not few or dtype.kind != "f" or whole.b.ndim != 2 or whole.b.dtype != F8 or not len(whole.b):
+        return []
+    return [ChannelTape(whole, rows.samples, method) for _ in range(rows.channels)]
 
-    Of order 2 they are entered with v[L] and v[L + 1], of higher order with the state of the transposed form; blocks
-    follow each other in the coordinates of `_kernels/filters/block_transition.py`.
+
+class ReversedBlocks(NamedTuple):
+    """Sections of one order, and the constants of blocks of one length in 1/A of each over reversed time.
+
+    The state of order 2 is v[L] and v[L + 1], of higher order that of the transposed form; blocks are chained in the
+    coordinates of `_kernels/filters/block_transition.py`.
     """
 
     b: Array  # (S, P + 1)
@@ -107,93 +106,156 @@ class Entered(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def backwards(whole: Cascade, length: int) -> Entered | None:
+def in_reverse(whole: RecursiveFilter, length: int) -> ReversedBlocks | None:
     """The sections of a filter over reversed time, of order 2 at least; None if one of them is not stable."""
     b, a = _padded(whole.b), _padded(whole.a)
     one = np.eye(1, b.shape[1])
-    systems = transitions([(one, a[s : s + 1]) for s in range(len(a))])
+    systems = [state_space(one, a[s : s + 1]) for s in range(len(a))]
     if b.shape[1] == SECTION_ORDER + 1:  # v[n] = dy[n] - a[1] v[n + 1] - a[2] v[n + 2], with both v as its state
-        systems[...] = 0.0
-        systems[:, 0, 0, :2], systems[:, 0, 1, 0], systems[:, 0, 0, 2] = -a[:, 1:], 1.0, 1.0
+        for s, system in enumerate(systems):
+            system[...] = 0.0
+            system[0, 0, :2], system[0, 1, 0], system[0, 0, 2] = -a[s, 1:], 1.0, 1.0
     normal = normal_form(systems)
     if normal is None:
         return None
-    block = normal.block(length)
-    return Entered(b, a, np.ascontiguousarray(block.g[:, ::-1]), block.power, block.basis)
+    blocks = normal.blocks(length, np.stack([b, a]))
+    powers, bases, inputs = (np.stack(each) for each in zip(*(blocks.group(s) for s in range(len(a))), strict=True))
+    return ReversedBlocks(b, a, np.ascontiguousarray(inputs[:, ::-1]), powers, bases)
 
 
-class Together:
-    """All sections of one long channel at once, any number of order 2 or one of any order."""
+class ChannelTape:
+    """One real channel: what its pull-back needs of the forward pass.
 
-    def __init__(self, whole: Cascade, block: Block, entered: Entered, samples: int) -> None:
-        self.whole, self.block, self.entered = whole, block, entered
-        self.stretch = block.length * LANES
-        self.samples = samples // self.stretch * self.stretch
-        self.order = entered.b.shape[1] - 1
-        self.kept = self.entries = np.empty(())
+    Long channels of stable filters run in blocks: kept are the tiles of x and the states before the blocks. For the rest, and
+    for short channels, x is kept and, of a single section, y; of more, the state before.
+    """
 
-    @classmethod
-    def serves(cls, whole: Cascade, rows: Rows, method: str) -> bool:
-        """Whether these are few and long channels, and the filter has safe blocks."""
-        return rows.channels < MANY and cls.of(whole, rows.samples, method) is not None
+    def __init__(self, filter: RecursiveFilter, samples: int, method: str) -> None:
+        self.filter, self.method = filter, method
+        self.blocks: Blocks | None = None
+        if samples >= LONG:
+            blocks = filter.blocks(samples, method)
+            self.reversed = None if blocks is None else in_reverse(filter, blocks.length)
+            self.blocks = None if self.reversed is None else blocks
+        self.done = 0 if self.blocks is None else samples // self.blocks.segment * self.blocks.segment
+        self.tiles: Array = np.empty(())
+        self.entries: Array = np.empty(())
 
-    @classmethod
-    def of(cls, whole: Cascade, samples: int, method: str) -> Self | None:
-        """For real sections, at least one; None if the signal is too short or the filter has no safe blocks."""
-        block = whole.block(samples) if len(whole.b) and samples >= whole.long(method) else None
-        entered = None if block is None else backwards(whole, block.length)
-        return None if block is None or entered is None else cls(whole, block, entered, samples)
+    def forward(self, x: Array, y: Array, z: Array) -> None:
+        """Fill y; z (S P,) goes from the initial to the final state. x is not used again."""
+        filter, done = self.filter, self.done
+        if self.blocks is not None:
+            segments = done // self.blocks.segment
+            self.tiles = pool.borrow((segments, self.blocks.segment), F8)
+            entries = aligned(segments, z.size, LANES)
+            _recursive.run_blocks(filter, self.blocks, x[:done], y[:done], z, (self.tiles, entries))
+            self.entries = entries.reshape(segments, -1, filter.order, LANES)
+            x, y = x[done:], y[done:]
+        single = len(filter.b) == 1
+        self.start = z if single else z.copy()  # of a single section y is kept, and the state not asked for
+        filter.one(x, y, z, "sequential" if done else self.method)
+        self.x, self.y = x.copy(), y.copy() if single else None
 
-    def forward(self, x: Array, y: Array, z: Array) -> int:
-        """Fill y as far as whole stretches reach: how far. z (S, P) goes from the state before to that after."""
-        done, parts, lanes = slice(0, self.samples), self.block.g, LANES
-        self.kept = pool.borrow((self.samples // self.stretch, self.stretch), F8)
-        entries = aligned(len(self.kept), len(parts), parts.shape[2], lanes)
-        _recursive.run_blocks(self.whole, self.block, x[done], y[done], z, (self.kept, entries))
-        self.entries = entries.reshape(len(entries), *z.shape, lanes)
-        if self.whole.order < self.order:
-            self.entries = np.concatenate([self.entries, np.zeros_like(self.entries)], axis=2)
-        return self.samples
+    def pull(self, dy: Array, dx: Array, tail: Array, db: Array, da: Array) -> None:
+        """Fill dx, and add to db and da (S, P + 1); tail (S, P), v of each section after the end, becomes that at the begin."""
+        done = self.done
+        self._plain(self.x, self.y, self.start, dy[done:], dx[done:], tail, db, da)
+        while done:
+            left = self._segments(dy[:done], dx[:done], tail, db, da)
+            if left:  # NaN and inf go sample after sample
+                assert self.blocks is not None
+                done = left - self.blocks.segment
+                part, (x, start) = slice(done, left), self._segment(done // self.blocks.segment)
+                self._plain(x, None, start, dy[part], dx[part], tail, db, da)
+            else:
+                done = 0
 
-    def kept_of(self, i: int) -> tuple[Array, Array]:
-        """The input (1, L lanes) of a stretch, and the states (1, S, P) before it."""
-        x = self.kept[i].reshape(-1, LANES).T.reshape(1, -1)
-        return x, self.entries[i, None, :, : self.whole.order, 0]
+    def _segment(self, i: int) -> tuple[Array, Array]:
+        """The input of a segment, and the state (S P,) before it."""
+        return self.tiles[i].reshape(-1, LANES).T.reshape(-1), self.entries[i, ..., 0].reshape(-1)
 
-    def pull(self, dy: Array, dx: Array, reverses: Sequence[Reverse]) -> int:
-        """Fill dx from the end; how many samples are left, where NaN or inf stopped it."""
-        signals = self.kept, self.entries, dy, dx
-        return self._sections(signals, reverses) if self.order == SECTION_ORDER else self._one(signals, *reverses)
+    def _plain(
+        self, x: Array, y: Array | None, start: Array, dy: Array, dx: Array, tail: Array, db: Array, da: Array
+    ) -> None:
+        """Sample after sample, for a part of the signal."""
+        filter, kernel = self.filter, pulled_plain(self.filter.order, dx.dtype.char)
+        through, state = [x], start.reshape(-1, filter.order)
+        if y is not None:
+            through.append(y)
+        else:
+            for s, section in enumerate(_sections(filter)):
+                through.append(np.empty(len(x)))
+                section.one(through[s], through[s + 1], state[s].copy(), "sequential")
+        if not len(filter.b):
+            dx[...] = dy
+        for s in range(len(filter.b) - 1, -1, -1):
+            x, y = through[s], through[s + 1]
+            if x.dtype != dx.dtype or y.dtype != dx.dtype:
+                x, y = x.astype(dx.dtype), y.astype(dx.dtype)
+            room = np.empty(len(x) + filter.order), np.empty((filter.order + 1, 2, FIR_WIDTH))
+            kernel(filter.b[s], filter.a[s], x, y, dy, dx, tail[s], db[s], da[s], *room)
+            dy = dx
 
-    def _sections(self, signals: tuple[Array, ...], reverses: Sequence[Reverse]) -> int:
-        """Sections of order 2: see `_kernels/filters/section_gradients.py`."""
+    def _segments(self, dy: Array, dx: Array, tail: Array, db: Array, da: Array) -> int:
+        """Whole segments from the end; how many samples are left, where NaN or inf stopped it."""
+        assert self.blocks is not None
+        assert self.reversed is not None
+        if self.reversed.b.shape[1] > SECTION_ORDER + 1:
+            return self._one_section(dy, dx, tail[0], db, da)
         from sigrnn._kernels.filters.section_gradients import section_gradients
 
-        b, lanes, order = self.entered.b, LANES, self.whole.order
-        scratch = aligned(len(b) + 1, self.stretch), aligned(2, SECTION_ORDER, lanes), np.empty((4, *b.shape))
-        tail, (db, da) = np.zeros((len(b), SECTION_ORDER)), np.zeros((2, *b.shape))
-        for s, reverse in enumerate(reverses):
-            tail[s, :order] = reverse.tail[0]
-        kernel = section_gradients(signals[-1].dtype.char)
-        left: int = kernel(*self.entered, *signals, tail, db, da, *scratch)
-        for s, reverse in enumerate(reverses):
-            reverse.db += db[s, : order + 1]
-            reverse.da += da[s, : order + 1]
-            reverse.resume(tail[s : s + 1, :order])
+        b, order = self.reversed.b, self.filter.order
+        entries, v, sums_b, sums_a = self.entries, tail, db, da
+        if order < SECTION_ORDER:  # order 1 runs as order 2
+            entries = np.concatenate([entries, np.zeros_like(entries)], axis=2)
+            v, (sums_b, sums_a) = np.concatenate([tail, np.zeros_like(tail)], axis=1), np.zeros((2, *b.shape))
+        scratch = aligned(len(b) + 1, self.blocks.segment), aligned(2, SECTION_ORDER, LANES), np.empty((4, *b.shape))
+        kernel = section_gradients(dx.dtype.char)
+        left: int = kernel(*self.reversed, self.tiles, entries, dy, dx, v, sums_b, sums_a, *scratch)
+        if order < SECTION_ORDER:
+            tail[...] = v[:, :order]
+            db += sums_b[:, : order + 1]
+            da += sums_a[:, : order + 1]
         return left
 
-    def _one(self, signals: tuple[Array, ...], reverse: Reverse) -> int:
-        """One section of higher order: see `_kernels/filters/gradients.py`."""
+    def _one_section(self, dy: Array, dx: Array, tail: Array, db: Array, da: Array) -> int:
+        """The same for one section of higher order."""
         from sigrnn._kernels.filters.gradients import pulled, scratch
 
-        order, lanes = self.order, LANES
-        v, entry = aligned(self.stretch + order * lanes), aligned(1, order, lanes)
-        room = aligned(self.stretch), v, entry, scratch(order + 1)
-        tail, state = reverse.tail[0].copy(), reverse.start()[0, 0]
-        kernel = pulled(order, signals[-1].dtype.char)
-        left: int = kernel(*self.entered, *signals, state, tail, reverse.db, reverse.da, *room)
-        reverse.resume(tail[None])
+        assert self.blocks is not None
+        assert self.reversed is not None
+        order, segment = self.filter.order, self.blocks.segment
+        v, entry = aligned(segment + order * LANES), aligned(1, order, LANES)
+        room = aligned(segment), v, entry, scratch(order + 1)
+        state = state_after(self.filter.a[0], tail[None])[0]
+        kernel = pulled(order, dx.dtype.char)
+        left: int = kernel(*self.reversed, self.tiles, self.entries, dy, dx, state, tail, db, da, *room)
         return left
+
+
+@lru_cache(maxsize=64)
+def _sections(filter: RecursiveFilter) -> list[RecursiveFilter]:
+    """Each section as a filter of its own."""
+    return [RecursiveFilter(filter.b[s : s + 1], filter.a[s : s + 1], filter.kind) for s in range(len(filter.b))]
+
+
+def _kernels() -> Any:
+    """The compiled loops; Numba is imported here, at the first call that needs it."""
+    from sigrnn._kernels.filters import gradients
+
+    return gradients
+
+
+@cache
+def pulled_plain(order: int, dtype: str) -> Any:
+    """The compiled pull-back of one section, sample after sample."""
+    return _kernels().pulled_plain(order, dtype)
+
+
+@cache
+def denormalise() -> Any:
+    """The compiled step from gradients of normalised coefficients to those of b and a."""
+    return _kernels().denormalise()
 
 
 def _padded(c: Array) -> Array:
@@ -203,17 +265,17 @@ def _padded(c: Array) -> Array:
     return full
 
 
-class Beside:
+class LanesTape:
     """All sections of many channels, a group of them in the lanes at a time."""
 
-    def __init__(self, whole: Cascade, rows: Rows) -> None:
+    def __init__(self, whole: RecursiveFilter, rows: Rows) -> None:
         self.whole, self.groups = whole, -(-rows.channels // LANES)
         tiles = self.groups, -(-rows.samples // TILE)
         self.kept = pool.borrow((*tiles, AREA), F8)
         self.entries = aligned(*tiles, len(whole.b), SECTION_ORDER, LANES)
 
     @staticmethod
-    def serves(whole: Cascade, dtype: np.dtype[Any], rows: Rows, method: str) -> bool:
+    def serves(whole: RecursiveFilter, dtype: np.dtype[Any], rows: Rows, method: str) -> bool:
         """Whether these are channels for it."""
         known = whole.b.ndim == 2 and whole.b.dtype == F8 and len(whole.b) > 0 and whole.order == SECTION_ORDER
         return known and dtype.kind == "f" and rows.channels >= MANY and method in ("auto", "sequential")
@@ -248,8 +310,8 @@ def _section(c: Array, s: int) -> Array:
     return np.ascontiguousarray(c[..., s : s + 1, :])
 
 
-def run(cascade: Cascade, x: Array, y: Array, state: Array, method: str) -> None:
+def run(filter: RecursiveFilter, x: Array, y: Array, state: Array, method: str) -> None:
     if not state.shape[1]:  # no sections: nothing happens
         y[...] = x
     else:
-        _recursive.run(cascade, x, y, state, method)
+        _recursive.run(filter, x, y, state, method)

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 
 import sigrnn.filters.streams
 from sigrnn._arrays import F8, Array, whole
-from sigrnn.filters.linear import lfilter, sections, sosfilt
+from sigrnn.filters._coefficients import sections
+from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.gradients import jvp
 from sigrnn.models.base import Model, Pull
 from sigrnn.models.multi_input import (

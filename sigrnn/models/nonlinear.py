@@ -10,7 +10,8 @@ import numpy as np
 import sigrnn.filters.streams
 from sigrnn._arrays import F8, Array, whole
 from sigrnn.activations import Activation, known, respond, slope_of_output
-from sigrnn.filters.linear import lfilter, normalised
+from sigrnn.filters._coefficients import normalised
+from sigrnn.filters.linear import lfilter
 from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.gradients.nonlinear import excitation, feed_back
 from sigrnn.models.base import Model, Pull

@@ -14,7 +14,7 @@ import sigrnn
 from sigrnn._kernels.base import vec
 from sigrnn._kernels.filters import fir
 from sigrnn._kernels.sizes import BLOCK_STATES, LANES
-from sigrnn.filters import _recursive
+from sigrnn.filters import _blocks, _recursive
 from sigrnn.filters._memory import aligned
 
 ORDERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 64]
@@ -33,40 +33,43 @@ SCIPY_BITS = pytest.mark.skipif(
 def run_sequential(kind, b, a, x, z):
     """b, a (S, P + 1), x (N,), z (S, P)."""
     y, z = np.empty_like(x), z.copy()
-    _recursive.Cascade(b, a, kind).kernel("sequential", x.dtype.char)(b, a, x, y, z.reshape(-1))
+    _recursive.RecursiveFilter(b, a, kind).kernel("sequential", x.dtype.char)(np.stack([b, a]), x, y, z.reshape(-1))
     return y, z
 
 
 def run_channels(kind, b, a, x, z, y=None, groups=None):
     """b, a (S, P + 1) or (C, S, P + 1), x (C, N), z (C, S, P); groups: first and last + 1."""
-    cascade, count = _recursive.Cascade(b, a, kind), -(-len(x) // LANES)
+    filter, count = _recursive.RecursiveFilter(b, a, kind), -(-len(x) // LANES)
     state, y = _recursive.in_lanes(z, count, LANES), np.empty_like(x) if y is None else y
-    kernel = cascade.kernel("channels", x.dtype.char)
+    kernel = filter.kernel("channels", x.dtype.char)
     some = (0, count) if groups is None else groups
-    kernel(*cascade.in_lanes(count, LANES), x, y, state, *some, *_recursive.NOTHING)
+    kernel(*filter.in_lanes(count, LANES), x, y, state, *some, *_recursive.NO_TILES)
     return y, state.transpose(0, 3, 1, 2).reshape(-1, *z.shape[1:])[: len(x)]
 
 
-def run_blocked(kind, b, a, x, z, length, y=None, share=None):
-    """b, a (S, P + 1), x (N,) with N a multiple of length * LANES, z (S, P); share: samples for each thread."""
-    cascade = _recursive.Cascade(b, a, kind)
-    block = cascade.entered(length)
-    assert block is not None, "no safe block of this length"
-    y, z = np.empty_like(x) if y is None else y, z.copy()
-    if share is None:
-        _recursive.run_blocks(cascade, block, x, y, z)
+def run_blocked(kind, b, a, x, z, length, y=None, workers=None):
+    """b, a (S, P + 1), x (N,), z (S, P); workers: each of this many threads has a part of its own."""
+    filter = _recursive.RecursiveFilter(b, a, kind)
+    blocks = filter.blocks_of(length)
+    assert blocks is not None, "the filter is not stable"
+    y, state = np.empty_like(x) if y is None else y, z.flatten()
+    if workers is None:
+        _recursive.run_blocks(filter, blocks, x, y, state)
     else:
-        assert _recursive.run_together(cascade, block, x, y, z, share)
-    return y, z
+        with sigrnn.set_workers(workers):
+            assert _recursive.run_threaded(filter, blocks, x, y, state)
+    return y, state.reshape(z.shape)
 
 
 def run_normal_form(b, a, length):
-    """T, its inverse (R, R) and [A B] (2, R, R + 1), the latter in the coordinates of T, and blocks, of a cascade (S, P + 1)."""
-    normal = _recursive.normal_form(_recursive.transitions([(b, a)]))
+    """T, its inverse (R, R) and [A B] (2, R, R + 1) in the coordinates of T, A^L and inputs of blocks, of a cascade (S, P + 1)."""
+    normal = _blocks.normal_form([_blocks.state_space(b, a)])
     assert normal is not None, "the filter is not stable"
-    states = normal.system.shape[2]
-    t, inverse = (half.astype(np.longdouble).sum(axis=0)[:, :states] for half in normal.basis[0])
-    return t, inverse, normal.system[0, :, :, : states + 1].astype(np.longdouble).sum(axis=0), normal.block(length)
+    states = normal.systems[0].shape[1]
+    t, inverse = (half.astype(np.longdouble).sum(axis=0)[:, :states] for half in normal.bases[0])
+    power, basis, inputs = normal.blocks(length, np.stack([b, a])).group(0)
+    np.testing.assert_array_equal(basis, normal.bases[0])
+    return t, inverse, normal.systems[0][:, :, : states + 1].astype(np.longdouble).sum(axis=0), power, inputs
 
 
 def run_convolve(b, x, hop=1, chunk=96, past=None, y=None):
@@ -260,22 +263,23 @@ def test_blocked_direct(rng, order, kind):
 
 
 @pytest.mark.parametrize(("count", "order"), [(1, 2), (4, 2), (1, 9)])
-def test_blocked_on_several_threads(rng, count, order):
+@pytest.mark.parametrize("workers", [2, 3])
+def test_blocked_on_several_threads(rng, monkeypatch, count, order, workers):
     # Ends first, then the chain, then all of it at once: the bits of a single thread.
     b, a = sections(rng, count, order)
     kind = "direct" if count == 1 else "sections"
-    x, z = noise(rng, 5 * 64 * LANES), noise(rng, (count, order))
+    x, z = noise(rng, 5 * 64 * LANES + 99), noise(rng, (count, order))
     alone, final = run_blocked(kind, b, a, x, z, 64)
     for share in (64 * LANES, 2 * 64 * LANES, 4 * 64 * LANES, 9 * 64 * LANES):
-        with sigrnn.set_workers(3):
-            y, state = run_blocked(kind, b, a, x, z, 64, share=share)
+        monkeypatch.setattr(_recursive, "SHARE", share)
+        y, state = run_blocked(kind, b, a, x, z, 64, workers=workers)
         assert_same(y, alone)
         assert_same(state, final)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_blocked_sections(rng, kind):
-    for count in (2,) if kind == "f4" else (1, 2, 3, 4, 5, 6, 8):  # together go 4, 3, 2 or 1 of them
+    for count in (2,) if kind == "f4" else (1, 2, 3, 4, 5, 6, 7, 8):  # together go 4, 3, 2 or 1 of them
         b, a = sections(rng, count)
         x, z = noise(rng, 3 * 100 * LANES, kind), noise(rng, (count, 2))
         y, final = run_blocked("sections", b, a, x, z, 100)
@@ -351,20 +355,20 @@ def test_varying(rng, order, kind):
     assert_same(final, state)
 
 
-# What blocks are entered with
+# The constants of blocks
 
 
 @pytest.mark.parametrize(("count", "order"), [(1, 1), (1, 2), (1, 3), (1, 8), (1, 12), (2, 2), (3, 2), (4, 2), (2, 1)])
 @pytest.mark.parametrize("length", [4, 12, 64])
 def test_input_normal_form(rng, count, order, length):
     b, a = sections(rng, count, order)
-    t, inverse, system, block = run_normal_form(b, a, length)
+    t, inverse, system, power, inputs = run_normal_form(b, a, length)
     matrix_power, rows, size = reference.entry(b, a, length)  # in the coordinates of the filter
     eps = 4e-15 * max(1.0, float(np.abs(t).max()))
     np.testing.assert_allclose((inverse @ t).astype(float), np.eye(len(t)), atol=1e-14)
-    np.testing.assert_allclose((block.g[0] @ t.T).astype(float), rows.astype(float), rtol=0, atol=eps * len(t))
-    back = t @ block.power[0] @ inverse  # each factor is known to more than double precision, but the power is not
-    limit = 4e-16 * len(t) * float((np.abs(t) @ np.abs(block.power[0]) @ np.abs(inverse)).max())
+    np.testing.assert_allclose((inputs @ t.T).astype(float), rows.astype(float), rtol=0, atol=eps * len(t))
+    back = t @ power @ inverse  # each factor is known to more than double precision, but the power is not
+    limit = 4e-16 * len(t) * float((np.abs(t) @ np.abs(power) @ np.abs(inverse)).max())
     np.testing.assert_allclose(back.astype(float), matrix_power.astype(float), rtol=0, atol=limit + 4e-15 * size)
     assert np.linalg.norm(system[:, :-1].astype(float), 2) < 1.01  # no error grows
 
@@ -385,7 +389,7 @@ def test_states_that_nothing_reaches(rng):
 
 
 def blocks_of(a):
-    return _recursive.Cascade(np.eye(1, len(a)), np.array([a], float), "direct").entered(64)
+    return _recursive.RecursiveFilter(np.eye(1, len(a)), np.array([a], float), "direct").blocks_of(64)
 
 
 def test_filters_without_blocks():

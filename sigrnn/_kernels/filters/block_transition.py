@@ -31,6 +31,20 @@ UNREACHED = (
 HELD = 2.0**-40  # variance such a direction is given
 
 
+def columns(states: int) -> int:
+    """The columns W of matrices of R states."""
+    return states // WIDTH * WIDTH + WIDTH
+
+
+columns_of = device(columns)
+
+
+@device
+def size_of(length, states):
+    """How many constants blocks need of a group of sections: A^L (R, R), T and its inverse (2, 2, R, W), inputs (L, R)."""
+    return states * (states + 4 * columns_of(states) + length)
+
+
 @device
 def two_sum(a, b):
     """a + b, and its rounding error (Knuth)."""
@@ -380,11 +394,6 @@ def chain(power, t, w, ends, way):
                     like,
                 )
             store(pointer(ends[p, k:]), 0, high)
-
-
-def columns(states: int) -> int:
-    """The columns W of matrices of so many states."""
-    return states // WIDTH * WIDTH + WIDTH
 
 
 def _normal_state(inverse, z, w):

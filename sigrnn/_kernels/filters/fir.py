@@ -7,12 +7,14 @@ from typing import Any
 from numba import types
 from numba.extending import overload
 
-from sigrnn._kernels.base.jit import device, kernel, once, packed, strided
+from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import lanes, load, pointer, spread, stack, store
 from sigrnn._kernels.filters.steps import direct_form
 from sigrnn._kernels.sizes import FIR_SPAN as SPAN
 from sigrnn._kernels.sizes import FIR_SUMS as SUMS
 from sigrnn._kernels.sizes import FIR_WIDTH as WIDTH
+
+__all__ = ["convolve", "convolve_one", "entry_point", "varying"]
 
 TAPS = 4  # taps, WIDTH apart, that share each load: 9 loads for 24 products
 BLOCK = TAPS * WIDTH
@@ -27,7 +29,8 @@ def _doubles(x, scratch):
     return (lambda x, scratch: pointer(x)) if x.dtype == types.float64 else (lambda x, scratch: pointer(scratch))
 
 
-def _convolve(b, x, y, past, hop, scratch, direct):
+@routine
+def convolve_rows(b, x, y, past, hop, scratch, direct):
     """y[r, i] = sum_m b[m] x[r, i - m hop], before the row `past`, or zeros if there is none."""
     # b (M + 1,) newest tap last   x, y (R, N), rows contiguous, y may be x   past (R or 0, M hop)
     # scratch (M hop + chunk + SPAN,): the samples still needed, in float64
@@ -94,6 +97,26 @@ def add_taps(b, m, at, i, sums, taps):
                 sums[j - q] = sums[j - q] + taps[q] * x
 
 
+def _convolve(b, x, y, past, hop, scratch, direct):
+    convolve_rows(b, x, y, past, hop, scratch, direct)
+
+
+def _convolve_one(b, x, y, z, scratch, final, direct):
+    """One channel from the state z (transposed form: what past inputs add to outputs to come), left as the final one."""
+    # b (M + 1,) newest tap last   x, y (N,) contiguous, y may be x   z (M,)   scratch as above, final (M,)
+    memory, samples = z.shape[0], x.shape[0]
+    for p in range(memory):
+        total = z[p + samples] if p + samples < memory else 0.0
+        for k in range(max(0, samples + p - memory), samples):  # x[k] meets tap p + N - k
+            total += b[memory - (p + samples - k)] * x[k]
+        final[p] = total
+    convolve_rows(b, x.reshape(1, samples), y.reshape(1, samples), final[:0].reshape(0, memory), 1, scratch, direct)
+    for p in range(min(memory, samples)):
+        y[p] += z[p]
+    for p in range(memory):
+        z[p] = final[p]
+
+
 def _varying(b, a, x, y, z):
     """The transposed direct form II with coefficients of its own at every sample."""
     # b, a (N, P + 1), a[:, 0] is 1   x, y (N,) any strides   z (P + 1,), the last stays 0
@@ -108,6 +131,14 @@ def convolve(dtype: str) -> Any:
     rows = strided(dtype, 2, read=True), strided(dtype, 2)
     arguments = packed("d", 1, read=True), *rows, packed("d", 2), types.intp, packed("d", 1), types.boolean
     return kernel(_convolve, f"convolve_{dtype}", *arguments)
+
+
+@once
+def convolve_one(dtype: str) -> Any:
+    """The same for a single channel with a state."""
+    signals = packed(dtype, 1, read=True), packed(dtype, 1)
+    arguments = packed("d", 1, read=True), *signals, packed("d", 1), packed("d", 1), packed("d", 1), types.boolean
+    return kernel(_convolve_one, f"convolve_one_{dtype}", *arguments)
 
 
 @once

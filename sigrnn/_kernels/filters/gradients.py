@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from sigrnn._kernels.base.jit import device, kernel, once, packed, strided
-from sigrnn._kernels.base.vec import lanes, load, offset, pointer, spread, stack, store
+from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, strided
+from sigrnn._kernels.base.vec import fused, lanes, load, offset, pointer, spread, stack, store
 from sigrnn._kernels.filters.block_transition import chain, to_normal
-from sigrnn._kernels.filters.loops import all_finite, back, columns, following_stretch
+from sigrnn._kernels.filters.loops import all_finite, back, columns, following_segment
 from sigrnn._kernels.filters.steps import Later, ask, copy, final_states, halves, recurrence, sweep
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
 
@@ -90,10 +90,40 @@ def _correlate(v, x, y, b, dx, db, da, hop, sums):
         end(sums, db[c], da[c])
 
 
+def _pulled_plain(order: int) -> Any:
+    """The pull-back of one section of one channel: v, sample after sample from the end, then the sums over all of it."""
+    known, room = order, order + 1 if order else LANES_ORDER + 1
+
+    def run(b, a, x, y, dy, dx, tail, db, da, v, sums):
+        # b, a, db, da (P + 1,)   x, y, dx (N,), dy (N,) any strides, dx may be dy
+        # tail (P,) v after the last sample, left as v from the first one on   scratch: v (N + P,)   sums (P + 1, 2, WIDTH)
+        order, samples = known if known else b.shape[0] - 1, x.shape[0]
+        poles, z = stack(room, 0.0), stack(room, 0.0)
+        for p in range(order):
+            poles[p], z[p] = 0.0 - a[p + 1], 0.0
+            for m in range(p, order):
+                z[p] -= a[m + 1] * tail[m - p]
+            v[samples + p] = tail[p]
+        z[order] = 0.0
+        for i in range(samples):
+            n = samples - 1 - i
+            now = z[0] + dy[n]
+            for p in range(order):
+                z[p] = fused(poles[p], now, z[p + 1])
+            v[n] = now
+        for p in range(order):
+            tail[p] = v[p]
+        begin(sums, order + 1)
+        correlate_row(v, x, y, samples, b, dx, 1, sums, ())
+        end(sums, db, da)
+
+    return run
+
+
 def _pulled(order: int) -> Any:
     """The pull-back of one long channel, stretch after stretch from the end: y again, v, and the sums while they are near."""
-    forward, backward = recurrence("direct").step, recurrence("poles").step
-    known, room = order, order + 1 if order else LANES_ORDER + 1
+    forward, backward = sweep(recurrence("direct").step, order, 1), sweep(recurrence("poles").step, order, 1)
+    known, room = order, order if order else LANES_ORDER
 
     def run(b, a, h, power, basis, kept, entries, dy, dx, z, tail, db, da, y, v, entry, sums):
         # b, a, db, da (1, P + 1)   h (1, L, P), power (1, P, P), basis (1, 2, 2, P, W) of 1/A   kept (M, L LANES) tiles of x
@@ -113,16 +143,16 @@ def _pulled(order: int) -> Any:
             for n in range(length):
                 store(y_at, n * LANES, load(pointer(kept[i]), n * LANES, like))
             near_x, far_x = halves(pointer(kept[i]), -size, 1, length)
-            near_dy, far_dy = following_stretch(dy, first, length, -1)
-            near_dx, far_dx = following_stretch(dx, first, length, -1)
-            sweep(forward, order, 1, room, b, a, entry, y_at, LANES, length, like, near_x)
+            near_dy, far_dy = following_segment(dy, first, length, -1)
+            near_dx, far_dx = following_segment(dx, first, length, -1)
+            forward(b, a, entry, y_at, LANES, length, like, near_x)
             if not all_finite(entry[0], like):
                 break
             columns(dy, first, length, v_at, far_x)
             final_states(order, room, h[0], v_at, entry[0], length, like, near_dy)
             to_normal(basis[0, 1], z, w)
             chain(power[0], basis[0, 0], w, entry[0], -1)
-            sweep(backward, order, 1, room, b, a, entry, offset(v_at, size - LANES), -LANES, length, like, far_dy)
+            backward(b, a, entry, offset(v_at, size - LANES), -LANES, length, like, far_dy)
             if not all_finite(entry[0], like):
                 break
             for p in range(order):
@@ -165,3 +195,31 @@ def pulled(order: int, dtype: str) -> Any:
     scratch = packed("d", 1), packed("d", 1), packed("d", 3), packed("d", 3)
     arguments = *entered, *kept, strided(dtype, 1, read=True), strided(dtype, 1), *sums, *scratch
     return kernel(_pulled(known), f"pulled{known or ''}_{dtype}", *arguments)
+
+
+@once
+def pulled_plain(order: int, dtype: str) -> Any:
+    """The pull-back, sample after sample, for real signals of this type through a section of this order."""
+    known = order if order <= UNROLLED_ORDER else 0
+    signals = *[packed(dtype, 1, read=True)] * 2, strided(dtype, 1, read=True), packed(dtype, 1)
+    arguments = *[packed("d", 1, read=True)] * 2, *signals, *[packed("d", 1)] * 4, packed("d", 3)
+    return entry_point(kernel(_pulled_plain(known), f"pulled_plain{known or ''}_{dtype}", *arguments))
+
+
+def _denormalise(b, a, first, db, da):
+    """From gradients of b / a[0] and a / a[0] to those of b and a; b, a divided by `first`, which is a[0]."""
+    # b, a, db, da (P + 1,)
+    whole = 0.0
+    for m in range(b.shape[0]):
+        whole += b[m] * db[m]
+        if m:
+            whole += a[m] * da[m]
+        db[m], da[m] = db[m] / first, da[m] / first
+    da[0] = 0.0 - whole / first
+
+
+@once
+def denormalise() -> Any:
+    """For real coefficients."""
+    arguments = *[packed("d", 1, read=True)] * 2, types.float64, packed("d", 1), packed("d", 1)
+    return entry_point(kernel(_denormalise, "denormalise", *arguments))

@@ -6,19 +6,20 @@ Each function here makes the kernel for one recurrence: `step` says which and `o
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+import numpy as np
 from numba import types
 
 from sigrnn._kernels.base.activations import label
-from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, strided
+from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import ROWS, lanes, load, pointer, prefetch, settle, stack, store, store_past, transpose
-from sigrnn._kernels.filters.block_transition import chain, from_normal, to_normal
+from sigrnn._kernels.filters.block_transition import chain, columns_of, from_normal, size_of, to_normal
 from sigrnn._kernels.filters.steps import (
     LINE,
     Soon,
     ask,
+    cascade,
     copy,
     final_states,
     halves,
@@ -34,16 +35,23 @@ FAR = 1 << 16  # numbers that are kept past the caches: more than half of a smal
 
 
 @once
-def kernels(loop: str, kind: Any, order: int, depth: int, dtype: str) -> Any:
-    """The compiled form of one of the loops below: a `filters.recurrence`, `depth` sections of this order.
+def kernels(loop: str, kind: Any, order: int, depth: int, rest: int, dtype: str) -> Any:
+    """The compiled form of one of the loops below: a `steps.recurrence`, `depth` sections of this order at a time, `rest` at last.
 
     `dtype` is that of the samples; numbers are float64 or complex128.
     """
     known = order if order <= UNROLLED_ORDER else 0
     make, arguments = LOOPS[loop]
-    name, keep = f"{loop}_{label(kind)}{known or ''}_{depth}_{dtype}", isinstance(kind, str)
+    sections = f"{depth}_{rest}" if rest else f"{depth}"
+    name, keep = f"{loop}_{label(kind)}{known or ''}_{sections}_{dtype}", isinstance(kind, str)
     number = "D" if dtype in "FD" else "d"
-    return kernel(make(recurrence(kind), known, depth), name, *arguments(dtype, number), keep=keep)
+    return kernel(make(kind, known, depth, rest), name, *arguments(dtype, number), keep=keep)
+
+
+def named(function: Any, name: str, kind: Any, *sizes: int) -> Any:
+    """A routine with a name of its own: of two with the same name and types, linked in different processes, one is lost."""
+    function.__qualname__ = "_".join([name, label(kind), *map(str, sizes)])
+    return routine(function)
 
 
 @device
@@ -56,9 +64,11 @@ def fused_number(like):
     return lanes(1, True)
 
 
-def sequential(recurrence: Any, order: int, depth: int) -> Any:
+@once
+def plain(kind: Any, order: int, depth: int, rest: int) -> Any:
     """One channel, sample after sample, each operation rounded as SciPy rounds it (or fused, in a vector of one)."""
-    step, room, number = recurrence.step, depth * (order + 1), fused_number if recurrence.fused else plain_number
+    step, fused = recurrence(kind)
+    number, sections = fused_number if fused else plain_number, cascade(step, order, depth, rest) if order else None
 
     def run(b, a, x, y, z):
         # b, a (S, P + 1)   x, y (N,) any strides   z (S P,), left as the final state
@@ -69,11 +79,22 @@ def sequential(recurrence: Any, order: int, depth: int) -> Any:
             for n in range(count):
                 tile[n] = x[start + n]
             if order:
-                sweep(step, order, depth, room, b, a, z, tile, 1, count, like, ())
+                sections(b, a, z, tile, 1, count, like, ())
             else:
                 sweep_any(step, b, a, z, tile, 1, count)
             for n in range(count):
                 y[start + n] = tile[n]
+
+    return named(run, "plain", kind, order, depth, rest)
+
+
+def sequential(kind: Any, order: int, depth: int, rest: int) -> Any:
+    """The same as a kernel."""
+    filtered = plain(kind, order, depth, rest)
+
+    def run(c, x, y, z):
+        # c (2, S, P + 1): b, a   x, y (N,) any strides   z (S P,), left as the final state
+        filtered(c[0], c[1], x, y, z)
 
     return run
 
@@ -157,16 +178,16 @@ def following(x, g, start, by_row, back, way=1):
     return Soon(pointer(x[g * LANES :, start:]), forward + aside, along)
 
 
-def channels(recurrence: Any, order: int, depth: int) -> Any:
+def channels(kind: Any, order: int, depth: int, rest: int) -> Any:
     """Sixteen channels at a time, one in each lane, each rounded as if it were alone."""
-    (step, fused), known, room = recurrence, order, depth * (order + 1) if order else LANES_ORDER + 1
+    step, fused = recurrence(kind)
+    sections = cascade(step, order, depth, rest)
 
     def run(b, a, x, y, z, low, high, kept, entries):
         # b, a (1 or G, S, P + 1, LANES)   x, y (C, N) any strides   z (G, S, P, LANES)   groups low ... high - 1
         # kept (G, tiles, AREA) left as the tiles of x, or (0, 0, 0)   entries (G, tiles, S, P, LANES) as the states before
         like = lanes(LANES, fused)
         tile = stack(AREA, 0.0)
-        order = known if known else b.shape[2] - 1
         groups, tiles = high - low, (x.shape[1] + TILE - 1) // TILE
         by_row = abs(x.strides[1]) <= abs(x.strides[0])  # walk memory in the order in which it lies
         for i in range(groups * tiles):
@@ -181,111 +202,183 @@ def channels(recurrence: Any, order: int, depth: int) -> Any:
             h = g if b.shape[0] > 1 else 0
             back = 0 if g + 1 < high else groups * LANES  # channels to go back to where the next stretch begins
             coming = following(x, g, start, by_row, back), following(y, g, start, by_row, back)
-            sweep(step, order, depth, room, b[h], a[h], z[g], tile, LANES, count, like, coming)
+            sections(b[h], a[h], z[g], tile, LANES, count, like, coming)
             scatter(tile, y, g * LANES, width, start, count, like)
         settle()
 
     return run
 
 
-def stretch(recurrence: Any, order: int, depth: int) -> Any:
-    """A stretch of one long channel cut into blocks, sixteen of them side by side in the lanes.
+def together(kind: Any, order: int, depth: int) -> Any:
+    """`depth` sections over a segment of one channel, cut into blocks that lie in a tile, one in each lane.
 
-    For each `depth` sections: the state each block would end with from rest, the chain w <- A^L w + that, both in the
-    coordinates of `block_transition.py`, and the recurrence itself from the true states. Sums may be fused. False, with z and y
-    unchanged, if it would leave a state that is not finite.
+    The state each block would end with from rest, the chain w <- A^L w + that, both in the coordinates of
+    `block_transition.py`, and the recurrence itself from the true states. Sums may be fused. False if it leaves a state
+    that is not finite.
     """
-    step, known, room = recurrence.step, order, depth * (order + 1) if order else LANES_ORDER + 1
+    sections, known, room = sweep(recurrence(kind).step, order, depth), order, depth * order if order else LANES_ORDER
 
     @device
-    def run(b, a, g, power, basis, x, y, start, z, w, kept, far, entries, tile, entry, before):
-        # b, a (S, P + 1)   x, y (N,), samples from `start` on   z (S, P), w (S / D, R) with D = depth, R = D P: the state
-        # g (S / D, L, R)   power (S / D, R, R)   basis (S / D, 2, 2, R, W)
-        # kept (L * LANES,) left as the tile of x, or (0,); `far` as for `keep`
-        # entries (S / D, R, LANES) left as the states before each block, or (0, 1, 1)
-        # scratch: tile (L * LANES,)   entry (D, P, LANES)   before (S, P)
-        like = lanes(LANES, True)
+    def run(b, a, constants, tile, length, z, w, entries, entry, like, reads, writes):
+        # b, a (D, P + 1)   with R = D P states: constants as `Block.constants`   z, w (R,) the state
+        # tile (L, LANES)   entries (R, LANES) left as the states before each block, or (0, LANES)   scratch: entry (R, LANES)
         order = known if known else b.shape[1] - 1
-        length, states, at, done = g.shape[1], depth * order, pointer(tile), True
-        together = entry.reshape(states, LANES)
-        near_x, far_x = following_stretch(x, start, length)
-        near_y, far_y = following_stretch(y, start, length)
-        copy(z, before)
-        columns(x, start, length, at, near_x)
-        if kept.shape[0]:
-            keep(at, kept, length, like, far)
-        for i in range(g.shape[0]):
-            if done:
-                part = slice(i * depth, (i + 1) * depth)
-                final_states(states, room, g[i], at, together, length, like, far_x)
-                chain(power[i], basis[i, 0], w[i], together, 1)
-                if entries.shape[0]:
-                    copy(together, entries[i])
-                sweep(step, order, depth, room, b[part], a[part], entry, at, LANES, length, like, near_y)
-                done = all_finite(together, like)
-                last_lane(together, z[part].reshape(states))
-        if done:
-            back(at, y, start, length, far_y)
-        else:
-            copy(before, z)
-        return done
-
-    return run
-
-
-def blocked(recurrence: Any, order: int, depth: int) -> Any:
-    """One long channel, stretch after stretch. Returns how many samples are done: it stops before one that will not do."""
-    one = stretch(recurrence, order, depth)
-
-    def run(b, a, g, power, basis, x, y, z, w, kept, entries, tile, entry, before):
-        # as above, N a multiple of L LANES, for each stretch:   kept (M, L LANES) or (1, 0)   entries (M, ...) or (1, 0, 1, 1)
-        # w with NaN in front is found from z
-        size, far = g.shape[1] * LANES, kept.size > FAR
-        for i in range(g.shape[0]):
-            if math.isnan(w[i, 0]):
-                to_normal(basis[i, 1], z[i * depth : (i + 1) * depth].reshape(g.shape[2]), w[i])
-        for start in range(0, x.shape[0], size):
-            i = start // size
-            row, entered = kept[min(i, kept.shape[0] - 1)], entries[min(i, entries.shape[0] - 1)]
-            if not one(b, a, g, power, basis, x, y, start, z, w, row, far, entered, tile, entry, before):
-                return start
-        settle()
-        return x.shape[0]
-
-    return run
-
-
-def ahead(recurrence: Any, order: int, depth: int) -> Any:
-    """Only what each block would end with from rest: the first half of `blocked`, for many threads at once."""
-    known, room = order, depth * (order + 1) if order else LANES_ORDER + 1
-
-    def run(g, x, ends, tile):
-        # g (1, L, R)   x (N,)   ends (N / (L LANES), R, LANES)   tile (L * LANES,) scratch
-        like = lanes(LANES, True)
-        length, states, at = g.shape[1], depth * known if known else g.shape[2], pointer(tile)
-        for i in range(ends.shape[0]):
-            near, far = following_stretch(x, i * length * LANES, length)
-            columns(x, i * length * LANES, length, at, near)
-            final_states(states, room, g[0], at, ends[i], length, like, far)
-
-    return run
-
-
-def follow(recurrence: Any, order: int, depth: int) -> Any:
-    """The chain through blocks whose ends are known: w goes from before the first to after the last."""
-
-    def run(power, basis, ends, w, z):
-        # power (1, R, R)   basis (1, 2, 2, R, W)   ends as from `ahead`, overwritten   w, z (R,), the state afterwards
-        for i in range(ends.shape[0]):
-            chain(power[0], basis[0, 0], w, ends[i], 1)
-        from_normal(basis[0, 0], w, z)
+        states = depth * order
+        power, basis, g = unpacked(constants, length, states)
+        final_states(states, room, g, tile, entry, length, like, reads)
+        chain(power, basis[0], w, entry, 1)
+        if entries.shape[0]:
+            copy(entry, entries)
+        sections(b, a, entry.reshape(depth, order, LANES), tile, LANES, length, like, writes)
+        last_lane(entry, z)
+        return all_finite(entry, like)
 
     return run
 
 
 @device
-def following_stretch(x, start, length, way=1):
-    """The two halves of the stretch of a channel that comes after the one from `start` on; `way` -1: before it."""
+def unpacked(constants, length, states):
+    """What blocks need of a group of sections: A^L (R, R), T and its inverse (2, 2, R, W), inputs to states (L, R)."""
+    width = columns_of(states)
+    first, second = states * states, states * states + 4 * states * width
+    power, basis = constants[:first].reshape(states, states), constants[first:second].reshape(2, 2, states, width)
+    return power, basis, constants[second : second + length * states].reshape(length, states)
+
+
+@device
+def normal_states(constants, length, order, depth, rest, z, w):
+    """The state of all sections in the coordinates of blocks."""
+    at, first = 0, 0
+    while first < z.shape[0]:
+        states = min(depth * order, z.shape[0] - first)
+        _, basis, _ = unpacked(constants[at:], length, states)
+        to_normal(basis[1], z[first : first + states], w[first : first + states])
+        at, first = at + size_of(length, states), first + states
+
+
+@once
+def in_blocks(kind: Any, order: int, depth: int, rest: int) -> Any:
+    """One long channel, segment after segment; those with NaN or inf on the way, and what is left, sample after sample."""
+    filtered, one, known = plain(kind, order, depth, rest), together(kind, order, depth), order
+    last = together(kind, order, rest) if rest else None
+
+    def run(b, a, constants, x, y, z, kept, entries, scratch, length, ready):
+        # b, a (S, P + 1)   constants: those of all groups   x, y (N,) any strides   z (S P,)   M = N / (L LANES) segments
+        # kept (M, L LANES) left as the tiles of x, or (1, 0)   entries (M, S P, LANES) left as the states before each block,
+        # or (1, 0, LANES); where a segment ran sample after sample, its first lane, the others NaN
+        # scratch: tile (L LANES,), entry (D P, LANES), the state before (S P,), w (S P,), `ready` if that is given
+        like = lanes(LANES, True)
+        order = known if known else b.shape[1] - 1
+        size, states, group, far = length * LANES, z.shape[0], depth * order, kept.size > FAR
+        tile, entry = pointer(scratch), scratch[size : size + group * LANES].reshape(group, LANES)
+        spare = size + group * LANES
+        before, w = scratch[spare : spare + states], scratch[spare + states : spare + 2 * states]
+        done = x.shape[0] // size * size
+        for start in range(0, done, size):
+            if not ready:
+                normal_states(constants, length, order, depth, rest, z, w)
+                ready = True
+            i = min(start // size, kept.shape[0] - 1)
+            saved = entries[min(start // size, entries.shape[0] - 1)]
+            for p in range(states):
+                before[p] = z[p]
+            near_x, far_x = following_segment(x, start, length)
+            near_y, far_y = following_segment(y, start, length)
+            columns(x, start, length, tile, near_x)
+            if kept.shape[1]:
+                keep(tile, kept[i], length, like, far)
+            at, first, finite = 0, 0, True
+            for s in range(0, b.shape[0] - rest, depth):
+                if finite:
+                    p, q = slice(s, s + depth), slice(first, first + group)
+                    finite = one(
+                        b[p], a[p], constants[at:], tile, length, z[q], w[q], saved[q], entry, like, far_x, near_y
+                    )
+                    at, first = at + size_of(length, group), first + group
+            if rest and finite:
+                finite = last(
+                    b[s + depth :], a[s + depth :], constants[at:], tile, length, z[first:], w[first:], saved[first:],
+                    entry[: rest * order], like, far_x, near_y,
+                )  # fmt: skip
+            if finite:
+                back(tile, y, start, length, far_y)
+            else:
+                for p in range(states):
+                    z[p] = before[p]
+                if saved.shape[0]:
+                    for p in range(states):
+                        for k in range(LANES):
+                            saved[p, k] = np.nan if k else z[p]
+                filtered(b, a, x[start : start + size], y[start : start + size], z)
+                ready = False
+        if done and not ready:
+            normal_states(constants, length, order, depth, rest, z, w)
+        settle()
+        if done < x.shape[0]:
+            filtered(b, a, x[done:], y[done:], z)
+
+    return named(run, "in_blocks", kind, order, depth, rest)
+
+
+def blocked(kind: Any, order: int, depth: int, rest: int) -> Any:
+    """The same as a kernel: few arguments, since each array takes 0.1 us to hand over."""
+    filtered, known = in_blocks(kind, order, depth, rest), order
+
+    def run(constants, x, y, z, scratch, length):
+        # constants: b and a (S, P + 1) each, and those of `in_blocks`
+        order = known if known else z.shape[0]
+        sections = z.shape[0] // order
+        size = sections * (order + 1)
+        b, a = constants[:size].reshape(sections, order + 1), constants[size : 2 * size].reshape(sections, order + 1)
+        kept, entries = scratch[:0].reshape(1, 0), scratch[:0].reshape(1, 0, LANES)
+        filtered(b, a, constants[2 * size :], x, y, z, kept, entries, scratch, length, False)
+
+    return run
+
+
+def taped(kind: Any, order: int, depth: int, rest: int) -> Any:
+    """The same, which keeps what a pull-back needs."""
+    filtered = in_blocks(kind, order, depth, rest)
+
+    def run(b, a, constants, x, y, z, kept, entries, scratch, length, ready):
+        filtered(b, a, constants, x, y, z, kept, entries, scratch, length, ready)
+
+    return run
+
+
+def ahead(kind: Any, order: int, depth: int, rest: int) -> Any:
+    """Only what each block would end with from rest: the first half of `blocked`, for many threads at once."""
+    known, room = order, depth * order if order else LANES_ORDER
+
+    def run(constants, x, ends, tile, length):
+        # constants of one group   x (N,)   ends (N / (L LANES), R, LANES)   tile (L * LANES,) scratch
+        like = lanes(LANES, True)
+        states, at = depth * known if known else ends.shape[1], pointer(tile)
+        _, _, g = unpacked(constants, length, states)
+        for i in range(ends.shape[0]):
+            near, far = following_segment(x, i * length * LANES, length)
+            columns(x, i * length * LANES, length, at, near)
+            final_states(states, room, g, at, ends[i], length, like, far)
+
+    return run
+
+
+def follow(kind: Any, order: int, depth: int, rest: int) -> Any:
+    """The chain through blocks whose ends are known: w goes from before the first to after the last."""
+
+    def run(constants, ends, w, z, length):
+        # constants of one group   ends as from `ahead`, overwritten   w, z (R,), the state afterwards
+        power, basis, _ = unpacked(constants, length, w.shape[0])
+        for i in range(ends.shape[0]):
+            chain(power, basis[0], w, ends[i], 1)
+        from_normal(basis[0], w, z)
+
+    return run
+
+
+@device
+def following_segment(x, start, length, way=1):
+    """The two halves of the segment of a channel that comes after the one from `start` on; `way` -1: before it."""
     along = x.strides[0] // x.itemsize
     return halves(pointer(x), (start + way * length * LANES) * along, along, length)
 
@@ -353,7 +446,7 @@ def all_finite(z, like):
 LOOPS = {
     "sequential": (
         sequential,
-        lambda x, z: (*[packed(z, 2, read=True)] * 2, strided(x, 1, read=True), strided(x, 1), packed(z, 1)),
+        lambda x, z: (packed(z, 3, read=True), strided(x, 1, read=True), strided(x, 1), packed(z, 1)),
     ),
     "channels": (
         channels,
@@ -366,18 +459,24 @@ LOOPS = {
     "blocked": (
         blocked,
         lambda x, z: (
-            *[packed(z, 2, read=True)] * 2,
-            *[packed(z, 3, read=True), packed(z, 3, read=True), packed(z, 5, read=True)],
-            *[strided(x, 1, read=True), strided(x, 1), packed(z, 2), packed(z, 2)],
-            *[packed(z, 2), packed(z, 4), packed(z, 1), packed(z, 3), packed(z, 2)],
+            *[packed(z, 1, read=True), strided(x, 1, read=True), strided(x, 1), packed(z, 1), packed(z, 1)],
+            types.intp,
+        ),
+    ),
+    "taped": (
+        taped,
+        lambda x, z: (
+            *[packed(z, 2, read=True), packed(z, 2, read=True), packed(z, 1, read=True)],
+            *[strided(x, 1, read=True), strided(x, 1), packed(z, 1), packed(z, 2), packed(z, 3), packed(z, 1)],
+            *[types.intp, types.boolean],
         ),
     ),
     "ahead": (
         ahead,
-        lambda x, z: (packed(z, 3, read=True), strided(x, 1, read=True), packed(z, 3), packed(z, 1)),
+        lambda x, z: (packed(z, 1, read=True), strided(x, 1, read=True), packed(z, 3), packed(z, 1), types.intp),
     ),
     "follow": (
         follow,
-        lambda x, z: (packed(z, 3, read=True), packed(z, 5, read=True), packed(z, 3), packed(z, 1), packed(z, 1)),
+        lambda x, z: (packed(z, 1, read=True), packed(z, 3), packed(z, 1), packed(z, 1), types.intp),
     ),
 }

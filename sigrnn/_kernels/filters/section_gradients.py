@@ -18,7 +18,7 @@ from sigrnn._kernels.filters.loops import (
     back,
     columns,
     following,
-    following_stretch,
+    following_segment,
     gather,
     scatter,
 )
@@ -113,8 +113,8 @@ def _section_gradients(b, a, h, power, basis, kept, entries, dy, dx, tail, db, d
         first = left - size
         i, finite = first // size, True
         near_x, far_x = halves(pointer(kept[i]), -size, 1, length)
-        near_dy, far_dy = following_stretch(dy, first, length, -1)
-        near_dx, far_dx = following_stretch(dx, first, length, -1)
+        near_dy, far_dy = following_segment(dy, first, length, -1)
+        near_dx, far_dx = following_segment(dx, first, length, -1)
         for s in range(sections):
             copy(entries[i, s], entry[0])
             source = pointer(tiles[s]) if s else pointer(kept[i])

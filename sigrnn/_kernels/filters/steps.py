@@ -15,7 +15,7 @@ from numba.extending import overload
 from sigrnn._kernels.base.activations import pair
 from sigrnn._kernels.base.jit import device, once
 from sigrnn._kernels.base.vec import load, pointer, prefetch, prefetch_later, spread, stack, store
-from sigrnn._kernels.sizes import LANES
+from sigrnn._kernels.sizes import LANES, LANES_ORDER
 
 LINE = 8  # samples of a cache line
 
@@ -210,22 +210,26 @@ def _ask(coming, n):
     return [lambda coming, n: None, lambda coming, n: ask_for(coming[0], n), two, three][len(coming)]
 
 
-@device
-def sweep(step, order, depth, room, b, a, z, tile, stride, count, like, coming):
-    """Run the cascade over `count` numbers of the tile, `depth` sections at a time.
+def sweep(step: Any, order: int, depth: int) -> Any:
+    """Makes the loop that runs `depth` sections of this order (0: any, up to LANES_ORDER) over a tile.
 
-    Sections of one sample overlap with those of the next, so `depth` hides latency. `room`, a literal, holds the
-    coefficients of `depth` sections; where the compiler knows order and depth, everything stays in registers. What is
-    `coming` next is asked for on the way (16k x 64 samples along axis 0, 4 sections: 1.12 instead of 1.32 ms).
+    Sections of one sample overlap with those of the next, which hides latency. Where order and depth are literals,
+    coefficients and states stay in registers. What is `coming` next is asked for on the way (16k x 64 samples along axis
+    0, 4 sections: 1.12 instead of 1.32 ms).
     """
-    bb, aa, zz = stack(room, like), stack(room, like), stack(room, like)
-    for first in range(0, b.shape[0], depth):
+    known, room = order, depth * (order + 1) if order else LANES_ORDER + 1
+
+    @device
+    def run(b, a, z, tile, stride, count, like, coming):
+        # b, a, z of `depth` sections   tile: `count` numbers, `stride` elements apart, filtered in place
+        order = known if known else b.shape[1] - 1
+        bb, aa, zz = stack(room, like), stack(room, like), stack(room, like)
         for s in range(depth):
             for p in range(order + 1):
                 i = s * (order + 1) + p
-                bb[i], aa[i] = number(b, first + s, p, like), number(a, first + s, p, like)
+                bb[i], aa[i] = number(b, s, p, like), number(a, s, p, like)
             for p in range(order):
-                zz[s * order + p] = number(z, first + s, p, like)
+                zz[s * order + p] = number(z, s, p, like)
         for n in range(count):
             x = load(tile, n * stride, like)
             ask(coming, n)
@@ -234,7 +238,28 @@ def sweep(step, order, depth, room, b, a, z, tile, stride, count, like, coming):
             store(tile, n * stride, x)
         for s in range(depth):
             for p in range(order):
-                store(pointer(z[first + s, p:]), 0, zz[s * order + p])
+                store(pointer(z[s, p:]), 0, zz[s * order + p])
+
+    return run
+
+
+def cascade(step: Any, order: int, depth: int, rest: int) -> Any:
+    """Makes the same loop for any number of sections, `depth` at a time and `rest` at last."""
+    together = sweep(step, order, depth)
+    last = sweep(step, order, rest) if rest else None
+
+    @device
+    def main(b, a, z, tile, stride, count, like, coming):
+        for s in range(0, b.shape[0] - rest, depth):
+            together(b[s : s + depth], a[s : s + depth], z[s : s + depth], tile, stride, count, like, coming)
+
+    @device
+    def with_rest(b, a, z, tile, stride, count, like, coming):
+        main(b, a, z, tile, stride, count, like, coming)
+        s = b.shape[0] - rest
+        last(b[s:], a[s:], z[s:], tile, stride, count, like, coming)
+
+    return with_rest if rest else main
 
 
 @device
@@ -249,7 +274,7 @@ def sweep_any(step, b, a, z, tile, stride, count):
 
 @device
 def final_states(states, room, g, tile, z, count, like, coming):
-    """z[p] = sum_n g[n, p] tile[n]: the state at the end of each lane's block, had it been entered at rest."""
+    """z[p] = sum_n g[n, p] tile[n]: the state at the end of each lane's block if it begins at rest; `room`, a literal, >= states."""
     zz = stack(room, like)
     for p in range(states):
         zz[p] = like

@@ -1,0 +1,135 @@
+"""Time blocks of a recursive filter: their length, and the constants that `_kernels/filters/block_transition.py` finds for them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sigrnn._arrays import Array
+from sigrnn._kernels.sizes import BLOCK_STATES, LANES
+from sigrnn.filters._memory import aligned
+
+LEAST = 16  # shortest block: with less than 256 samples a segment costs as much as the plain recurrence
+LONGEST = 248  # longest block: 16 of them fill a first-level cache
+SCRATCH = (LONGEST + BLOCK_STATES) * LANES  # numbers; filters with many sections add their states
+
+_free: list[Array] = []  # scratch that no call uses at present; a call takes it out, so that no two share it
+
+
+class Blocks(NamedTuple):
+    """What it takes to cut a channel into segments of LANES blocks, for groups of sections with R states each."""
+
+    length: int  # of a block, L
+    states: tuple[int, ...]  # R of each group
+    whole: Array  # b, a, and the constants
+    constants: (
+        Array  # of each group: A^L (R, R), T and its inverse (2, 2, R, W), what a sample adds to the state (L, R)
+    )
+
+    @property
+    def segment(self) -> int:
+        """Samples of a segment."""
+        return self.length * LANES
+
+    def group(self, g: int) -> tuple[Array, Array, Array]:
+        """The constants of a group as arrays."""
+        at = sum(_size(self.length, states) for states in self.states[:g])
+        states, width = self.states[g], _columns(self.states[g])
+        power, basis, inputs = np.split(
+            self.constants[at : at + _size(self.length, states)],
+            [states * states, states * states + 4 * states * width],
+        )
+        return power.reshape(states, states), basis.reshape(2, 2, states, width), inputs.reshape(self.length, states)
+
+
+class NormalForm(NamedTuple):
+    """Systems in input-normal form, in double-double, one for each group of sections."""
+
+    systems: list[Array]  # (2, R, W): [A B]
+    bases: list[Array]  # (2, 2, R, W): T, its inverse
+
+    def blocks(self, length: int, coefficients: Array) -> Blocks:
+        """Blocks of this length for a filter with these coefficients (2, S, P + 1)."""
+        states, size = tuple(system.shape[1] for system in self.systems), coefficients.size
+        whole = np.empty(size + sum(_size(length, n) for n in states))
+        whole[:size] = coefficients.reshape(-1)
+        found = Blocks(length, states, whole, whole[size:])
+        kernels = _kernels()
+        for g, (system, basis) in enumerate(zip(self.systems, self.bases, strict=True)):
+            power, basis_of_group, inputs = found.group(g)
+            work = np.zeros((3, *system.shape))
+            basis_of_group[...] = basis
+            kernels.inputs()(system, inputs, np.zeros((2, 2, system.shape[1], kernels.WIDTH)), work)
+            kernels.power()(system, length, power, work)
+        return found
+
+
+def length_for(samples: int) -> int:
+    """How long blocks are in a signal of this length; 0 if it is too short for them."""
+    if samples < LEAST * LANES:
+        return 0
+    segments = -(-samples // (LANES * LONGEST))
+    length = samples // (LANES * segments) // 4 * 4
+    return length - 4 if length % 64 == 0 else length  # rows a power of two apart would share the sets of the cache
+
+
+def state_space(b: Array, a: Array) -> Array:
+    """[A B] of a cascade b, a (S, P + 1), as (2, R, W) in double-double."""
+    states = len(b) * (b.shape[1] - 1)
+    system = np.zeros((2, states, _columns(states)))
+    _kernels().state_space()(b, a, system)
+    return system
+
+
+def normal_form(systems: list[Array]) -> NormalForm | None:
+    """Systems [A B] in input-normal form; None if one of them is not stable, or has too many states."""
+    found = NormalForm([], [])
+    for system in systems:
+        if system.shape[1] > BLOCK_STATES:
+            return None
+        normal, basis = np.zeros_like(system), np.zeros((2, *system.shape))
+        scratch = np.zeros((4, *system.shape[1:])), np.zeros((2, *system.shape))
+        if not _kernels().input_normal()(system, basis, normal, *scratch):
+            return None
+        found.systems.append(normal)
+        found.bases.append(basis)
+    return found
+
+
+def power(system: Array, length: int) -> Array:
+    """A^L of a system [A B]."""
+    found = np.empty((system.shape[1], system.shape[1]))
+    _kernels().power()(system, length, found, np.zeros((3, *system.shape)))
+    return found
+
+
+def take_scratch(states: int) -> Array:
+    """Scratch for one call of `blocked` with so many states of the whole filter."""
+    size = SCRATCH + 2 * states
+    try:
+        scratch = _free.pop()
+    except IndexError:
+        return aligned(size)
+    return scratch if scratch.size >= size else aligned(size)
+
+
+def give_back(scratch: Array) -> None:
+    """The call is over."""
+    if len(_free) < 16:
+        _free.append(scratch)
+
+
+def _columns(states: int) -> int:
+    return int(_kernels().columns(states))
+
+
+def _size(length: int, states: int) -> int:
+    return states * (states + 4 * _columns(states) + length)
+
+
+def _kernels() -> Any:
+    """Numba is imported here, at the first call that needs it."""
+    from sigrnn._kernels.filters import block_transition
+
+    return block_transition
