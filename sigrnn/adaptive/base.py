@@ -16,9 +16,10 @@ from numpy.typing import ArrayLike
 
 from sigrnn import _files
 from sigrnn._arrays import C16, F8, Array, array, numbers
+from sigrnn._errors import DivergenceError
 from sigrnn._kernels.sizes import NOT_A_NUMBER, OMIT, RAISE, UNGUARDED
 from sigrnn.adaptive.parameters import count_of, result_dtype
-from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
+from sigrnn.adaptive.result import AdaptiveResult
 from sigrnn.filters.linear import lfilter
 
 NAN_POLICIES = {"propagate": 0, "raise": RAISE, "omit": OMIT}
@@ -184,7 +185,7 @@ class AdaptiveFilter:
             if why == NOT_A_NUMBER:
                 raise ValueError(f"x or d is not finite at sample {n}, or in its window: see nan_policy")
             if not self._resets:
-                raise DivergenceError(type(self).__name__, self._step(), n, e[n].item())
+                raise self._diverged(n, e[n].item())
             resets.append(n)
             self._restart(self._fresh(self._state["w"].dtype))
             more, why = self._run(x[n:], d[n:], y[n:], e[n:], history[n:])
@@ -197,6 +198,18 @@ class AdaptiveFilter:
         if resets:
             result.resets = np.array(resets)
         return result
+
+    def _diverged(self, sample: int, e: complex) -> DivergenceError:
+        """The error to raise."""
+        name, step = type(self).__name__, self._step()
+        return DivergenceError(
+            f"{name} with {step} diverged at sample {sample}, where the error is {e:.3g}: "
+            "take a smaller step (see suggest_mu), or on_divergence='reset'",
+            algorithm=name,
+            step=step,
+            sample=sample,
+            e=e,
+        )
 
     def _step(self) -> str:
         return f"{self._settings}={getattr(self, self._settings):.6g}"

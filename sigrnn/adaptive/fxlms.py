@@ -14,7 +14,7 @@ from sigrnn._kernels.sizes import AT, BLOCK_COUNTS, NOT_A_NUMBER, STOP
 from sigrnn.adaptive.lms import input_power
 from sigrnn.adaptive.parameters import Parameter, result_dtype
 from sigrnn.adaptive.per_block import SteppedFilter, counters
-from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
+from sigrnn.adaptive.result import AdaptiveResult
 from sigrnn.filters.linear import lfilter
 
 WAITING = BLOCK_COUNTS  # a further entry of `counts`: samples whose errors have not come yet
@@ -287,7 +287,7 @@ class FxLMS(SteppedFilter):
                 if s["counts"][STOP] == NOT_A_NUMBER:
                     raise ValueError(f"e or the reference is not finite at sample {n}: see nan_policy")
                 if not self._resets:
-                    raise DivergenceError(type(self).__name__, self._step(), n, e[n].item())
+                    raise self._diverged(n, e[n].item())
                 self._restart(self._fresh(s["w"].dtype))
                 s["counts"][WAITING] -= 1  # the error of weights that are gone
                 n += 1

@@ -7,6 +7,7 @@ import adaptive_reference as twins
 import numpy as np
 import pytest
 
+import sigrnn
 from sigrnn import adaptive
 from sigrnn.adaptive import (
     AP,
@@ -213,6 +214,18 @@ def test_divergence_is_noticed():
     assert np.isfinite(r.e).all()
     assert r.e[r.resets[0]] == d[r.resets[0]]
     assert not np.isfinite(LMS(23, 1.0, on_divergence="ignore")(np.tile(x, 9), np.tile(d, 9)).w_final).any()
+
+
+def test_there_is_one_divergence_error():
+    x, d = signals()
+    assert sigrnn.DivergenceError is DivergenceError
+    with pytest.raises(sigrnn.DivergenceError) as info:
+        LMS(23, 1.0)(x, d)
+    again = pickle.loads(pickle.dumps(info.value))
+    assert str(again) == str(info.value)
+    assert (again.algorithm, again.step, again.sample) == ("LMS", "mu=1", info.value.sample)
+    assert abs(again.e) > 1e8
+    assert again.parameter is None
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
