@@ -1,6 +1,6 @@
 """What all adaptive filters share: blocks, state, copies, files, and what becomes of NaN and of divergence.
 
-An algorithm is a subclass that says which arrays it keeps (`_arrays`), and runs a block over them (`_run`). Everything that
+An algorithm is a subclass that names the arrays it keeps (`_arrays`), and runs a block over them (`_run`). Everything that
 makes the filter go on where it stopped lies in the dict `_state` of arrays, so that `copy`, `save` and `load` know no
 algorithm.
 """
@@ -17,14 +17,31 @@ from numpy.typing import ArrayLike
 from sigrnn import _files
 from sigrnn._arrays import C16, F8, Array, array, numbers
 from sigrnn._errors import DivergenceError
-from sigrnn._kernels.sizes import NOT_A_NUMBER, OMIT, RAISE, UNGUARDED
-from sigrnn.adaptive.parameters import count_of, result_dtype
+from sigrnn._kernels.adaptive.sizes import (
+    CLEAN,
+    COUNTS,
+    GAIN,
+    HOLD,
+    KEEP,
+    LEVELS,
+    MEMBER,
+    NOT_A_NUMBER,
+    OMIT,
+    PARAMETERS,
+    POISONED,
+    RAISE,
+    SEEN,
+    STOP,
+    UNGUARDED,
+)
+from sigrnn.adaptive.parameters import TINY, count_of, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult
 from sigrnn.filters.linear import lfilter
 
 NAN_POLICIES = {"propagate": 0, "raise": RAISE, "omit": OMIT}
 ON_DIVERGENCE = {"raise": 0, "reset": 0, "ignore": UNGUARDED}
 HEAD = "sigrnn_adaptive"  # the name of the JSON text among the arrays of a file
+ALWAYS = 1 << 62  # samples since the last that was not finite, at the beginning
 KINDS: dict[str, type[AdaptiveFilter]] = {}  # algorithms by name, for `files.load`
 
 
@@ -42,8 +59,9 @@ class AdaptiveFilter:
         What becomes of NaN and inf in the signals: they go where the equation takes them, are an error, or the update is
         left out at every sample that sees one.
     on_divergence : {'raise', 'reset', 'ignore'}
-        What to do when the error is not finite, or :math:`10^8` times the largest ``|d|`` so far: raise `DivergenceError`, start
-        again from `w0` at that sample, or go on.
+        What to do when the error is not finite, or :math:`10^8` times the largest ``|d|`` so far and what the weights at the
+        start can make of `x`: raise `DivergenceError`, start again from `w0` at that sample (it is raised, too, if that does
+        not help), or go on.
 
     Attributes
     ----------
@@ -63,6 +81,9 @@ class AdaptiveFilter:
 
     _p: Array  # parameters as the kernels read them
     _settings: ClassVar[str] = "mu"  # the parameter named when it diverges
+    _tiny = TINY  # what is added to a relative regularisation
+    _waits = False  # whether steps may wait that `_current` takes
+    _learnt: ClassVar[tuple[str, ...]] = ("w",)  # arrays of the state that a reset forgets
 
     def __init_subclass__(cls) -> None:
         KINDS[cls.__name__] = cls
@@ -86,23 +107,23 @@ class AdaptiveFilter:
         self._w0 = None if w0 is None else self._checked(w0, "w0")
         self._policy = NAN_POLICIES[nan_policy] | ON_DIVERGENCE[on_divergence]
         self._resets = on_divergence == "reset"
-        self._p = np.zeros(8)
-        self._p[-1] = 1.0  # share of the weights kept
+        self._p = np.zeros(PARAMETERS)
+        self._p[KEEP] = 1.0
         self.reset()
 
     # ------------------------------------------------------------------------------- what an algorithm brings
 
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
-        """All state of a filter at rest, the weights as `w` (channels, n_taps), oldest sample's first."""
+        """State of a filter at rest, but for `levels` and `counts`; the weights as `w` (channels, n_taps), oldest sample's first."""
         raise NotImplementedError
 
-    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
-        """Fill y, e, history from x (N, C) and d (N,); gives the sample where it stopped, and why (0 at the end)."""
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> int:
+        """Fill y, e, history from x (N, C) and d (N,); gives the sample where it stopped, N at the end."""
         raise NotImplementedError
 
-    def _restart(self, fresh: dict[str, Array]) -> None:
-        """Forget what was learned, not what was heard; `fresh` is the state of a filter at rest."""
-        raise NotImplementedError
+    def _places(self) -> dict[int, int]:
+        """Entries of `counts` that are not 0 at rest."""
+        return {}
 
     @property
     def _length(self) -> int:
@@ -124,9 +145,8 @@ class AdaptiveFilter:
         """Take the steps that wait."""
 
     def _to_front(self, w: Array) -> Array:
-        """Weights as a user sees them, from the inner order."""
-        w = np.ascontiguousarray(w[:, ::-1].T)
-        return w if self._columns else w[:, 0]
+        """A view of weights as a user sees them, from the inner order."""
+        return w[:, ::-1].T if self._columns else w[0, ::-1]
 
     def _to_inner(self, w: Array) -> Array:
         """The inner order of weights that a user gave."""
@@ -161,9 +181,8 @@ class AdaptiveFilter:
         """
         x, d = array("x", x), array("d", d)
         if x.dtype is d.dtype is self._quick and x.ndim == d.ndim == 1 and x.size == d.size and not history:
-            return self._finish(
-                x.reshape(-1, 1), d, np.empty(x.size), np.empty(x.size), NO_HISTORY, F8
-            )  # the short way
+            y, e = np.empty(x.size), np.empty(x.size)
+            return self._finish(x.reshape(-1, 1), d, y, e, NO_HISTORY, F8)  # nothing to convert
         self._check(x, d)
         dtype = result_dtype(x, d, *([] if self._w0 is None else [self._w0]))
         inner = C16 if dtype.kind == "c" else F8
@@ -179,25 +198,28 @@ class AdaptiveFilter:
 
     def _finish(self, x: Array, d: Array, y: Array, e: Array, history: Array, dtype: Any) -> AdaptiveResult:
         """Run the block, with stops where the filter is reset or something is wrong."""
-        n, why = self._run(x, d, y, e, history)
-        resets = []
-        while why:
-            if why == NOT_A_NUMBER:
+        n, resets = self._run(x, d, y, e, history), NO_RESETS
+        if n < len(d):
+            resets = self._resumed(n, x, d, y, e, history)
+        if y.dtype != dtype:
+            y, e, history = y.astype(dtype), e.astype(dtype), history.astype(dtype)
+        result = AdaptiveResult(y, e, self.weights, None, resets)
+        if history.shape[0]:
+            result.w = history if self._columns else history[:, :, 0]
+        return result
+
+    def _resumed(self, n: int, x: Array, d: Array, y: Array, e: Array, history: Array) -> Array:
+        """Raise an error for sample n, where the block stopped, or reset the filter and go on; gives where it was reset."""
+        resets: list[int] = []
+        while n < len(d):
+            if self._state["counts"][STOP] == NOT_A_NUMBER:
                 raise ValueError(f"x or d is not finite at sample {n}, or in its window: see nan_policy")
-            if not self._resets:
+            if not self._resets or resets[-1:] == [n]:  # starting again did not help
                 raise self._diverged(n, e[n].item())
             resets.append(n)
             self._restart(self._fresh(self._state["w"].dtype))
-            more, why = self._run(x[n:], d[n:], y[n:], e[n:], history[n:])
-            n += more
-        if y.dtype != dtype:
-            y, e, history = y.astype(dtype), e.astype(dtype), history.astype(dtype)
-        result = AdaptiveResult(y, e, self.weights)
-        if history.shape[0]:
-            result.w = history if self._columns else history[:, :, 0]
-        if resets:
-            result.resets = np.array(resets)
-        return result
+            n += self._run(x[n:], d[n:], y[n:], e[n:], history[n:])
+        return np.array(resets)
 
     def _diverged(self, sample: int, e: complex) -> DivergenceError:
         """The error to raise."""
@@ -242,7 +264,7 @@ class AdaptiveFilter:
         """Go back to the beginning: initial weights, no past; the next block may have other channels."""
         self._state: dict[str, Array] = {}
         self._channels: tuple[int, ...] | None = None
-        self._quick: np.dtype[Any] | None = None  # dtype of the blocks that may take the short way
+        self._quick: np.dtype[Any] | None = None  # dtype of blocks that need no conversion
         self._columns = self._w0 is not None and self._w0.ndim == 2
 
     def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -252,44 +274,85 @@ class AdaptiveFilter:
             self._state = self._fresh(dtype)
         elif dtype.kind == "c" and self._state["w"].dtype.kind != "c":
             self._settle()
-            wide = self._arrays((*channels, 1)[0], dtype)
-            self._state = self._widened(wide)
+            self._state = self._widened(self._at_rest((*channels, 1)[0], dtype))
         self._ready()
 
+    def _at_rest(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
+        """All state of a filter at rest."""
+        state = self._arrays(channels, dtype)
+        state["levels"], state["counts"] = np.zeros(LEVELS), np.zeros(COUNTS, np.int64)
+        state["counts"][CLEAN] = ALWAYS
+        for place, value in self._places().items():
+            state["counts"][place] = value
+        return state
+
     def _fresh(self, dtype: np.dtype[Any]) -> dict[str, Array]:
+        """All state of a filter that begins at `w0`."""
         assert self._channels is not None
-        state = self._arrays((*self._channels, 1)[0], dtype)
+        state = self._at_rest((*self._channels, 1)[0], dtype)
         if self._w0 is not None:
             state["w"][:] = self._to_inner(self._w0)
+            state["levels"][GAIN] = gain(state["w"])
         return state
+
+    def _restart(self, fresh: dict[str, Array]) -> None:
+        """Forget what was learnt, not what was heard; `fresh` is the state of a filter at rest."""
+        for name in self._learnt:
+            self._state[name][...] = fresh[name]
+        self._reassigned()
+
+    def _adopt(self, channels: tuple[int, ...], state: dict[str, Array]) -> None:
+        """Go on from a state that was in a file; a ValueError if compiled code could not run over it."""
+        if len(channels) > 1 or not all(isinstance(n, int) and n > 0 for n in channels):
+            raise ValueError(f"it has channels {channels}")
+        kind = C16 if state["w"].dtype.kind == "c" else F8
+        self._prepare(channels, kind)
+        shapes = {name: a.shape for name, a in state.items()}
+        ours, of_real = (
+            self._state,
+            self._at_rest((*channels, 1)[0], F8),
+        )  # complex samples may have come after real ones
+        fits = any(shapes == {name: a.shape for name, a in rest.items()} for rest in (ours, of_real))
+        if not fits or any(a.dtype != ours[name].dtype for name, a in state.items()):
+            raise ValueError(f"its arrays are not those of {self!r}")
+        self._state = state
+        if not self._valid():
+            raise ValueError("its counts are out of range")
+        self._ready()
+
+    def _valid(self) -> bool:
+        """Whether the state leads compiled code to no place outside of its arrays."""
+        return bool((self._state["counts"] >= 0).all())
 
     def _ready(self) -> None:
         """Called when the arrays of the state are others than before."""
-        self._quick = F8 if self._channels == () and self._state["w"].dtype == F8 else None
+        w = self._state["w"]
+        self._quick = F8 if self._channels == () and w.dtype == F8 else None
+        self._run_view = self._to_front(w)
 
     @property
     def weights(self) -> Array:
         if self._channels is None:
             return np.zeros(self._length) if self._w0 is None else self._w0.copy()
-        return self._to_front(self._current())
+        return (self._to_front(self._current()) if self._waits else self._run_view).copy()
 
     @weights.setter
     def weights(self, w: ArrayLike) -> None:
         w = self._checked(w, "weights")
-        if self._channels is None:
-            self._prepare(w.shape[1:], w.dtype)
-        elif w.shape[1:] != self._channels:
+        if self._channels not in (None, w.shape[1:]):
             raise ValueError(f"weights have shape {w.shape}, expected {(self._length, *self._channels)}")
         self._prepare(w.shape[1:], w.dtype)
         self._state["w"][:] = self._to_inner(w)
         self._reassigned()
 
     def _reassigned(self) -> None:
-        """Called when the user has set the weights."""
+        """Called when the weights are others than those that were learnt."""
+        self._state["counts"][[POISONED, SEEN, HOLD, MEMBER]] = 0
+        self._state["levels"][GAIN] = gain(self._state["w"])
 
     def predict(self, x: ArrayLike) -> Array:
         """
-        Filter without adapting, from zeros before the first sample; nothing of the state is used but the weights.
+        Filter without adapting. Only the weights are used: the filter starts from zero state.
 
         Parameters
         ----------
@@ -370,5 +433,11 @@ class AdaptiveFilter:
         return f"{type(self).__name__}({given})"
 
 
+def gain(w: Array) -> float:
+    """How much of the power of a window weights may give out."""
+    with np.errstate(over="ignore"):
+        return float(np.vdot(w, w).real)
+
+
 POLICIES = {"nan_policy", "on_divergence"}
-NO_HISTORY = np.empty((0, 0, 0))
+NO_HISTORY, NO_RESETS = np.empty((0, 0, 0)), np.empty(0, int)

@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, Array, array, short
-from sigrnn._kernels.sizes import AT, BLOCK_COUNTS, NOT_A_NUMBER, STOP
-from sigrnn.adaptive.lms import input_power
-from sigrnn.adaptive.parameters import Parameter, result_dtype
-from sigrnn.adaptive.per_block import SteppedFilter, counters
+from sigrnn._kernels.adaptive.sizes import AT, EPS, NOT_A_NUMBER, STOP, WAITING
+from sigrnn.adaptive.parameters import not_negative, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult
+from sigrnn.adaptive.step_sizes import SuggestsStep
+from sigrnn.adaptive.stepped import SteppedFilter
 from sigrnn.filters.linear import lfilter
 
-WAITING = BLOCK_COUNTS  # a further entry of `counts`: samples whose errors have not come yet
-MOST = 4096  # of them
+MOST = 4096  # samples whose errors have not come yet
 ROOM = 2048  # samples that the lines take before their ends are brought back to the front
 
 
@@ -54,7 +53,7 @@ class ControlResult(AdaptiveResult):
     u: Array | None = None
 
 
-class FxLMS(SteppedFilter):
+class FxLMS(SuggestsStep, SteppedFilter):
     r"""
     Adapt by filtered-x LMS: the output passes through a secondary path before its error is measured.
 
@@ -121,7 +120,7 @@ class FxLMS(SteppedFilter):
     True
     """
 
-    eps = Parameter(1, "finite and not negative", lambda eps: 0.0 <= eps < np.inf)
+    eps = not_negative(EPS)
 
     def __init__(
         self,
@@ -153,14 +152,19 @@ class FxLMS(SteppedFilter):
         super()._prepare(channels, C16 if complex_path else dtype)
 
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
-        past = max(self.n_taps, self.plant.size) + self.secondary_path.size
-        counts = counters(1)
-        counts[AT] = past + MOST
+        past = self._past()
         lines = np.zeros((3, past + MOST + 1 + max(ROOM, 2 * past)), dtype)
-        return {"w": np.zeros(self.n_taps, dtype), "lines": lines, "s": np.zeros(1), "counts": counts}
+        return {"w": np.zeros(self.n_taps, dtype), "lines": lines}
+
+    def _past(self) -> int:
+        """Samples of the lines that outputs and steps depend on."""
+        return max(self.n_taps, self.plant.size) + self.secondary_path.size
+
+    def _places(self) -> dict[int, int]:
+        return {AT: self._past() + MOST}
 
     def _to_front(self, w: Array) -> Array:
-        return w[::-1].copy()
+        return w[::-1]
 
     def _to_inner(self, w: Array) -> Array:
         if w.ndim != 1:
@@ -171,6 +175,10 @@ class FxLMS(SteppedFilter):
         self._state["lines"][2] = 0.0  # what diverged is still on its way
         super()._restart(fresh)
 
+    def _valid(self) -> bool:
+        counts, last = self._state["counts"], self._state["lines"].shape[1] - 1
+        return super()._valid() and bool(self._past() + counts[WAITING] <= counts[AT] <= last)
+
     def _ready(self) -> None:
         super()._ready()
         self._quick = None  # calls make room for u
@@ -178,14 +186,14 @@ class FxLMS(SteppedFilter):
         self._run_loops = compiled(kind.char)
         self._run_believed = np.ascontiguousarray(self.secondary_path[::-1], kind)
         self._run_plant = np.ascontiguousarray(self.plant[::-1], kind)
-        rest = s["s"], s["counts"], self._p, self._policy
-        self._run_state = s["w"], self._run_believed, self._run_plant, s["lines"], *rest
+        self._run_rest = self._p, s["levels"], s["counts"], self._policy
+        self._run_state = s["w"], self._run_believed, self._run_plant, s["lines"]
 
-    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> int:
         sent = np.empty(len(d), self._state["w"].dtype)
-        n = self._run_loops[0](x, d, y, e, sent, history, *self._run_state)
+        n = self._run_loops[0](x, d, y, e, sent, history, *self._run_state, *self._run_rest)
         self._run_sent.append(sent[:n])
-        return self._stopped(n, d)
+        return int(n)
 
     def __call__(self, x: ArrayLike, d: ArrayLike, *, history: bool = False) -> ControlResult:
         """
@@ -242,8 +250,7 @@ class FxLMS(SteppedFilter):
             raise ValueError(f"{waiting} samples wait for their errors, with {len(x)} more it would be above {MOST}")
         u = np.empty(len(x), s["w"].dtype)
         rows = np.ascontiguousarray(x, u.dtype).reshape(-1, 1)
-        w, believed, plant, lines = self._run_state[:4]
-        self._run_loops[1](rows, u, w, believed, plant, lines, waiting, s["counts"], self._policy)
+        self._run_loops[1](rows, u, *self._run_state, waiting, *self._run_rest[1:])
         s["counts"][WAITING] += len(x)
         return u.astype(np.result_type(dtype, np.complex64) if u.dtype.kind == "c" else dtype, copy=False)
 
@@ -277,10 +284,9 @@ class FxLMS(SteppedFilter):
         e = np.ascontiguousarray(e, s["w"].dtype)
         n = 0
         while n < len(e):
-            w, believed, _, lines = self._run_state[:4]
+            w, believed, _, lines = self._run_state
             waiting = int(s["counts"][WAITING])
-            rest = s["s"], s["counts"], self._p, self._policy
-            done = int(self._run_loops[2](e[n:], w, believed, lines, waiting, *rest))
+            done = int(self._run_loops[2](e[n:], w, believed, lines, waiting, *self._run_rest))
             s["counts"][WAITING] -= done
             n += done
             if n < len(e):
@@ -294,32 +300,6 @@ class FxLMS(SteppedFilter):
 
     def _filtered(self, x: Array, w: Array) -> Array:
         return np.asarray(lfilter(w[:, 0], [1.0], x[:, 0].astype(np.result_type(x, F8))))
-
-    def suggest_mu(self, x: ArrayLike) -> float:
-        r"""
-        Find a step size that is safe for this reference.
-
-        Parameters
-        ----------
-        x : array_like, shape (N,)
-            Reference like that to come.
-
-        Returns
-        -------
-        float
-            :math:`1/(3 \sigma'^2 (L + \Delta))`, at most one over the largest power of a window; 0.5 with ``eps``, less by the
-            same delay.
-        """
-        power = np.abs(self.secondary_path) ** 2
-        delay = float(np.sum(np.arange(power.size) * power) / power.sum()) if power.any() else 0.0
-        share = self.n_taps / (self.n_taps + delay)
-        if self.eps:
-            return 0.5 * share
-        heard = np.asarray(x)
-        mean, largest = input_power(lfilter(self.secondary_path, [1.0], heard), self.n_taps)
-        if not largest:
-            raise ValueError("the filtered reference is silent: any step would do")
-        return share * min(1.0 / (3.0 * mean), 1.0 / largest)
 
 
 def path(taps: ArrayLike, name: str) -> Array:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, number_of
-from sigrnn._kernels.sizes import HELD, KEEP_STABLE, OF_TARGET, RECURSIVE
+from sigrnn._kernels.adaptive.sizes import AT, EPS, HELD, KEEP_STABLE, OF_TARGET, RADIUS, RECURSIVE
 from sigrnn.activations import Activation, known
-from sigrnn.adaptive.lms import input_power
-from sigrnn.adaptive.parameters import Parameter, count_of
-from sigrnn.adaptive.per_block import SteppedFilter, counters
+from sigrnn.adaptive.parameters import count_of, not_negative
+from sigrnn.adaptive.step_sizes import SuggestsStep
+from sigrnn.adaptive.stepped import SteppedFilter
 from sigrnn.filters.linear import lfilter
 from sigrnn.filters.nonlinear import nlfilter
 
@@ -47,7 +47,8 @@ class FeedbackFilter(SteppedFilter):
         Those of `SteppedFilter`.
     """
 
-    eps = Parameter(1, "finite and not negative", lambda eps: 0.0 <= eps < np.inf)
+    _learnt = ("w", "memory")
+    eps = not_negative(EPS)
     _extra: ClassVar[int] = 0  # weights beyond b and a: a bias
     _activation: Any = None
 
@@ -61,7 +62,7 @@ class FeedbackFilter(SteppedFilter):
         radius = number_of("radius", radius)
         if not 0.0 < radius < np.inf:
             raise ValueError(f"radius must be finite and positive, got {radius}")
-        self._p[2] = radius
+        self._p[RADIUS] = radius
         self._given["n_feedback"] = self.n_feedback
 
     @property
@@ -78,7 +79,7 @@ class FeedbackFilter(SteppedFilter):
             raise ValueError(f"x must have shape (N,), got {x.shape}: {type(self).__name__} takes one channel")
 
     def _to_front(self, w: Array) -> Array:
-        return w.copy()
+        return w
 
     def _to_inner(self, w: Array) -> Array:
         return w
@@ -90,26 +91,26 @@ class FeedbackFilter(SteppedFilter):
             "w": np.zeros(self._length, dtype),
             "window": window,
             "memory": np.zeros((self.n_feedback + 1, self._length), dtype),
-            "s": np.zeros(1),
-            "counts": counters(),
         }
 
     def _restart(self, fresh: dict[str, Array]) -> None:
-        self._state["memory"][...] = 0.0
         if not self._mode & OF_TARGET:
             self._state["window"][self.n_taps : self.n_taps + self.n_feedback] = 0.0
         super()._restart(fresh)
+
+    def _valid(self) -> bool:
+        return super()._valid() and bool(self._state["counts"][AT] <= self.n_feedback)
 
     def _ready(self) -> None:
         super()._ready()
         s = self._state
         self._run_loop = compiled(self._activation, s["w"].dtype.char)
         trial = np.empty(self._length + self.n_feedback, s["w"].dtype)
-        rows = s["w"], s["window"], s["memory"], trial, s["s"], s["counts"]
-        self._run_state = *rows, self.n_taps, self._p, self._mode, self._policy
+        rest = self._p, s["levels"], s["counts"], self._policy
+        self._run_state = s["w"], s["window"], s["memory"], trial, self.n_taps, self._mode, *rest
 
-    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
-        return self._stopped(self._run_loop(x, d, y, e, history, *self._run_state), d)
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> int:
+        return int(self._run_loop(x, d, y, e, history, *self._run_state))
 
     def _split(self, w: Array) -> tuple[Array, Array]:
         """Coefficients as filters take them."""
@@ -231,7 +232,7 @@ class IIRLMS(FeedbackFilter):
         self._given |= {"gradient": gradient, "unstable": unstable, "radius": float(radius)}
 
 
-class EquationErrorLMS(FeedbackFilter):
+class EquationErrorLMS(SuggestsStep, FeedbackFilter):
     r"""
     Adapt a recursive filter by the error of its equation: what should have come out is fed back, not what did.
 
@@ -303,29 +304,6 @@ class EquationErrorLMS(FeedbackFilter):
         mode = OF_TARGET | bit(unstable, "unstable", UNSTABLE)
         super().__init__(n_taps, n_feedback, mu, eps, mode, radius, **settings)
         self._given |= {"unstable": unstable, "radius": float(radius)}
-
-    def suggest_mu(self, x: ArrayLike, d: ArrayLike) -> float:
-        r"""
-        Find a step size that is safe for these signals.
-
-        Parameters
-        ----------
-        x, d : array_like, shape (N,)
-            Signals like those to come.
-
-        Returns
-        -------
-        float
-            One over three times the mean power of the window, half the bound for Gaussian signals; at most one over the
-            largest. With ``eps``, 0.5.
-        """
-        if self.eps:
-            return 0.5
-        of_x, of_d = input_power(x, self.n_taps), input_power(d, max(self.n_feedback, 1))
-        mean, largest = of_x[0] + of_d[0], of_x[1] + of_d[1]
-        if not largest:
-            raise ValueError("x and d are silent: any step would do")
-        return min(1.0 / (3.0 * mean), 1.0 / largest)
 
 
 class RTRL(FeedbackFilter):
