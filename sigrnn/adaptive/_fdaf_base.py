@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, whole
 from sigrnn._kernels.adaptive.sizes import BLOCK_SPAN, BLOCKS, KEEP, NEWEST, NORMALISED, SMOOTHING, STOP, TAKEN
-from sigrnn.adaptive.parameters import Parameter, Regularisation, Relative, count_of
+from sigrnn.adaptive.parameters import Parameter, Regularisation, Relative
 from sigrnn.adaptive.step_sizes import SuggestsStep
 from sigrnn.adaptive.stepped import SteppedFilter
 from sigrnn.workers import get_workers
@@ -40,28 +40,7 @@ def compiled(dtype: str) -> tuple[Any, Any, Any]:
 
 
 class SpectralFilter(SuggestsStep, SteppedFilter):
-    """
-    Overlap-save with K partitions: what `FDAF` (K = 1) and `PBFDAF` share.
-
-    Parameters
-    ----------
-    n_taps : int
-        Weights of each channel.
-    mu : float
-        Step size.
-    block : int, optional
-        Samples of a block.
-    eps : float
-        Regularisation.
-    normalised : bool
-        Whether each bin's step is divided by its power.
-    smoothing : float
-        Share of the power that is kept from block to block.
-    dtype : {None, float32, float64}
-        Of all computation.
-    **settings : dict
-        Those of `SteppedFilter`.
-    """
+    """Overlap-save with K partitions: what `FDAF` (K = 1) and `PBFDAF` share."""
 
     _learnt = ("w", "power")
     _alternate = False  # whether only the first partition and one other are constrained at each update
@@ -80,8 +59,8 @@ class SpectralFilter(SuggestsStep, SteppedFilter):
         dtype: DTypeLike | None = None,
         **settings: Any,
     ) -> None:
-        taps = count_of(n_taps, "n_taps")
-        self._block, self._part = self._sizes(taps, None if block is None else count_of(block, "block"))
+        taps = whole("n_taps", n_taps, 1)
+        self._block, self._part = self._sizes(taps, None if block is None else whole("block", block, 1))
         self._parts = -(-taps // self._part)
         self._size: int | None = None
         try:
@@ -126,7 +105,7 @@ class SpectralFilter(SuggestsStep, SteppedFilter):
             "w": np.zeros((channels, self.n_taps), number),
             "weights": np.zeros((channels, self._parts, bins), spectrum),
             "spectra": np.zeros((channels, self._parts, bins), spectrum),
-            "heard": np.zeros((channels, size), number),  # the input up to the last block's end
+            "recent": np.zeros((channels, size), number),  # the input up to the last block's end
             "now": np.zeros((channels, self._block + 2 * BLOCK_SPAN), number),
             "past": np.zeros(self._block + BLOCK_SPAN, number),
             "errors": np.zeros(self._block, number),
@@ -205,9 +184,9 @@ class SpectralFilter(SuggestsStep, SteppedFilter):
         """The end of a block: transform it, step the weights, and see what they make of the past."""
         s, stage, size, block = self._state, self._run_stage, self._points(), self._block
         counts, channels = s["counts"], len(s["w"])
-        s["heard"][:, : size - block] = s["heard"][:, block:]
-        s["heard"][:, size - block :] = s["now"][:, BLOCK_SPAN : BLOCK_SPAN + block]
-        stage[:channels] = s["heard"]
+        s["recent"][:, : size - block] = s["recent"][:, block:]
+        s["recent"][:, size - block :] = s["now"][:, BLOCK_SPAN : BLOCK_SPAN + block]
+        stage[:channels] = s["recent"]
         stage[channels : 2 * channels] = self._shifted()
         stage[2 * channels, size - block :] = s["errors"]
         spectra = self._forward(stage)
@@ -216,7 +195,7 @@ class SpectralFilter(SuggestsStep, SteppedFilter):
         counts[NEWEST], counts[TAKEN], before = newest, 0, counts[BLOCKS]
         counts[BLOCKS] += 1
         powers = s["power"], s["mean"], self._run_gains
-        known = s["spectra"], newest, s["heard"], spectra[-1], *powers, before, self._p
+        known = s["spectra"], newest, s["recent"], spectra[-1], *powers, before, self._p
         if self._alternate:
             self._run_gradients(*known, s["weights"], self._p[KEEP])
             self._constrain()
@@ -261,9 +240,9 @@ class SpectralFilter(SuggestsStep, SteppedFilter):
 
     def _shifted(self) -> Array:
         """What the transform of the next block will see of the past."""
-        heard = np.zeros_like(self._state["heard"])
-        heard[:, : -self._block] = self._state["heard"][:, self._block :]
-        return heard
+        shifted = np.zeros_like(self._state["recent"])
+        shifted[:, : -self._block] = self._state["recent"][:, self._block :]
+        return shifted
 
     def _cut(self, w: Array) -> Array:
         """Weights (C, T) as partitions with zeros behind them (C, K, size)."""

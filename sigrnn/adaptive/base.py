@@ -15,31 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn import _files
-from sigrnn._arrays import C16, F8, Array, array, numbers
+from sigrnn._arrays import C16, F8, Array, array, numbers, whole
 from sigrnn._errors import DivergenceError
-from sigrnn._kernels.adaptive.sizes import (
-    CLEAN,
-    COUNTS,
-    GAIN,
-    HOLD,
-    KEEP,
-    LEVELS,
-    MEMBER,
-    NOT_A_NUMBER,
-    OMIT,
-    PARAMETERS,
-    POISONED,
-    RAISE,
-    SEEN,
-    STOP,
-    UNGUARDED,
-)
-from sigrnn.adaptive.parameters import TINY, count_of, result_dtype
+from sigrnn._kernels.adaptive import sizes
+from sigrnn.adaptive.parameters import TINY, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult
 from sigrnn.filters.linear import lfilter
 
-NAN_POLICIES = {"propagate": 0, "raise": RAISE, "omit": OMIT}
-ON_DIVERGENCE = {"raise": 0, "reset": 0, "ignore": UNGUARDED}
+NAN_POLICIES = {"propagate": 0, "raise": sizes.RAISE, "omit": sizes.OMIT}
+ON_DIVERGENCE = {"raise": 0, "reset": 0, "ignore": sizes.UNGUARDED}
 HEAD = "sigrnn_adaptive"  # the name of the JSON text among the arrays of a file
 ALWAYS = 1 << 62  # samples since the last that was not finite, at the beginning
 KINDS: dict[str, type[AdaptiveFilter]] = {}  # algorithms by name, for `files.load`
@@ -102,13 +86,13 @@ class AdaptiveFilter:
         ):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
-        self.n_taps = count_of(n_taps, "n_taps")
+        self.n_taps = whole("n_taps", n_taps, 1)
         self._given: dict[str, Any] = {"n_taps": self.n_taps, "nan_policy": nan_policy, "on_divergence": on_divergence}
         self._w0 = None if w0 is None else self._checked(w0, "w0")
         self._policy = NAN_POLICIES[nan_policy] | ON_DIVERGENCE[on_divergence]
         self._resets = on_divergence == "reset"
-        self._p = np.zeros(PARAMETERS)
-        self._p[KEEP] = 1.0
+        self._p = np.zeros(sizes.PARAMETERS)
+        self._p[sizes.KEEP] = 1.0
         self.reset()
 
     # ------------------------------------------------------------------------------- what an algorithm brings
@@ -179,10 +163,19 @@ class AdaptiveFilter:
         DivergenceError
             If the filter diverges and ``on_divergence='raise'``.
         """
-        x, d = array("x", x), array("d", d)
-        if x.dtype is d.dtype is self._quick and x.ndim == d.ndim == 1 and x.size == d.size and not history:
-            y, e = np.empty(x.size), np.empty(x.size)
-            return self._finish(x.reshape(-1, 1), d, y, e, NO_HISTORY, F8)  # nothing to convert
+        x = x if type(x) is np.ndarray else array("x", x)
+        d = d if type(d) is np.ndarray else array("d", d)
+        n = x.size
+        if not (x.dtype is d.dtype is self._quick and x.ndim == d.ndim == 1 and n == d.size) or history:
+            return self._converted(x, d, history)
+        rows, y, e = x[:, None], np.empty(n), np.empty(n)
+        done, resets = self._run(rows, d, y, e, NO_HISTORY), NO_RESETS
+        if done < n:
+            resets = self._resumed(done, rows, d, y, e, NO_HISTORY)
+        return AdaptiveResult(y, e, self._run_view.copy(), None, resets)
+
+    def _converted(self, x: Array, d: Array, history: bool) -> AdaptiveResult:
+        """Filter a block that is checked and converted first, and the result converted back."""
         self._check(x, d)
         dtype = result_dtype(x, d, *([] if self._w0 is None else [self._w0]))
         inner = C16 if dtype.kind == "c" else F8
@@ -194,32 +187,23 @@ class AdaptiveFilter:
         shape = (x.shape[0], self._length, rows.shape[1]) if history else (0, 0, 0)
         y, e, w = np.empty(len(d), kind), np.empty(len(d), kind), np.empty(shape, kind)
         rows, d = rows.astype(kind, copy=False), d.astype(kind, copy=False)
-        return self._finish(rows, d, y, e, w, dtype)
-
-    def _finish(self, x: Array, d: Array, y: Array, e: Array, history: Array, dtype: Any) -> AdaptiveResult:
-        """Run the block, with stops where the filter is reset or something is wrong."""
-        n, resets = self._run(x, d, y, e, history), NO_RESETS
-        if n < len(d):
-            resets = self._resumed(n, x, d, y, e, history)
-        if y.dtype != dtype:
-            y, e, history = y.astype(dtype), e.astype(dtype), history.astype(dtype)
-        result = AdaptiveResult(y, e, self.weights, None, resets)
-        if history.shape[0]:
-            result.w = history if self._columns else history[:, :, 0]
-        return result
+        resets = self._resumed(self._run(rows, d, y, e, w), rows, d, y, e, w)
+        w = w.astype(dtype, copy=False)
+        kept = None if not history or not len(d) else w if self._columns else w[:, :, 0]
+        return AdaptiveResult(y.astype(dtype, copy=False), e.astype(dtype, copy=False), self.weights, kept, resets)
 
     def _resumed(self, n: int, x: Array, d: Array, y: Array, e: Array, history: Array) -> Array:
         """Raise an error for sample n, where the block stopped, or reset the filter and go on; gives where it was reset."""
         resets: list[int] = []
         while n < len(d):
-            if self._state["counts"][STOP] == NOT_A_NUMBER:
+            if self._state["counts"][sizes.STOP] == sizes.NOT_A_NUMBER:
                 raise ValueError(f"x or d is not finite at sample {n}, or in its window: see nan_policy")
             if not self._resets or resets[-1:] == [n]:  # starting again did not help
                 raise self._diverged(n, e[n].item())
             resets.append(n)
             self._restart(self._fresh(self._state["w"].dtype))
             n += self._run(x[n:], d[n:], y[n:], e[n:], history[n:])
-        return np.array(resets)
+        return np.array(resets, int)
 
     def _diverged(self, sample: int, e: complex) -> DivergenceError:
         """The error to raise."""
@@ -280,8 +264,8 @@ class AdaptiveFilter:
     def _at_rest(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
         """All state of a filter at rest."""
         state = self._arrays(channels, dtype)
-        state["levels"], state["counts"] = np.zeros(LEVELS), np.zeros(COUNTS, np.int64)
-        state["counts"][CLEAN] = ALWAYS
+        state["levels"], state["counts"] = np.zeros(sizes.LEVELS), np.zeros(sizes.COUNTS, np.int64)
+        state["counts"][sizes.CLEAN] = ALWAYS
         for place, value in self._places().items():
             state["counts"][place] = value
         return state
@@ -292,11 +276,11 @@ class AdaptiveFilter:
         state = self._at_rest((*self._channels, 1)[0], dtype)
         if self._w0 is not None:
             state["w"][:] = self._to_inner(self._w0)
-            state["levels"][GAIN] = gain(state["w"])
+            state["levels"][sizes.GAIN] = gain(state["w"])
         return state
 
     def _restart(self, fresh: dict[str, Array]) -> None:
-        """Forget what was learnt, not what was heard; `fresh` is the state of a filter at rest."""
+        """Forget what was learnt, not the past input; `fresh` is the state of a filter at rest."""
         for name in self._learnt:
             self._state[name][...] = fresh[name]
         self._reassigned()
@@ -327,7 +311,7 @@ class AdaptiveFilter:
     def _ready(self) -> None:
         """Called when the arrays of the state are others than before."""
         w = self._state["w"]
-        self._quick = F8 if self._channels == () and w.dtype == F8 else None
+        self._quick = F8 if self._channels == () and w.dtype == F8 and not self._waits else None
         self._run_view = self._to_front(w)
 
     @property
@@ -347,8 +331,8 @@ class AdaptiveFilter:
 
     def _reassigned(self) -> None:
         """Called when the weights are others than those that were learnt."""
-        self._state["counts"][[POISONED, SEEN, HOLD, MEMBER]] = 0
-        self._state["levels"][GAIN] = gain(self._state["w"])
+        self._state["counts"][[sizes.POISONED, sizes.SEEN, sizes.HOLD, sizes.MEMBER]] = 0
+        self._state["levels"][sizes.GAIN] = gain(self._state["w"])
 
     def predict(self, x: ArrayLike) -> Array:
         """
@@ -431,6 +415,32 @@ class AdaptiveFilter:
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in self._given.items() if name not in POLICIES)
         return f"{type(self).__name__}({given})"
+
+
+class OneChannel(AdaptiveFilter):
+    """A filter that takes one channel, its weights in the order in which users see them."""
+
+    _real = False  # whether it takes no complex numbers
+
+    def _checked(self, w: ArrayLike, name: str) -> Array:
+        if np.ndim(w) != 1:
+            raise ValueError(f"{name} must have shape ({self._length},), got {np.shape(w)}")
+        return super()._checked(w, name)
+
+    def _check_channels(self, x: Array) -> None:
+        if x.ndim != 1:
+            raise ValueError(f"x must have shape (N,), got {x.shape}: {type(self).__name__} takes one channel")
+
+    def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        if self._real and dtype.kind == "c":
+            raise TypeError(f"{type(self).__name__} takes real signals and weights, got complex ones")
+        super()._prepare(channels, dtype)
+
+    def _to_front(self, w: Array) -> Array:
+        return w
+
+    def _to_inner(self, w: Array) -> Array:
+        return w
 
 
 def gain(w: Array) -> float:

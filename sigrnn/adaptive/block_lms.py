@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, whole
 from sigrnn._kernels.adaptive.sizes import AT, BLOCK_SPAN, TAKEN
-from sigrnn.adaptive.parameters import count_of
 from sigrnn.adaptive.step_sizes import SuggestsStep
 from sigrnn.adaptive.stepped import SteppedFilter
 
-ROOM = 2048  # samples that a line takes before its end is brought back to the front
+SPARE = 2048  # samples that a line takes before its end is brought back to the front
 
 
 @cache
@@ -74,7 +73,7 @@ class BlockLMS(SuggestsStep, SteppedFilter):
     """
 
     def __init__(self, n_taps: int, mu: float, block: int | None = None, **settings: Any) -> None:
-        self._block = count_of(n_taps if block is None else block, "block")
+        self._block = whole("block", n_taps if block is None else block, 1)
         super().__init__(n_taps, mu, **settings)
         self._given["block"] = self._block
 
@@ -85,7 +84,7 @@ class BlockLMS(SuggestsStep, SteppedFilter):
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
         taps, block = self.n_taps, self._block
         return {
-            "line": np.zeros((channels, taps - 1 + block + BLOCK_SPAN + max(ROOM, 2 * taps)), dtype),
+            "line": np.zeros((channels, taps - 1 + block + BLOCK_SPAN + max(SPARE, 2 * taps)), dtype),
             "w": np.zeros((channels, taps), dtype),
             "errors": np.zeros(block, dtype),
         }

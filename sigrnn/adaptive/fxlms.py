@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, Array, array, short
 from sigrnn._kernels.adaptive.sizes import AT, EPS, NOT_A_NUMBER, STOP, WAITING
+from sigrnn.adaptive.base import OneChannel
 from sigrnn.adaptive.parameters import not_negative, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult
 from sigrnn.adaptive.step_sizes import SuggestsStep
@@ -18,7 +19,7 @@ from sigrnn.adaptive.stepped import SteppedFilter
 from sigrnn.filters.linear import lfilter
 
 MOST = 4096  # samples whose errors have not come yet
-ROOM = 2048  # samples that the lines take before their ends are brought back to the front
+SPARE = 2048  # samples that the lines take before their ends are brought back to the front
 
 
 @cache
@@ -53,7 +54,7 @@ class ControlResult(AdaptiveResult):
     u: Array | None = None
 
 
-class FxLMS(SuggestsStep, SteppedFilter):
+class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
     r"""
     Adapt by filtered-x LMS: the output passes through a secondary path before its error is measured.
 
@@ -64,7 +65,7 @@ class FxLMS(SuggestsStep, SteppedFilter):
 
     with the windows :math:`\mathbf x[n] = (x[n], x[n-1], \dots)` of the reference and :math:`\mathbf x'[n]` of the filtered
     reference, as long as the filter. In active noise control `d` is the noise at the error microphone, `u` goes to the
-    loudspeaker, and :math:`s` is the way from there to the microphone. The error is the difference, so a microphone that hears
+    loudspeaker, and :math:`s` is the path from there to the microphone. The error is the difference, so a microphone that records
     the sum of noise and antinoise wants the loudspeaker's sign turned.
 
     Parameters
@@ -141,8 +142,7 @@ class FxLMS(SuggestsStep, SteppedFilter):
             self._given["plant"] = self.plant
 
     def _check_channels(self, x: Array) -> None:
-        if x.ndim != 1:
-            raise ValueError(f"x must have shape (N,), got {x.shape}: FxLMS takes one channel")
+        super()._check_channels(x)
         if self._state and self._state["counts"][WAITING]:
             waiting = self._state["counts"][WAITING]
             raise ValueError(f"{waiting} samples given to control wait for their errors: give them to adapt first")
@@ -153,7 +153,7 @@ class FxLMS(SuggestsStep, SteppedFilter):
 
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
         past = self._past()
-        lines = np.zeros((3, past + MOST + 1 + max(ROOM, 2 * past)), dtype)
+        lines = np.zeros((3, past + MOST + 1 + max(SPARE, 2 * past)), dtype)
         return {"w": np.zeros(self.n_taps, dtype), "lines": lines}
 
     def _past(self) -> int:
@@ -167,8 +167,6 @@ class FxLMS(SuggestsStep, SteppedFilter):
         return w[::-1]
 
     def _to_inner(self, w: Array) -> Array:
-        if w.ndim != 1:
-            raise ValueError(f"weights must have shape ({self.n_taps},), got {w.shape}")
         return w[::-1]
 
     def _restart(self, fresh: dict[str, Array]) -> None:
@@ -181,7 +179,7 @@ class FxLMS(SuggestsStep, SteppedFilter):
 
     def _ready(self) -> None:
         super()._ready()
-        self._quick = None  # calls make room for u
+        self._quick = None  # calls also allocate u
         s, kind = self._state, self._state["w"].dtype
         self._run_loops = compiled(kind.char)
         self._run_believed = np.ascontiguousarray(self.secondary_path[::-1], kind)

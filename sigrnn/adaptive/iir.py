@@ -6,12 +6,12 @@ from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array, number_of
+from sigrnn._arrays import F8, Array, number_of, whole
 from sigrnn._kernels.adaptive.sizes import AT, EPS, HELD, KEEP_STABLE, OF_TARGET, RADIUS, RECURSIVE
 from sigrnn.activations import Activation, known
-from sigrnn.adaptive.parameters import count_of, not_negative
+from sigrnn.adaptive.base import OneChannel
+from sigrnn.adaptive.parameters import not_negative
 from sigrnn.adaptive.step_sizes import SuggestsStep
 from sigrnn.adaptive.stepped import SteppedFilter
 from sigrnn.filters.linear import lfilter
@@ -29,23 +29,8 @@ def compiled(activation: Any, dtype: str) -> Any:
     return entry_point(feedback(activation, dtype))
 
 
-class FeedbackFilter(SteppedFilter):
-    """
-    A filter whose window holds past outputs, too: what `IIRLMS`, `EquationErrorLMS` and `RTRL` share.
-
-    Parameters
-    ----------
-    n_taps, n_feedback : int
-        Coefficients `b` of the input, and `a[1:]` of what is fed back.
-    mu, eps : float
-        Step size, and regularisation of a normalised one.
-    mode : int
-        What is fed back, which gradient, and whether unstable steps are held back.
-    radius : float
-        Of the circle that the poles may not leave.
-    **settings
-        Those of `SteppedFilter`.
-    """
+class FeedbackFilter(OneChannel, SteppedFilter):
+    """A filter whose window holds past outputs, too; mode: bits for what is fed back, which gradient, and unstable steps."""
 
     _learnt = ("w", "memory")
     eps = not_negative(EPS)
@@ -55,8 +40,8 @@ class FeedbackFilter(SteppedFilter):
     def __init__(
         self, n_taps: int, n_feedback: int, mu: float, eps: float, mode: int, radius: float = 1.0, **settings: Any
     ) -> None:
-        self.n_feedback, self._mode = count_of(n_feedback, "n_feedback", 0), mode
-        self.n_taps = count_of(n_taps, "n_taps")
+        self.n_feedback, self._mode = whole("n_feedback", n_feedback, 0), mode
+        self.n_taps = whole("n_taps", n_taps, 1)
         super().__init__(n_taps, mu, **settings)
         self.eps = eps
         radius = number_of("radius", radius)
@@ -68,21 +53,6 @@ class FeedbackFilter(SteppedFilter):
     @property
     def _length(self) -> int:
         return self.n_taps + self.n_feedback + self._extra
-
-    def _checked(self, w: ArrayLike, name: str) -> Array:
-        if np.ndim(w) != 1:
-            raise ValueError(f"{name} must have shape ({self._length},), got {np.shape(w)}")
-        return super()._checked(w, name)
-
-    def _check_channels(self, x: Array) -> None:
-        if x.ndim != 1:
-            raise ValueError(f"x must have shape (N,), got {x.shape}: {type(self).__name__} takes one channel")
-
-    def _to_front(self, w: Array) -> Array:
-        return w
-
-    def _to_inner(self, w: Array) -> Array:
-        return w
 
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
         window = np.zeros(self._length, dtype)
@@ -369,7 +339,7 @@ class RTRL(FeedbackFilter):
     array([ 0.5, -0.6,  0.2])
     """
 
-    _extra = 1
+    _extra, _real = 1, True
 
     def __init__(
         self,
@@ -392,11 +362,6 @@ class RTRL(FeedbackFilter):
     @property
     def bias(self) -> float:
         return float(self.weights[-1])
-
-    def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        if dtype.kind == "c":
-            raise TypeError("RTRL takes real signals and weights, got complex ones")
-        super()._prepare(channels, dtype)
 
     def save(self, path: Any) -> None:
         """

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array, short
+from sigrnn._arrays import F8, Array, short, whole
 from sigrnn._kernels.adaptive.sizes import DELTA, FORGETTING, MEASUREMENT, NARROW, P_MAX, P_SHARE, SHARE
 from sigrnn.adaptive.lms import GradientFilter
-from sigrnn.adaptive.parameters import Parameter, Regularisation, Relative, count_of, positive
+from sigrnn.adaptive.parameters import Parameter, Regularisation, Relative, positive
 from sigrnn.adaptive.per_sample import SampleFilter
 from sigrnn.adaptive.step_sizes import SuggestsStep
 
@@ -71,10 +71,9 @@ class AP(SuggestsStep, GradientFilter):
     eps = Regularisation()
 
     def __init__(self, n_taps: int, mu: float, order: int = 4, eps: float = Relative(1e-3), **settings: Any) -> None:
-        self._order = count_of(order, "order")
+        self._order = whole("order", order, 1)
         self._lags = self._errors = self._order  # type: ignore[misc]
         super().__init__(n_taps, mu, **settings)
-        self._leaky = False  # the rule always reads the share that is kept
         self.eps = eps
         self._given["order"] = self._order
 
@@ -124,7 +123,7 @@ class RLS(SampleFilter):
 
     See Also
     --------
-    KalmanFilter : Says how weights wander, instead of forgetting.
+    KalmanFilter : A model of how weights wander, in place of forgetting.
     AP : Cheaper.
 
     Notes
@@ -232,7 +231,7 @@ class KalmanFilter(SampleFilter):
     Notes
     -----
     P changes by the product of a vector with itself, computed alike on both sides of the diagonal: it is symmetric to the
-    last bit. Process noise above 0 keeps it from becoming singular, and where nothing is heard it grows by q at each sample, not
+    last bit. Process noise above 0 keeps it from becoming singular, and in silence it grows by q at each sample, not
     exponentially. Cost: 2 L^2 products a sample.
 
     References

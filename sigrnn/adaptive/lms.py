@@ -11,22 +11,7 @@ from sigrnn.adaptive.stepped import SteppedFilter
 
 
 class GradientFilter(SteppedFilter, SampleFilter):
-    """
-    What filters that step along the gradient at every sample share: a step size and leakage.
-
-    Parameters
-    ----------
-    n_taps : int
-        Weights of each channel.
-    mu : float
-        Step size.
-    **settings
-        Those of `SteppedFilter` and `SampleFilter`.
-    """
-
-    def __init__(self, n_taps: int, mu: float, **settings: Any) -> None:
-        super().__init__(n_taps, mu, **settings)
-        self._leaky = self._leakage > 0.0
+    """A filter that steps along the gradient at every sample."""
 
 
 class LMS(SuggestsStep, GradientFilter):

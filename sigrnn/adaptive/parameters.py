@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import F8, Array, number_of, whole
+from sigrnn._arrays import F8, Array, number_of
 from sigrnn._kernels.adaptive.sizes import EPS, SHARE
 
 TINY = 2.0**-500  # added to a regularisation that is relative, so that nothing is divided by 0 in silence
@@ -57,7 +57,7 @@ class Relative(float):
 
 
 class Regularisation(Parameter):
-    """A number in units of the power of x: as it is if the user gives it, by default multiplied by that power as heard so far.
+    """A number in units of the power of x: as it is if the user gives it, by default multiplied by that power, averaged so far.
 
     `_p[EPS]` holds the absolute part, `_p[SHARE]` the share of the power that the kernels add to it.
     """
@@ -78,11 +78,6 @@ class Regularisation(Parameter):
         else:
             super().__set__(instance, value)
             instance._p[SHARE] = 0.0
-
-
-def count_of(value: Any, name: str, least: int = 1) -> int:
-    """A whole number, checked."""
-    return whole(name, value, least)
 
 
 def result_dtype(*arrays: Array) -> np.dtype[Any]:

@@ -7,14 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import F8, Array, whole
 from sigrnn._kernels.adaptive.sizes import AT, DELAY, GROUP, HOLD, MEMBER, PHASE
-from sigrnn._kernels.sizes import LINE_BYTES
 from sigrnn.adaptive.base import AdaptiveFilter
-from sigrnn.adaptive.parameters import count_of
+from sigrnn.filters._memory import aligned
 
 GROUPED, LONG = frozenset({"lms", "nlms", "sign_error", "lmf"}), 384  # by which rules, from how many weights on
-ROOM = 2048  # samples that a line takes before its end is brought back to the front
+SPARE = 2048  # samples that a line takes before its end is brought back to the front
 
 
 @cache
@@ -26,40 +25,31 @@ def compiled(rule: str, dtype: str, leaky: bool, grouped: bool) -> Any:
     return entry_point(adapt(rule, dtype, leaky, grouped))
 
 
-def aligned(a: Array) -> Array:
+def realigned(a: Array) -> Array:
     """A copy that begins with a line of the cache: vectors of lanes in its rows then lie in one line each."""
-    memory = np.empty(a.nbytes + LINE_BYTES, np.uint8)
-    start = -memory.ctypes.data % LINE_BYTES
-    result = memory[start : start + a.nbytes].view(a.dtype).reshape(a.shape)
+    result = aligned(a.nbytes // F8.itemsize).view(a.dtype).reshape(a.shape)
     result[...] = a
     return result
 
 
 class SampleFilter(AdaptiveFilter):
-    """
-    An adaptive filter whose rule is one of `RULES` in `_kernels/adaptive/rules.py`.
-
-    Parameters
-    ----------
-    n_taps : int
-        Weights of each channel.
-    delay : int, default 0
-        Samples by which `x` is late.
-    **settings : dict
-        Those of `AdaptiveFilter`.
-    """
+    """A filter whose rule is one of `RULES` in `_kernels/adaptive/rules.py`; ``delay=0`` is by how many samples `x` is late."""
 
     _rule: ClassVar[str]
     _learnt = ("w", "q", "s", "m")
     _lags: ClassVar[int] = 0  # sums u(n) . conj u(n - j) that the rule wants, as in `RULES`
     _errors: ClassVar[int] = 0  # errors it remembers, this one included
-    _leaky = False
 
     def __init__(self, n_taps: int, *, delay: int = 0, **settings: Any) -> None:
-        self._delay = count_of(delay, "delay", 0)
+        self._delay = whole("delay", delay, 0)
         super().__init__(n_taps, **settings)
         if delay:
             self._given["delay"] = self._delay
+
+    @property
+    def _leaky(self) -> bool:
+        """Whether the loop is the one with leakage; affine projections have it always."""
+        return getattr(self, "_leakage", 0.0) > 0.0 and self._rule != "ap"
 
     def _memory(self, size: int) -> tuple[Array, Array]:
         """What the rule keeps for that many weights, before the first sample: real numbers, and a matrix."""
@@ -77,7 +67,7 @@ class SampleFilter(AdaptiveFilter):
             lags, past, matrix = GROUP, 1, np.zeros((2, GROUP))
         self._reach = taps + lags + self._delay
         return {
-            "line": np.zeros((channels, self._reach + max(ROOM, 2 * taps) + GROUP), dtype),
+            "line": np.zeros((channels, self._reach + max(SPARE, 2 * taps) + GROUP), dtype),
             "w": np.zeros((channels, taps), dtype),
             "r": np.zeros((past, lags), dtype),
             "tails": np.zeros((lags, taps + 2), dtype),
@@ -101,13 +91,13 @@ class SampleFilter(AdaptiveFilter):
         return super()._valid() and bool(least) and all(s["counts"][place] <= end for place, end in most.items())
 
     def _ready(self) -> None:
-        self._state = {name: aligned(a) for name, a in self._state.items()}
-        super()._ready()
+        self._state = {name: realigned(a) for name, a in self._state.items()}
         s = self._state
         self._waits = self._rule in GROUPED and len(s["m"]) > 0 and s["w"].dtype == F8
         self._run_loop = compiled(self._rule, s["w"].dtype.char, self._leaky, self._waits)
         rest = s["levels"], s["s"], s["m"], s["counts"], self._policy
         self._run_state = s["line"], s["w"], s["r"], s["tails"], s["q"], self._p, *rest
+        super()._ready()
 
     def _current(self) -> Array:
         w, waiting = self._state["w"], int(self._state["counts"][MEMBER])

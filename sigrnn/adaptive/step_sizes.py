@@ -137,7 +137,7 @@ class SuggestsStep:
             Half the bound for Gaussian signals, a third of one over the mean power of a window, and at most one over the
             largest; divided by the samples of a block for block filters, and less by the delay of the path for `FxLMS`.
             A quarter of the bound, 0.5, where steps are normalised. `SignRegressorLMS` has \|x\| in place of the power, `LMF`
-            a sixth and the power of d beside it; for `SignErrorLMS` it is a hundredth of the mean \|d\| over the power.
+            a sixth, divided by the power of d, too; for `SignErrorLMS` it is a hundredth of the mean \|d\| over the power.
         """
         bound = next(BOUNDS[kind.__name__] for kind in type(self).__mro__ if kind.__name__ in BOUNDS)
         if bound in OF_BOTH and d is None:

@@ -11,18 +11,7 @@ from sigrnn.adaptive.parameters import not_negative
 
 
 class SteppedFilter(AdaptiveFilter):
-    """
-    A filter with a step size and leakage.
-
-    Parameters
-    ----------
-    n_taps : int
-        Weights of each channel.
-    mu : float
-        Step size.
-    **settings
-        ``leakage=0.0``, the share of the weights that leaks away at each update divided by `mu`; those of `AdaptiveFilter`.
-    """
+    """A filter with a step size `mu`, and ``leakage=0.0``, the share of the weights that each update loses, divided by `mu`."""
 
     mu = not_negative(MU)
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array, short
+from sigrnn._arrays import Array, short, whole
 from sigrnn._kernels.adaptive.sizes import EPS, STEPS, UNGUARDED
-from sigrnn.adaptive.base import AdaptiveFilter
-from sigrnn.adaptive.parameters import count_of, not_negative
+from sigrnn.adaptive.base import OneChannel
+from sigrnn.adaptive.parameters import not_negative
 from sigrnn.adaptive.step_sizes import SuggestsStep
 
 MOST = 5  # orders whose steps have a place among the parameters
@@ -41,7 +41,7 @@ def places(n_taps: int, order: int) -> Array:
     return starts
 
 
-class VolterraLMS(SuggestsStep, AdaptiveFilter):
+class VolterraLMS(SuggestsStep, OneChannel):
     r"""
     Adapt a Volterra filter: a polynomial in the last samples.
 
@@ -97,15 +97,16 @@ class VolterraLMS(SuggestsStep, AdaptiveFilter):
            [0.4, 0. ]]))
     """
 
+    _real = True
     eps = not_negative(EPS)
 
     def __init__(
         self, n_taps: int, mu: float | Sequence[float], order: int = 2, eps: float = 0.0, **settings: Any
     ) -> None:
-        self.order = count_of(order, "order")
+        self.order = whole("order", order, 1)
         if self.order > MOST:
             raise ValueError(f"order must be at most {MOST}, got {order}")
-        self.n_taps = count_of(n_taps, "n_taps")
+        self.n_taps = whole("n_taps", n_taps, 1)
         super().__init__(n_taps, **settings)
         self._given["order"] = self.order
         self.eps = eps
@@ -135,24 +136,9 @@ class VolterraLMS(SuggestsStep, AdaptiveFilter):
         return comb(self.n_taps + self.order, self.order) - 1
 
     def _checked(self, w: ArrayLike, name: str) -> Array:
-        if np.ndim(w) != 1 or np.iscomplexobj(w):
+        if np.iscomplexobj(w):
             raise ValueError(f"{name} must be real and have shape ({self._length},), got {np.shape(w)}")
         return super()._checked(w, name)
-
-    def _check_channels(self, x: Array) -> None:
-        if x.ndim != 1:
-            raise ValueError(f"x must have shape (N,), got {x.shape}: VolterraLMS takes one channel")
-
-    def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        if dtype.kind == "c":
-            raise TypeError("VolterraLMS takes real signals, got complex ones")
-        super()._prepare(channels, dtype)
-
-    def _to_front(self, w: Array) -> Array:
-        return w
-
-    def _to_inner(self, w: Array) -> Array:
-        return w
 
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
         size = self._length

@@ -236,7 +236,7 @@ def test_a_block_takes_few_calls():
     sys.setprofile(lambda frame, event, argument: calls.append(frame.f_code.co_name) if event == "call" else None)
     f(x, d)
     sys.setprofile(None)
-    assert len(calls) <= 7, calls
+    assert len(calls) <= 3, calls  # the call, the loop, the result
 
 
 def test_weights_can_be_assigned():

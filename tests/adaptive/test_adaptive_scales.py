@@ -19,7 +19,7 @@ MAKERS = {
 STEPS = [name for name in MAKERS if name != "RLS"]
 
 
-def heard(x, noise=0.0, seed=1):
+def target(x, noise=0.0, seed=1):
     """Return what the system makes of x, and some noise."""
     return np.convolve(x, SYSTEM)[: len(x)] + noise * np.random.default_rng(seed).standard_normal(len(x))
 
@@ -33,10 +33,10 @@ def misalignment(w):
 @pytest.mark.parametrize("scale", [1e-13, 1e-5, 1e-3, 1e6])
 def test_units_do_not_matter(name, scale):
     x = np.random.default_rng(0).standard_normal(20_000)
-    d = heard(x, 0.01)
+    d = target(x, 0.01)
     expected, found = MAKERS[name]()(x, d), MAKERS[name]()(scale * x, scale * d)
     np.testing.assert_allclose(found.w_final, expected.w_final, rtol=0, atol=1e-9)
-    assert misalignment(MAKERS[name]()(scale * x, scale * heard(x)).w_final) < 1e-15
+    assert misalignment(MAKERS[name]()(scale * x, scale * target(x)).w_final) < 1e-15
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -44,7 +44,7 @@ def test_units_do_not_matter(name, scale):
 def test_powers_of_two_change_no_bit(name, exponent):
     x = np.random.default_rng(0).standard_normal(3000)
     x[:100] = 0.0
-    d, scale = heard(x, 0.01), 2.0**exponent
+    d, scale = target(x, 0.01), 2.0**exponent
     expected, found = MAKERS[name]()(x, d), MAKERS[name]()(scale * x, scale * d)
     assert np.array_equal(found.w_final, expected.w_final)
     assert np.array_equal(found.e, scale * expected.e)
@@ -53,7 +53,7 @@ def test_powers_of_two_change_no_bit(name, exponent):
 @pytest.mark.parametrize("scale", [1e-13, 1e6])
 def test_what_kalman_is_told_of_the_noise_has_a_unit(scale):
     x = np.random.default_rng(0).standard_normal(2000)
-    d = heard(x, 0.01)
+    d = target(x, 0.01)
     expected = KalmanFilter(4, 1e-6, 1e-4)(x, d)
     found = KalmanFilter(4, 1e-6, 1e-4 * scale**2)(scale * x, scale * d)
     np.testing.assert_allclose(found.w_final, expected.w_final, rtol=0, atol=1e-9)
@@ -63,7 +63,7 @@ def test_what_kalman_is_told_of_the_noise_has_a_unit(scale):
 @pytest.mark.parametrize("scale", [1e-13, 1e6])
 def test_units_do_not_matter_in_single_precision(name, scale):
     x = (scale * np.random.default_rng(0).standard_normal(20_000)).astype(np.float32)
-    r = MAKERS[name](dtype=np.float32)(x, heard(x).astype(np.float32))
+    r = MAKERS[name](dtype=np.float32)(x, target(x).astype(np.float32))
     assert misalignment(r.w_final) < 1e-8
 
 
@@ -72,7 +72,7 @@ def test_a_quiet_far_end_does_not_spoil_the_weights(name):
     # A talker at the near end while the far end is 80 dB down: without regularisation the filter would learn from that.
     x = np.random.default_rng(0).standard_normal(30_000)
     x[10_000:20_000] *= 1e-4
-    d = heard(x, 1e-2)
+    d = target(x, 1e-2)
     f = MAKERS[name]()
     f(x[:10_000], d[:10_000])
     f(x[10_000:20_000], d[10_000:20_000])
@@ -91,10 +91,10 @@ def test_silence_before_between_and_throughout(name):
     before = f(x[:500], np.ones(500))
     assert np.array_equal(before.w_final, np.zeros(4))
     assert np.array_equal(before.e, np.ones(500))
-    f(x[500:3000], heard(x)[500:3000])
+    f(x[500:3000], target(x)[500:3000])
     learnt = f(x[3000:3900], 0.01 * np.ones(900)).w_final
     assert misalignment(learnt) < 0.1  # steps along what is left of x in the window
-    assert misalignment(f(x[3900:], heard(x)[3900:]).w_final) < 1e-8
+    assert misalignment(f(x[3900:], target(x)[3900:]).w_final) < 1e-8
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_silence_before_between_and_throughout(name):
 )
 def test_a_number_that_is_given_is_absolute(make, name, default, tmp_path):
     x = 1e-3 * np.random.default_rng(0).standard_normal(500)
-    d = heard(x)
+    d = target(x)
     relative, absolute = make(), make(**{name: default})
     assert getattr(relative, name) == getattr(absolute, name) == default
     assert name not in repr(relative)
@@ -127,7 +127,7 @@ def test_a_number_that_is_given_is_absolute(make, name, default, tmp_path):
 
 def test_the_unit_of_gngd_may_change_on_the_way():
     x = np.random.default_rng(0).standard_normal(2000)
-    d = heard(x, 0.01)
+    d = target(x, 0.01)
     f = GNGD(4, 0.5)
     f(x[:1000], d[:1000])
     f.eps = 1.0  # absolute from now on, from where it is

@@ -12,32 +12,18 @@ from typing import Any
 from numba import types
 from numba.extending import overload
 
-from sigrnn._kernels.adaptive.divergence import admitted, judged, listen
+from sigrnn._kernels.adaptive.divergence import admitted, judged, observe
 from sigrnn._kernels.adaptive.sizes import AT, CLEAN, KEEP, MU, PEAK, STOP, TAKEN
 from sigrnn._kernels.adaptive.sizes import BLOCK_GROUP as GROUP
 from sigrnn._kernels.adaptive.sizes import BLOCK_SPAN as SPAN
 from sigrnn._kernels.adaptive.sizes import BLOCK_WIDTH as WIDTH
-from sigrnn._kernels.adaptive.taps import conjugate
+from sigrnn._kernels.adaptive.taps import by_type, conjugate, is_complex
 from sigrnn._kernels.base.jit import kernel, once, packed, part, routine, strided
 from sigrnn._kernels.base.vec import fused, lanes_of, load, offset, pointer, spread, stack, store, width
 
-
-def many(a: Any) -> Any:
-    """Zero, as numbers of an array are taken: WIDTH lanes of real ones, complex ones one by one."""
-
-
-@overload(many, inline="always")
-def _many(a):
-    return (lambda a: 0j) if isinstance(a.dtype, types.Complex) else (lambda a: lanes_of(WIDTH, a))
-
-
-def one(a: Any) -> Any:
-    """Zero, as a single number of an array."""
-
-
-@overload(one, inline="always")
-def _one(a):
-    return (lambda a: 0j) if isinstance(a.dtype, types.Complex) else (lambda a: lanes_of(1, a))
+# Zero, as numbers of an array are taken: vectors or single numbers, complex ones one by one.
+many = by_type(is_complex, lambda x: 0j, lambda x: lanes_of(WIDTH, x))
+one = by_type(is_complex, lambda x: 0j, lambda x: lanes_of(1, x))
 
 
 def added(a: Any, b: Any, c: Any) -> Any:
@@ -154,7 +140,7 @@ def examine(x, d, y, e, out, errors, n, span, window, levels, counts, policy):
     for i in range(span):
         y[n + i] = out[taken + i]
         e[n + i] = d[n + i] - out[taken + i]
-        listen(x, n + i, levels, counts)
+        observe(x, n + i, levels, counts)
         errors[taken + i] = e[n + i]
         if judged(e[n + i], d[n + i], window, window * levels[PEAK], levels, counts, policy):
             errors[taken + i] = 0.0
@@ -179,7 +165,7 @@ def recorded(history, n, span, w, newest_last):
 def _block_lms(x, d, y, e, history, w, line, out, errors, p, levels, counts, policy):
     """w <- keep w + mu sum e[n] conj(u[n]) after each block; gives where it stopped, N at the end."""
     # x (N, C)   d, y, e (N,)   history (N or 0, T, C)   w (C, T) newest sample's last
-    # line (C, room) samples, the block's first at counts[AT]   out (L + SPAN,) outputs   errors (L,)
+    # line (C, capacity) samples, the block's first at counts[AT]   out (L + SPAN,) outputs   errors (L,)
     taps, size = w.shape[1], errors.shape[0]
     n = 0
     while n < x.shape[0]:

@@ -72,7 +72,7 @@ def inspect(line, at, taps, d):
 
 
 @part
-def listen(x, n, levels, counts):
+def observe(x, n, levels, counts):
     """Count the samples of x since the last that was not finite, and keep the largest |x|^2."""
     counts[CLEAN] += 1
     power = 0.0
@@ -92,7 +92,7 @@ def admitted(x, policy):
 
 @part
 def judged(error, d, window, power, levels, counts, policy):
-    """As `leaves_out`, for a filter that hears x by `listen`; window: how many of its samples the error is made of."""
+    """As `leaves_out`, for a filter that calls `observe` for each sample of x; window: how many of its samples the error is made of."""
     known = counts[CLEAN] >= window and finite(d)
     if within(error, d, levels) and known:
         counts[STOP] = 0

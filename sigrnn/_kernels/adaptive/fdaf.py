@@ -16,14 +16,14 @@ from sigrnn._kernels.adaptive.taps import conjugate, square
 from sigrnn._kernels.base.jit import kernel, once, packed
 
 
-def _gradients(spectra, newest, heard, error, power, mean, gains, before, p, weights, keep):
+def _gradients(spectra, newest, samples, error, power, mean, gains, before, p, weights, keep):
     """weights <- keep weights + conj(spectra) error mu / (eps + power), bin by bin; keep = 0 gives the step alone.
 
     power[f] <- max(S, smoothing power[f] + (1 - smoothing) S), where S sums |spectra|^2 over channels and partitions: it rises
     at once, so a burst after silence is not divided by the power of silence. eps may grow by a share of the mean of S over
     the blocks so far, and of the mean power of a sample, which keeps bins that hold nothing but rounding from taking steps.
     """
-    # heard (C, size) samples of the newest spectrum   error (B,)   power (B,)   mean (B + 1,), the last of a sample's power
+    # samples (C, size) of the newest spectrum   error (B,)   power (B,)   mean (B + 1,), the last of a sample's power
     # gains (B + 1,)   before: blocks before this one
     channels, parts, bins = spectra.shape
     for f in range(bins):
@@ -32,11 +32,11 @@ def _gradients(spectra, newest, heard, error, power, mean, gains, before, p, wei
         for k in range(parts):
             for f in range(bins):
                 gains[f] += square(spectra[c, k, f])
-    loudness = 0.0
+    energy = 0.0
     for c in range(channels):
-        for i in range(heard.shape[1]):
-            loudness += square(heard[c, i])
-    mean[bins] += (loudness / heard.shape[1] - mean[bins]) / (before + 1)
+        for i in range(samples.shape[1]):
+            energy += square(samples[c, i])
+    mean[bins] += (energy / samples.shape[1] - mean[bins]) / (before + 1)
     for f in range(bins):
         now = gains[f]
         power[f] = max(now, p[SMOOTHING] * power[f] + (1.0 - p[SMOOTHING]) * now) if before else now

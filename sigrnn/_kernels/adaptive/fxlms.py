@@ -10,7 +10,7 @@ from typing import Any
 
 from numba import types
 
-from sigrnn._kernels.adaptive.divergence import admitted, judged, listen
+from sigrnn._kernels.adaptive.divergence import admitted, judged, observe
 from sigrnn._kernels.adaptive.sizes import AT, CLEAN, EPS, KEEP, MU, PEAK, SEEN, STOP
 from sigrnn._kernels.adaptive.taps import conjugate, dot, finite, real, square
 from sigrnn._kernels.base.jit import kernel, once, packed, routine, strided
@@ -56,7 +56,7 @@ def correct(w, filtered, at, error, p):
 
 def _simulate(x, d, y, e, u, history, w, believed, plant, lines, p, levels, counts, policy):
     """The whole loop, with a path of its own; gives where it stopped, N at the end."""
-    # x (N, 1)   d, y, e, u (N,)   w (T,)   believed, plant (S,)   lines (3, room)
+    # x (N, 1)   d, y, e, u (N,)   w (T,)   believed, plant (S,)   lines (3, capacity)
     taps = w.shape[0]
     past = max(taps, plant.shape[0]) + believed.shape[0]
     reach = 0.0  # power of what arrives, at most, for an output of power 1
@@ -70,7 +70,7 @@ def _simulate(x, d, y, e, u, history, w, believed, plant, lines, p, levels, coun
         at = counts[AT]
         y[n] = filtered_at(plant, lines[2], at)
         e[n] = d[n] - y[n]
-        listen(x, n, levels, counts)
+        observe(x, n, levels, counts)
         left_out = judged(e[n], d[n], past, reach * taps * levels[PEAK], levels, counts, policy)
         if counts[STOP]:
             counts[AT] = at - 1
@@ -87,7 +87,7 @@ def _control(x, u, w, believed, plant, lines, waiting, levels, counts, policy):
     past = max(w.shape[0], plant.shape[0]) + believed.shape[0] + waiting
     for n in range(x.shape[0]):
         u[n] = append(x[n, 0], w, believed, lines, past + n, counts, policy)
-        listen(x, n, levels, counts)
+        observe(x, n, levels, counts)
 
 
 def _adapt(e, w, believed, lines, waiting, p, levels, counts, policy):

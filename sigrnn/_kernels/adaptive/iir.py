@@ -7,7 +7,7 @@ from typing import Any
 from numba import types
 from numba.extending import overload
 
-from sigrnn._kernels.adaptive.divergence import admitted, judged, listen
+from sigrnn._kernels.adaptive.divergence import admitted, judged, observe
 from sigrnn._kernels.adaptive.sizes import (
     AT,
     CLEAN,
@@ -94,7 +94,7 @@ def scanner(g: Any, slope: Any, of_output: Any) -> Any:
             out = g(excitation)
             error = d[n] - out
             y[n], e[n] = out, error
-            listen(x, n, levels, counts)
+            observe(x, n, levels, counts)
             if mode & OF_TARGET and not square(d[n]) >= 0.0:
                 counts[CLEAN] = 0
             left_out = judged(error, d[n], window, taps * levels[PEAK] + size - taps - order, levels, counts, policy)

@@ -8,18 +8,7 @@ from numba import types
 
 from sigrnn._kernels.adaptive.divergence import inspect, leaves_out, within
 from sigrnn._kernels.adaptive.rules import GAINS, RULES, Filter
-from sigrnn._kernels.adaptive.sizes import (
-    AT,
-    DELAY,
-    GROUP,
-    HOLD,
-    KEEP,
-    MEMBER,
-    NARROW,
-    PHASE,
-    SLID,
-    STOP,
-)
+from sigrnn._kernels.adaptive.sizes import AT, DELAY, GROUP, HOLD, KEEP, MEMBER, NARROW, PHASE, SLID, STOP
 from sigrnn._kernels.adaptive.taps import group_advance, group_products, group_step, output, slide
 from sigrnn._kernels.base.jit import kernel, once, packed, part, routine, strided
 from sigrnn._kernels.base.vec import lanes, spread, stack, total
@@ -28,15 +17,15 @@ from sigrnn._kernels.base.vec import lanes, spread, stack, total
 @routine
 def fill(line, counts, x, first, reach):
     """Append samples of x from `first` on to the line, as many as fit; gives their number."""
-    at, room = counts[AT], line.shape[1] - GROUP  # that many are read beyond the last sample
-    if at + 1 >= room:  # back to the front, with the past that is still needed
+    at, capacity = counts[AT], line.shape[1] - GROUP  # that many are read beyond the last sample
+    if at + 1 >= capacity:  # back to the front, with the past that is still needed
         start = at + 1 - reach
         for c in range(line.shape[0]):
             for i in range(reach):
                 line[c, i] = line[c, start + i]
         at = reach - 1
         counts[AT] = at
-    count = min(x.shape[0] - first, room - (at + 1))
+    count = min(x.shape[0] - first, capacity - (at + 1))
     for c in range(line.shape[0]):
         for i in range(count):
             line[c, at + 1 + i] = x[first + i, c]

@@ -1,7 +1,7 @@
 """The rules by which the weights of adaptive filters learn, sample by sample; the loop over time is in `loops.py`.
 
-A rule is a few lines that read like its equation. It finds what the loop has ready in `f`, and gives the output at the next
-sample:
+A rule steps the weights and gives the output at the next sample, in a few lines that read like its equation. Most choose
+only the gain g of a step along the window. Both find what the loop has ready in `f`:
     f.w (C, L)  weights, oldest sample's first      f.line, at  samples; the window u(n) ends at `at` (`taps.py`)
     e           error e(n) = d(n) - w . u(n)        f.q (Q,)    errors: q[0] = e(n), q[1] = e(n - 1), ...
     f.r (K, K)  r[i, j] = u(n-i) . conj u(n-i-j)    p           parameters, by the names in `sizes.py`
@@ -54,19 +54,13 @@ def mean_power(power, s):
 
 
 @device
-def lms_gain(f, e, p):
+def lms(f, e, p):
     """g = mu e."""
     return p[MU] * e
 
 
 @device
-def lms(f, at, e, keep, p):
-    """w <- w + g conj(u)."""
-    return advance(f.w, f.line, at, lms_gain(f, e, p), keep, Along())
-
-
-@device
-def nlms_gain(f, e, p):
+def nlms(f, e, p):
     """g = mu e / (eps + |u|^2)."""
     power = real(f.r[0, 0])
     total, n = mean_power(power, f.s)
@@ -74,67 +68,37 @@ def nlms_gain(f, e, p):
 
 
 @device
-def nlms(f, at, e, keep, p):
-    """w <- w + g conj(u)."""
-    return advance(f.w, f.line, at, nlms_gain(f, e, p), keep, Along())
-
-
-@device
-def sign_error_gain(f, e, p):
+def sign_error(f, e, p):
     """g = mu sign(e)."""
     return p[MU] * csign(e)
 
 
 @device
-def sign_error(f, at, e, keep, p):
-    """w <- w + g conj(u)."""
-    return advance(f.w, f.line, at, sign_error_gain(f, e, p), keep, Along())
-
-
-@device
-def sign_regressor(f, at, e, keep, p):
-    """w <- w + mu e sign(conj(u))."""
-    return advance(f.w, f.line, at, p[MU] * e, keep, BySigns())
-
-
-@device
-def sign_sign(f, at, e, keep, p):
-    """w <- w + mu sign(e) sign(conj(u))."""
-    return advance(f.w, f.line, at, p[MU] * csign(e), keep, BySigns())
-
-
-@device
-def lmf_gain(f, e, p):
+def lmf(f, e, p):
     """g = mu |e|^2 e."""
     return p[MU] * square(e) * e
 
 
 @device
-def lmf(f, at, e, keep, p):
-    """w <- w + g conj(u)."""
-    return advance(f.w, f.line, at, lmf_gain(f, e, p), keep, Along())
-
-
-@device
-def mathews(f, at, e, keep, p):
-    """mu <- mu + rho Re(conj(e) e(n-1) u . conj u(n-1)), then LMS; never a step beyond 1 / |u|^2."""
+def mathews(f, e, p):
+    """mu <- mu + rho Re(conj(e) e(n-1) u . conj u(n-1)), then g = mu e; never beyond e / |u|^2."""
     s = f.s
     s[0] = min(max(s[0] + p[RHO] * real(conjugate(e) * f.q[1] * f.r[0, 1]), p[MU_MIN]), p[MU_MAX])
-    return advance(f.w, f.line, at, min(s[0], 1.0 / real(f.r[0, 0])) * e, keep, Along())
+    return min(s[0], 1.0 / real(f.r[0, 0])) * e
 
 
 @device
-def kwong(f, at, e, keep, p):
-    """LMS with mu, then mu <- decay mu + rho |e|^2; never a step beyond 1 / |u|^2."""
+def kwong(f, e, p):
+    """g = mu e, never beyond e / |u|^2; then mu <- decay mu + rho |e|^2."""
     s = f.s
     g = min(s[0], 1.0 / real(f.r[0, 0])) * e
     s[0] = min(max(p[DECAY] * s[0] + p[RHO] * square(e), p[MU_MIN]), p[MU_MAX])
-    return advance(f.w, f.line, at, g, keep, Along())
+    return g
 
 
 @device
-def gngd(f, at, e, keep, p):
-    """eps <- eps - rho mu Re(conj(e) e(n-1) u . conj u(n-1)) / (eps + |u(n-1)|^2)^2, then NLMS.
+def gngd(f, e, p):
+    """eps <- eps - rho mu Re(conj(e) e(n-1) u . conj u(n-1)) / (eps + |u(n-1)|^2)^2, then as NLMS.
 
     eps is s[2] times a unit, s[3]: 1, or the mean power of a window so far.
     """
@@ -143,7 +107,27 @@ def gngd(f, at, e, keep, p):
     s[2] = max(s[2] - change / (s[2] * s[3] + real(f.r[1, 0])) ** 2, p[EPS_MIN])
     total, n = mean_power(power, s)
     s[3] = p[EPS] + p[SHARE] * total / n
-    return advance(f.w, f.line, at, p[MU] * e / (s[2] * s[3] + power), keep, Along())
+    return p[MU] * e / (s[2] * s[3] + power)
+
+
+def along(gain: Any) -> Any:
+    """The rule w <- w + g conj(u)."""
+
+    @device
+    def rule(f, at, e, keep, p):
+        return advance(f.w, f.line, at, gain(f, e, p), keep, Along())
+
+    return rule
+
+
+def by_signs(gain: Any) -> Any:
+    """The rule w <- w + g sign(conj(u))."""
+
+    @device
+    def rule(f, at, e, keep, p):
+        return advance(f.w, f.line, at, gain(f, e, p), keep, BySigns())
+
+    return rule
 
 
 @device
@@ -211,19 +195,23 @@ def kalman(f, at, e, keep, p):
 
 
 RULES = {
-    "lms": lms,
-    "nlms": nlms,
-    "sign_error": sign_error,
-    "sign_regressor": sign_regressor,
-    "sign_sign": sign_sign,
-    "lmf": lmf,
-    "mathews": mathews,
-    "kwong": kwong,
-    "gngd": gngd,
+    "lms": along(lms),
+    "nlms": along(nlms),
+    "sign_error": along(sign_error),
+    "sign_regressor": by_signs(lms),
+    "sign_sign": by_signs(sign_error),
+    "lmf": along(lmf),
+    "mathews": along(mathews),
+    "kwong": along(kwong),
+    "gngd": along(gngd),
     "ap": affine_projection,
     "rls": rls,
     "kalman": kalman,
 }
 
-# Of the rules that go along the window alone: so the steps of several samples share a pass over the weights.
-GAINS = {"lms": lms_gain, "nlms": nlms_gain, "sign_error": sign_error_gain, "lmf": lmf_gain}
+GAINS = {
+    "lms": lms,
+    "nlms": nlms,
+    "sign_error": sign_error,
+    "lmf": lmf,
+}  # whose steps may share a pass over the weights

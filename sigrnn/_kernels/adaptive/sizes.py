@@ -3,7 +3,7 @@
 WIDE, NARROW = 16, 4  # lanes: 16 are four sums of an AVX register under way at once; 4 take what is left over
 GROUP = 4  # samples that share a pass over long weights
 BLOCK_WIDTH = 8  # numbers in a vector of the block filters
-BLOCK_GROUP = 4  # vectors whose sums run beside each other: a fused sum waits four cycles for the one before
+BLOCK_GROUP = 4  # vectors whose sums run at the same time: a fused sum waits four cycles for the one before
 BLOCK_SPAN = BLOCK_GROUP * BLOCK_WIDTH  # places free after the last output, and before the first sample
 
 # Entries of `counts`. All filters: place in the line, whether a NaN was let in, why the loop stopped.

@@ -2,7 +2,7 @@
 
 Samples of a channel lie in a row of `line`, in order of time, so a window is contiguous and nothing is moved from sample to
 sample. Weights lie in the same order, the oldest sample's first. Shapes, with C channels and L taps:
-    line  (C, room)     the window of sample `at` is line[:, at - L + 1 : at + 1]
+    line  (C, capacity) the window of sample `at` is line[:, at - L + 1 : at + 1]
     w     (C, L)
 Each sum is written once, over numbers like `like`: vectors of lanes for real numbers, which depend on L alone and not on where a
 window lies, and single numbers for complex ones and for what vectors leave over.
@@ -17,20 +17,8 @@ from numba import types
 from numba.extending import overload
 
 from sigrnn._kernels.adaptive.sizes import GROUP, NARROW, WIDE
-from sigrnn._kernels.base.jit import part
-from sigrnn._kernels.base.vec import (
-    Vec,
-    choose,
-    lanes,
-    load,
-    offset,
-    pointer,
-    spread,
-    stack,
-    store,
-    total,
-    width,
-)
+from sigrnn._kernels.base.jit import device, part
+from sigrnn._kernels.base.vec import Vec, choose, lanes, load, offset, pointer, spread, stack, store, total, width
 
 
 class Along(NamedTuple):
@@ -41,53 +29,38 @@ class BySigns(NamedTuple):
     """Steps go along the signs of the window, of real and imaginary parts apart."""
 
 
-def sign(x: Any) -> Any:
+def by_type(test: Any, yes: Any, no: Any) -> Any:
+    """A function of one argument, inlined, whose code the type of the argument chooses: `yes` if that passes the test."""
+
+    def function(x: Any) -> Any:
+        raise NotImplementedError("for compiled code")
+
+    overload(function, inline="always")(lambda x: yes if test(x) else no)
+    return function
+
+
+def is_complex(x: Any) -> bool:
+    """Whether a type is of complex numbers, or of their address or an array of them."""
+    return isinstance(getattr(x, "dtype", x), types.Complex)
+
+
+@device
+def sign(x):
     """1, 0 or -1."""
+    return choose(0.0, x, 1.0, choose(x, 0.0, -1.0, 0.0))
 
 
-@overload(sign, inline="always")
-def _sign(x):
-    return lambda x: choose(0.0, x, 1.0, choose(x, 0.0, -1.0, 0.0))
+real = by_type(is_complex, lambda x: x.real, lambda x: x)
+conjugate = by_type(is_complex, lambda x: x.conjugate(), lambda x: x)
+square = by_type(is_complex, lambda x: x.real * x.real + x.imag * x.imag, lambda x: x * x)  # |x|^2
+csign = by_type(is_complex, lambda x: complex(sign(x.real), sign(x.imag)), lambda x: sign(x))  # of both parts
+finite = by_type(is_complex, lambda x: np.isfinite(x.real) & np.isfinite(x.imag), lambda x: np.isfinite(x))
 
-
-def csign(x: Any) -> Any:
-    """The signs of real and imaginary part, as a number."""
-
-
-@overload(csign, inline="always")
-def _csign(x):
-    if isinstance(x, types.Complex):
-        return lambda x: complex(sign(x.real), sign(x.imag))
-    return lambda x: sign(x)
-
-
-def square(x: Any) -> Any:
-    """|x|^2."""
-
-
-@overload(square, inline="always")
-def _square(x):
-    if isinstance(x, types.Complex):
-        return lambda x: x.real * x.real + x.imag * x.imag
-    return lambda x: x * x
-
-
-def conjugate(x: Any) -> Any:
-    """Of a complex number; others stay."""
-
-
-@overload(conjugate, inline="always")
-def _conjugate(x):
-    return (lambda x: x.conjugate()) if isinstance(x, types.Complex) else (lambda x: x)
-
-
-def real(x: Any) -> Any:
-    """The real part."""
-
-
-@overload(real, inline="always")
-def _real(x):
-    return (lambda x: x.real) if isinstance(x, types.Complex) else (lambda x: x)
+# Zero, as the numbers at an address are taken: lanes of real ones, complex ones one by one.
+wide = by_type(is_complex, lambda x: 0j, lambda x: lanes(WIDE, True))
+narrow = by_type(is_complex, lambda x: 0j, lambda x: lanes(NARROW, True))
+single = by_type(is_complex, lambda x: 0j, lambda x: 0.0)
+summed = by_type(lambda x: isinstance(x, Vec), lambda x: total(x), lambda x: x)  # over all lanes
 
 
 def turned(along: Any, x: Any) -> Any:
@@ -108,53 +81,6 @@ def faded(w: Any, keep: Any) -> Any:
 @overload(faded, inline="always")
 def _faded(w, keep):
     return (lambda w, keep: w * keep) if isinstance(keep, types.Float) else (lambda w, keep: w)
-
-
-def finite(x: Any) -> Any:
-    """Whether neither NaN nor infinite."""
-
-
-@overload(finite, inline="always")
-def _finite(x):
-    if isinstance(x, types.Complex):
-        return lambda x: np.isfinite(x.real) & np.isfinite(x.imag)
-    return lambda x: np.isfinite(x)
-
-
-def wide(at: Any) -> Any:
-    """Zero, as the numbers at an address are taken: WIDE lanes of real ones, complex ones one by one."""
-
-
-@overload(wide, inline="always")
-def _wide(at):
-    return (lambda at: 0j) if isinstance(at.dtype, types.Complex) else (lambda at: lanes(WIDE, True))
-
-
-def narrow(at: Any) -> Any:
-    """The same with NARROW lanes."""
-
-
-@overload(narrow, inline="always")
-def _narrow(at):
-    return (lambda at: 0j) if isinstance(at.dtype, types.Complex) else (lambda at: lanes(NARROW, True))
-
-
-def single(at: Any) -> Any:
-    """Zero, as a single number of those at an address."""
-
-
-@overload(single, inline="always")
-def _single(at):
-    return (lambda at: 0j) if isinstance(at.dtype, types.Complex) else (lambda at: 0.0)
-
-
-def summed(x: Any) -> Any:
-    """The sum of all lanes; a single number as it is."""
-
-
-@overload(summed, inline="always")
-def _summed(x):
-    return (lambda x: total(x)) if isinstance(x, Vec) else (lambda x: x)
 
 
 @part
@@ -251,24 +177,11 @@ def group_products(w, line, at, a):
 
 
 @part
-def step_over(w, x, first, last, g, like):
-    """w[k] <- w[k] + g x[k], for first <= k < last."""
-    step = spread(g, like)
-    for k in range(first, last, width(like)):
-        store(w, k, load(w, k, like) + step * load(x, k, like))
-
-
-@part
 def group_step(w, line, at, g):
     """w <- w + sum_i g[i] u(at + i); what is not finite in a window whose g is 0 does not count."""
-    taps = w.shape[1]
-    for c in range(w.shape[0]):
-        weights, x = pointer(w[c]), offset(pointer(line[c]), at - taps + 1)
-        most = whole(taps, narrow(weights))
-        for i in range(GROUP):
-            if g[i] != 0.0:
-                step_over(weights, offset(x, i), 0, most, g[i], narrow(weights))
-                step_over(weights, offset(x, i), most, taps, g[i], single(weights))
+    for i in range(GROUP):
+        if g[i] != 0.0:
+            advance(w, line, at + i, g[i], (), Along())
 
 
 @part

@@ -6,7 +6,7 @@ from typing import Any
 
 from numba import types
 
-from sigrnn._kernels.adaptive.divergence import admitted, judged, listen
+from sigrnn._kernels.adaptive.divergence import admitted, judged, observe
 from sigrnn._kernels.adaptive.sizes import CLEAN, EPS, KEEP, PEAK, STEPS, STOP
 from sigrnn._kernels.adaptive.taps import dot
 from sigrnn._kernels.base.jit import kernel, once, packed, routine, strided
@@ -44,7 +44,7 @@ def _volterra(x, d, y, e, history, w, u, starts, taps, p, levels, counts, policy
         expand(u, starts, taps)
         y[n] = dot(pointer(w), 0, pointer(u), 0, size)
         e[n] = d[n] - y[n]
-        listen(x, n, levels, counts)
+        observe(x, n, levels, counts)
         power = 0.0  # of the products: those of order k are fewer than those of taps^k
         for _ in range(orders):
             power = taps * levels[PEAK] * (1.0 + power)
