@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from sigrnn._kernels.adaptive.taps import conjugate, narrow, real, single, square, summed, whole, wide
+from sigrnn._kernels.adaptive.taps import conjugate, narrow, real, square, summed, whole, wide
 from sigrnn._kernels.base.jit import part, routine
 from sigrnn._kernels.base.vec import load, pointer, spread, store, width
 
@@ -61,7 +61,7 @@ def project_and_dot(w, x, j, count, c, order, keep):
     most, more = whole(count, wide(w)), whole(count, narrow(w))
     result = project_over(w, x, j, 0, most, c, order, keep, wide(w))
     result += project_over(w, x, j, most, more, c, order, keep, narrow(w))
-    return result + project_over(w, x, j, more, count, c, order, keep, single(w))
+    return project_over(w, x, j, more, count, c, order, keep, result)
 
 
 @routine

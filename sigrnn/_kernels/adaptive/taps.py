@@ -91,7 +91,7 @@ def whole(count, like):
 
 @part
 def dot_over(a, i, b, j, first, last, like):
-    """As `dot`, for first <= k < last."""
+    """As `dot`, for first <= k < last, added to `like`."""
     sums = like
     for k in range(first, last, width(like)):
         sums = sums + load(a, i + k, like) * load(b, j + k, like)
@@ -103,7 +103,7 @@ def dot(a, i, b, j, count):
     """sum_k a[i + k] b[j + k]."""
     most, more = whole(count, wide(a)), whole(count, narrow(a))
     result = dot_over(a, i, b, j, 0, most, wide(a)) + dot_over(a, i, b, j, most, more, narrow(a))
-    return result + dot_over(a, i, b, j, more, count, single(a))
+    return dot_over(a, i, b, j, more, count, result)
 
 
 @part
@@ -123,7 +123,7 @@ def update_and_dot(w, x, j, count, g, keep, along):
     most, more = whole(count, wide(w)), whole(count, narrow(w))
     result = update_over(w, x, j, 0, most, g, keep, along, wide(w))
     result += update_over(w, x, j, most, more, g, keep, along, narrow(w))
-    return result + update_over(w, x, j, more, count, g, keep, along, single(w))
+    return update_over(w, x, j, more, count, g, keep, along, result)
 
 
 @part
