@@ -35,15 +35,32 @@ class LMS:
         return self.keep * w + self.mu * e * u.conj()
 
 
-class NLMS(LMS):
-    """The same with mu / (eps + |u|^2)."""
+class Mean:
+    """The mean of what was given so far."""
 
-    def __init__(self, mu, eps=1e-3, leakage=0.0):
+    def __init__(self):
+        self.total, self.count = 0.0, 0
+
+    def __call__(self, value):
+        self.total, self.count = self.total + value, self.count + 1
+        return self.value
+
+    @property
+    def value(self):
+        return self.total / max(self.count, 1)
+
+
+class NLMS(LMS):
+    """The same with mu / (eps + |u|^2); eps is 1e-3 of the mean of |u|^2 unless it is given."""
+
+    def __init__(self, mu, eps=None, leakage=0.0):
         super().__init__(mu, leakage)
-        self.eps = eps
+        self.eps, self.mean = eps, Mean()
 
     def step(self, w, u, e):
-        return self.keep * w + self.mu / (self.eps + np.sum(np.abs(u) ** 2)) * e * u.conj()
+        power = np.sum(np.abs(u) ** 2)
+        eps = 1e-3 * self.mean(power) if self.eps is None else self.eps
+        return self.keep * w + (self.mu / (eps + power) if power else 0.0) * e * u.conj()
 
 
 def sgn(z):
@@ -108,24 +125,27 @@ class Kwong(Mathews):
 
 
 class GNGD(Mathews):
-    """NLMS whose regularisation follows the gradient of the squared error."""
+    """NLMS whose regularisation follows the gradient of the squared error; relative: in units of the mean of |u|^2."""
 
-    def __init__(self, mu, eps, rho):
+    def __init__(self, mu, eps=1.0, rho=0.1, relative=False):
         super().__init__(mu, rho)
-        self.eps = eps
+        self.eps, self.relative, self.mean = eps, relative, Mean()
 
     def step(self, w, u, e):
-        before = np.sum(np.abs(self.u) ** 2)
-        self.eps = max(self.eps - self.rho * self.mu * self.slope(u, e) / (self.eps + before) ** 2, 1e-6)
+        before, power = np.sum(np.abs(self.u) ** 2), np.sum(np.abs(u) ** 2)
+        if before:
+            unit = self.mean.value if self.relative else 1.0
+            self.eps = max(self.eps - self.rho * self.mu * self.slope(u, e) / (self.eps * unit + before) ** 2, 1e-6)
+        unit = self.mean(power) if self.relative else 1.0
         self.e, self.u = e, u
-        return w + self.mu / (self.eps + np.sum(np.abs(u) ** 2)) * e * u.conj()
+        return w + (self.mu / (self.eps * unit + power) if power else 0.0) * e * u.conj()
 
 
 class AP:
-    """w <- w + mu X* (X^T X* + eps I)^-1 e, all of it anew at each sample."""
+    """w <- w + mu X* (X^T X* + eps I)^-1 e, all of it anew at each sample; eps as for NLMS."""
 
-    def __init__(self, mu, order, eps=1e-3):
-        self.mu, self.order, self.eps, self.windows, self.d = mu, order, eps, None, None
+    def __init__(self, mu, order, eps=None):
+        self.mu, self.order, self.eps, self.windows, self.d, self.mean = mu, order, eps, None, None, Mean()
 
     def step(self, w, u, e):
         if self.windows is None:
@@ -133,21 +153,27 @@ class AP:
         self.windows = [u.ravel(), *self.windows[:-1]]
         self.d = [e + np.sum(w * u), *self.d[:-1]]
         X = np.array(self.windows).T
-        gram = X.T @ X.conj() + self.eps * np.eye(self.order)
+        eps = 1e-3 * self.mean(np.sum(np.abs(u) ** 2)) if self.eps is None else self.eps
+        if not eps:  # nothing but silence so far
+            return w
+        gram = X.T @ X.conj() + eps * np.eye(self.order)
         change = X.conj() @ np.linalg.solve(gram, np.array(self.d) - X.T @ w.ravel())
         return w + self.mu * change.reshape(w.shape)
 
 
 class RLS:
-    """The textbook's recursion for the inverse correlation matrix."""
+    """The textbook's recursion for the inverse correlation matrix; delta is 0.1 of the first sample's power unless given."""
 
-    def __init__(self, forgetting, delta=0.1):
+    def __init__(self, forgetting, delta=None):
         self.forgetting, self.delta, self.P = forgetting, delta, None
 
     def step(self, w, u, e):
         u = u.ravel()
         if self.P is None:
-            self.P = np.eye(u.size) / self.delta
+            delta = 0.1 * np.sum(np.abs(u) ** 2) if self.delta is None else self.delta
+            if not delta:
+                return w
+            self.P = np.eye(u.size) / delta
         k = self.P @ u.conj() / (self.forgetting + u @ self.P @ u.conj())
         self.P = (self.P - np.outer(k, u @ self.P)) / self.forgetting
         return w + e * k.reshape(w.shape)

@@ -1,5 +1,6 @@
 """Adaptive filters: weights that follow what they see, sample by sample, in one call or block by block."""
 
+from sigrnn._errors import DivergenceError
 from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.adaptive.block_lms import BlockLMS
 from sigrnn.adaptive.fdaf import FDAF, PBFDAF
@@ -9,7 +10,7 @@ from sigrnn.adaptive.iir import IIRLMS, RTRL, EquationErrorLMS
 from sigrnn.adaptive.least_squares import AP, RLS, KalmanFilter
 from sigrnn.adaptive.lms import LMS, NLMS, LeakyLMS
 from sigrnn.adaptive.lms_variants import GNGD, LMF, VSSLMS, SignErrorLMS, SignRegressorLMS, SignSignLMS
-from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
+from sigrnn.adaptive.result import AdaptiveResult
 from sigrnn.adaptive.volterra import VolterraLMS
 
 __all__ = [

@@ -10,16 +10,15 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
-from sigrnn._arrays import F8, Array
-from sigrnn._kernels.sizes import BLOCK_COUNTS, BLOCK_LMS_SPAN, STOP, TAKEN
-from sigrnn.adaptive.lms import input_power, positive
-from sigrnn.adaptive.parameters import Parameter, count_of
-from sigrnn.adaptive.per_block import SteppedFilter, counters
+from sigrnn._arrays import F8, Array, whole
+from sigrnn._kernels.adaptive.sizes import BLOCK_SPAN, BLOCKS, KEEP, NEWEST, NORMALISED, SMOOTHING, STOP, TAKEN
+from sigrnn.adaptive.parameters import Parameter, Regularisation, Relative
+from sigrnn.adaptive.step_sizes import SuggestsStep
+from sigrnn.adaptive.stepped import SteppedFilter
 from sigrnn.workers import get_workers
 
-BLOCKS, NEWEST = BLOCK_COUNTS, BLOCK_COUNTS + 1  # further entries of `counts`
 SINGLE = {"f": "f", "d": "f", "F": "F", "D": "F"}
 
 
@@ -37,53 +36,32 @@ def compiled(dtype: str) -> tuple[Any, Any, Any]:
     from sigrnn._kernels.adaptive import block_lms, fdaf
     from sigrnn._kernels.base.jit import entry_point
 
-    real = dtype.lower()
-    return entry_point(block_lms.span(dtype)), fdaf.gradients(real), fdaf.filtered(real)
+    return entry_point(block_lms.span(dtype)), fdaf.gradients(dtype), fdaf.filtered(dtype.lower())
 
 
-class SpectralFilter(SteppedFilter):
-    """
-    Overlap-save with K partitions: what `FDAF` (K = 1) and `PBFDAF` share.
+class SpectralFilter(SuggestsStep, SteppedFilter):
+    """Overlap-save with K partitions: what `FDAF` (K = 1) and `PBFDAF` share."""
 
-    Parameters
-    ----------
-    n_taps : int
-        Weights of each channel.
-    mu, eps : float
-        Step size and regularisation.
-    block, part : int
-        Samples of a block, and taps of a partition.
-    normalised : bool
-        Whether each bin's step is divided by its power.
-    smoothing : float
-        Share of the power that is kept from block to block.
-    alternate : bool
-        Whether only the first partition and one other are constrained at each update.
-    dtype : {None, float32, float64}
-        Of all computation.
-    **settings : dict
-        Those of `SteppedFilter`.
-    """
-
-    eps = Parameter(1, "finite and positive", positive)
-    smoothing = Parameter(2, "at least 0 and below 1", lambda share: 0.0 <= share < 1.0)
+    _learnt = ("w", "power")
+    _alternate = False  # whether only the first partition and one other are constrained at each update
+    eps = Regularisation()
+    smoothing = Parameter(SMOOTHING, "at least 0 and below 1", lambda share: 0.0 <= share < 1.0)
 
     def __init__(
         self,
         n_taps: int,
         mu: float,
-        eps: float,
+        block: int | None = None,
+        eps: float = Relative(1e-3),
         *,
-        block: int,
-        part: int,
-        normalised: bool,
-        smoothing: float,
-        alternate: bool,
-        dtype: DTypeLike | None,
+        normalised: bool = True,
+        smoothing: float = 0.9,
+        dtype: DTypeLike | None = None,
         **settings: Any,
     ) -> None:
-        self._block, self._part, self._alternate = block, part, alternate
-        self._parts = -(-count_of(n_taps, "n_taps") // part)
+        taps = whole("n_taps", n_taps, 1)
+        self._block, self._part = self._sizes(taps, None if block is None else whole("block", block, 1))
+        self._parts = -(-taps // self._part)
         self._size: int | None = None
         try:
             kind = np.dtype(F8 if dtype is None else dtype)
@@ -92,10 +70,16 @@ class SpectralFilter(SteppedFilter):
         if kind.char not in "fd":
             raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
         self._single = kind.char == "f"
+        if self._single:
+            self._tiny = 1e-30
         super().__init__(n_taps, mu, **settings)
         self.eps, self.smoothing = eps, smoothing
-        self._p[3] = bool(normalised)
-        self._given |= {"block": block, "normalised": bool(normalised), "dtype": kind.name}
+        self._p[NORMALISED] = bool(normalised)
+        self._given |= {"block": self._block, "normalised": bool(normalised), "dtype": kind.name}
+
+    def _sizes(self, taps: int, block: int | None) -> tuple[int, int]:
+        """Samples of a block, and taps of a partition."""
+        raise NotImplementedError
 
     @property
     def block(self) -> int:
@@ -103,7 +87,7 @@ class SpectralFilter(SteppedFilter):
 
     @property
     def normalised(self) -> bool:
-        return bool(self._p[3])
+        return bool(self._p[NORMALISED])
 
     def _points(self) -> int:
         """Samples of a transform, a size that is fast."""
@@ -121,17 +105,15 @@ class SpectralFilter(SteppedFilter):
             "w": np.zeros((channels, self.n_taps), number),
             "weights": np.zeros((channels, self._parts, bins), spectrum),
             "spectra": np.zeros((channels, self._parts, bins), spectrum),
-            "heard": np.zeros((channels, size), number),  # the input up to the last block's end
-            "now": np.zeros((channels, self._block + 2 * BLOCK_LMS_SPAN), number),
-            "past": np.zeros(self._block + BLOCK_LMS_SPAN, number),
+            "recent": np.zeros((channels, size), number),  # the input up to the last block's end
+            "now": np.zeros((channels, self._block + 2 * BLOCK_SPAN), number),
+            "past": np.zeros(self._block + BLOCK_SPAN, number),
             "errors": np.zeros(self._block, number),
             "power": np.zeros(bins, real),
-            "s": np.zeros(1),
-            "counts": counters(2),
+            "mean": np.zeros(bins + 1, real),  # power of the bins, and of a sample, over all blocks
         }
 
     def _restart(self, fresh: dict[str, Array]) -> None:
-        self._state["power"][...] = fresh["power"]
         self._state["counts"][BLOCKS] = 0
         super()._restart(fresh)
 
@@ -145,17 +127,23 @@ class SpectralFilter(SteppedFilter):
     def _widened(self, wide: dict[str, Array]) -> dict[str, Array]:
         size = self._points()
         state = {name: a.astype(wide[name].dtype) for name, a in self._state.items()}
-        for name in ("weights", "spectra", "power"):  # the other half of a transform of real numbers
+        sample, state["mean"] = state["mean"][-1:], state["mean"][:-1]
+        for name in ("weights", "spectra", "power", "mean"):  # the other half of a transform of real numbers
             half = state[name]
             state[name] = np.concatenate([half, np.conj(half[..., size - half.shape[-1] : 0 : -1])], axis=-1)
+        state["mean"] = np.concatenate([state["mean"], sample])
         return state
+
+    def _valid(self) -> bool:
+        counts = self._state["counts"]
+        return super()._valid() and bool(counts[TAKEN] < self._block and counts[NEWEST] < self._parts)
 
     def _ready(self) -> None:
         super()._ready()
         s = self._state
         kind, size = s["w"].dtype, self._points()
         self._run_span, self._run_gradients, self._run_filtered = compiled(kind.char)
-        self._run_out = np.empty(self._block + BLOCK_LMS_SPAN, kind)
+        self._run_out = np.empty(self._block + BLOCK_SPAN, kind)
         self._run_gains = np.empty(s["power"].size + 1, s["power"].dtype)
         channels = s["w"].shape[0]
         self._run_stage = np.zeros((2 * channels + 1, size), kind)
@@ -164,18 +152,18 @@ class SpectralFilter(SteppedFilter):
         self._run_parts = np.zeros((channels, self._parts, size), kind)
 
     def _to_front(self, w: Array) -> Array:
-        w = np.ascontiguousarray(w.T)
-        return w if self._columns else w[:, 0]
+        return w.T if self._columns else w[0]
 
     def _to_inner(self, w: Array) -> Array:
         return (w if w.ndim == 2 else w[:, None]).T
 
     # ------------------------------------------------------------------------------------------ block by block
 
-    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> int:
         s = self._state
         counts = s["counts"]
-        state = s["w"], s["now"], s["past"], self._run_out, s["errors"], s["s"], counts, self._first, self._policy
+        rest = s["levels"], counts, self._first, self._policy
+        state = s["w"], s["now"], s["past"], self._run_out, s["errors"], *rest
         n, learned = 0, False
         while n < len(d):
             n += self._run_span(x[n:], d[n:], y[n:], e[n:], history[n:], *state)
@@ -186,7 +174,7 @@ class SpectralFilter(SteppedFilter):
                 learned = True
         if learned and self._alternate:
             self._look_back()
-        return self._stopped(n, d)
+        return n
 
     @property
     def _first(self) -> int:
@@ -196,19 +184,20 @@ class SpectralFilter(SteppedFilter):
         """The end of a block: transform it, step the weights, and see what they make of the past."""
         s, stage, size, block = self._state, self._run_stage, self._points(), self._block
         counts, channels = s["counts"], len(s["w"])
-        s["heard"][:, : size - block] = s["heard"][:, block:]
-        s["heard"][:, size - block :] = s["now"][:, BLOCK_LMS_SPAN : BLOCK_LMS_SPAN + block]
-        stage[:channels] = s["heard"]
+        s["recent"][:, : size - block] = s["recent"][:, block:]
+        s["recent"][:, size - block :] = s["now"][:, BLOCK_SPAN : BLOCK_SPAN + block]
+        stage[:channels] = s["recent"]
         stage[channels : 2 * channels] = self._shifted()
         stage[2 * channels, size - block :] = s["errors"]
         spectra = self._forward(stage)
         newest = (counts[NEWEST] + 1) % self._parts
         s["spectra"][:, newest] = spectra[:channels]
-        counts[NEWEST], counts[TAKEN], first = newest, 0, counts[BLOCKS] == 0
+        counts[NEWEST], counts[TAKEN], before = newest, 0, counts[BLOCKS]
         counts[BLOCKS] += 1
-        known = s["spectra"], newest, spectra[-1], s["power"], self._run_gains, first, self._p
+        powers = s["power"], s["mean"], self._run_gains
+        known = s["spectra"], newest, s["recent"], spectra[-1], *powers, before, self._p
         if self._alternate:
-            self._run_gradients(*known, s["weights"], self._p[-1])
+            self._run_gradients(*known, s["weights"], self._p[KEEP])
             self._constrain()
             if look_back:
                 self._look_back()
@@ -221,8 +210,8 @@ class SpectralFilter(SteppedFilter):
         """Step weights in time, so that they end where they should."""
         s, part, taps = self._state, self._part, self.n_taps
         steps = self._backward(self._run_step)[..., :part].reshape(len(s["w"]), -1)[:, :taps]
-        if self._p[-1] != 1.0:
-            s["w"] *= self._p[-1]
+        if self._p[KEEP] != 1.0:
+            s["w"] *= self._p[KEEP]
         s["w"] += steps
         s["weights"][...] = self._forward(self._cut(s["w"]))
 
@@ -251,9 +240,9 @@ class SpectralFilter(SteppedFilter):
 
     def _shifted(self) -> Array:
         """What the transform of the next block will see of the past."""
-        heard = np.zeros_like(self._state["heard"])
-        heard[:, : -self._block] = self._state["heard"][:, self._block :]
-        return heard
+        shifted = np.zeros_like(self._state["recent"])
+        shifted[:, : -self._block] = self._state["recent"][:, self._block :]
+        return shifted
 
     def _cut(self, w: Array) -> Array:
         """Weights (C, T) as partitions with zeros behind them (C, K, size)."""
@@ -275,24 +264,3 @@ class SpectralFilter(SteppedFilter):
         transform = fft.ifft if self._state["w"].dtype.kind == "c" else fft.irfft
         result: Array = transform(spectrum, size, workers=get_workers())
         return result
-
-    def suggest_mu(self, x: ArrayLike) -> float:
-        """
-        Find a step size that is safe for this input.
-
-        Parameters
-        ----------
-        x : array_like, shape (N,) or (N, channels)
-            Input like that to come; with ``normalised=True`` the step does not depend on it.
-
-        Returns
-        -------
-        float
-            0.5 where steps are normalised; else a third of the bound of an LMS filter, divided by the samples of a block.
-        """
-        if self.normalised:
-            return 0.5
-        mean, largest = input_power(x, self.n_taps)
-        if not largest:
-            raise ValueError("x is silent: any step would do")
-        return min(1.0 / (3.0 * mean), 1.0 / largest) / self._block

@@ -1,6 +1,6 @@
 """What all adaptive filters share: blocks, state, copies, files, and what becomes of NaN and of divergence.
 
-An algorithm is a subclass that says which arrays it keeps (`_arrays`), and runs a block over them (`_run`). Everything that
+An algorithm is a subclass that names the arrays it keeps (`_arrays`), and runs a block over them (`_run`). Everything that
 makes the filter go on where it stopped lies in the dict `_state` of arrays, so that `copy`, `save` and `load` know no
 algorithm.
 """
@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn import _files
-from sigrnn._arrays import C16, F8, Array, array, numbers
-from sigrnn._kernels.sizes import NOT_A_NUMBER, OMIT, RAISE, UNGUARDED
-from sigrnn.adaptive.parameters import count_of, result_dtype
-from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
+from sigrnn._arrays import C16, F8, Array, array, numbers, whole
+from sigrnn._errors import DivergenceError
+from sigrnn._kernels.adaptive import sizes
+from sigrnn.adaptive.parameters import TINY, result_dtype
+from sigrnn.adaptive.result import AdaptiveResult
 from sigrnn.filters.linear import lfilter
 
-NAN_POLICIES = {"propagate": 0, "raise": RAISE, "omit": OMIT}
-ON_DIVERGENCE = {"raise": 0, "reset": 0, "ignore": UNGUARDED}
+NAN_POLICIES = {"propagate": 0, "raise": sizes.RAISE, "omit": sizes.OMIT}
+ON_DIVERGENCE = {"raise": 0, "reset": 0, "ignore": sizes.UNGUARDED}
 HEAD = "sigrnn_adaptive"  # the name of the JSON text among the arrays of a file
+ALWAYS = 1 << 62  # samples since the last that was not finite, at the beginning
 KINDS: dict[str, type[AdaptiveFilter]] = {}  # algorithms by name, for `files.load`
 
 
@@ -41,8 +43,9 @@ class AdaptiveFilter:
         What becomes of NaN and inf in the signals: they go where the equation takes them, are an error, or the update is
         left out at every sample that sees one.
     on_divergence : {'raise', 'reset', 'ignore'}
-        What to do when the error is not finite, or :math:`10^8` times the largest ``|d|`` so far: raise `DivergenceError`, start
-        again from `w0` at that sample, or go on.
+        What to do when the error is not finite, or :math:`10^8` times the largest ``|d|`` so far and what the weights at the
+        start can make of `x`: raise `DivergenceError`, start again from `w0` at that sample (it is raised, too, if that does
+        not help), or go on.
 
     Attributes
     ----------
@@ -62,6 +65,9 @@ class AdaptiveFilter:
 
     _p: Array  # parameters as the kernels read them
     _settings: ClassVar[str] = "mu"  # the parameter named when it diverges
+    _tiny = TINY  # what is added to a relative regularisation
+    _waits = False  # whether steps may wait that `_current` takes
+    _learnt: ClassVar[tuple[str, ...]] = ("w",)  # arrays of the state that a reset forgets
 
     def __init_subclass__(cls) -> None:
         KINDS[cls.__name__] = cls
@@ -80,28 +86,28 @@ class AdaptiveFilter:
         ):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
-        self.n_taps = count_of(n_taps, "n_taps")
+        self.n_taps = whole("n_taps", n_taps, 1)
         self._given: dict[str, Any] = {"n_taps": self.n_taps, "nan_policy": nan_policy, "on_divergence": on_divergence}
         self._w0 = None if w0 is None else self._checked(w0, "w0")
         self._policy = NAN_POLICIES[nan_policy] | ON_DIVERGENCE[on_divergence]
         self._resets = on_divergence == "reset"
-        self._p = np.zeros(8)
-        self._p[-1] = 1.0  # share of the weights kept
+        self._p = np.zeros(sizes.PARAMETERS)
+        self._p[sizes.KEEP] = 1.0
         self.reset()
 
     # ------------------------------------------------------------------------------- what an algorithm brings
 
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
-        """All state of a filter at rest, the weights as `w` (channels, n_taps), oldest sample's first."""
+        """State of a filter at rest, but for `levels` and `counts`; the weights as `w` (channels, n_taps), oldest sample's first."""
         raise NotImplementedError
 
-    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
-        """Fill y, e, history from x (N, C) and d (N,); gives the sample where it stopped, and why (0 at the end)."""
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> int:
+        """Fill y, e, history from x (N, C) and d (N,); gives the sample where it stopped, N at the end."""
         raise NotImplementedError
 
-    def _restart(self, fresh: dict[str, Array]) -> None:
-        """Forget what was learned, not what was heard; `fresh` is the state of a filter at rest."""
-        raise NotImplementedError
+    def _places(self) -> dict[int, int]:
+        """Entries of `counts` that are not 0 at rest."""
+        return {}
 
     @property
     def _length(self) -> int:
@@ -123,9 +129,8 @@ class AdaptiveFilter:
         """Take the steps that wait."""
 
     def _to_front(self, w: Array) -> Array:
-        """Weights as a user sees them, from the inner order."""
-        w = np.ascontiguousarray(w[:, ::-1].T)
-        return w if self._columns else w[:, 0]
+        """A view of weights as a user sees them, from the inner order."""
+        return w[:, ::-1].T if self._columns else w[0, ::-1]
 
     def _to_inner(self, w: Array) -> Array:
         """The inner order of weights that a user gave."""
@@ -158,11 +163,19 @@ class AdaptiveFilter:
         DivergenceError
             If the filter diverges and ``on_divergence='raise'``.
         """
-        x, d = array("x", x), array("d", d)
-        if x.dtype is d.dtype is self._quick and x.ndim == d.ndim == 1 and x.size == d.size and not history:
-            return self._finish(
-                x.reshape(-1, 1), d, np.empty(x.size), np.empty(x.size), NO_HISTORY, F8
-            )  # the short way
+        x = x if type(x) is np.ndarray else array("x", x)
+        d = d if type(d) is np.ndarray else array("d", d)
+        n = x.size
+        if not (x.dtype is d.dtype is self._quick and x.ndim == d.ndim == 1 and n == d.size) or history:
+            return self._converted(x, d, history)
+        rows, y, e = x[:, None], np.empty(n), np.empty(n)
+        done, resets = self._run(rows, d, y, e, NO_HISTORY), NO_RESETS
+        if done < n:
+            resets = self._resumed(done, rows, d, y, e, NO_HISTORY)
+        return AdaptiveResult(y, e, self._run_view.copy(), None, resets)
+
+    def _converted(self, x: Array, d: Array, history: bool) -> AdaptiveResult:
+        """Filter a block that is checked and converted first, and the result converted back."""
         self._check(x, d)
         dtype = result_dtype(x, d, *([] if self._w0 is None else [self._w0]))
         inner = C16 if dtype.kind == "c" else F8
@@ -174,29 +187,35 @@ class AdaptiveFilter:
         shape = (x.shape[0], self._length, rows.shape[1]) if history else (0, 0, 0)
         y, e, w = np.empty(len(d), kind), np.empty(len(d), kind), np.empty(shape, kind)
         rows, d = rows.astype(kind, copy=False), d.astype(kind, copy=False)
-        return self._finish(rows, d, y, e, w, dtype)
+        resets = self._resumed(self._run(rows, d, y, e, w), rows, d, y, e, w)
+        w = w.astype(dtype, copy=False)
+        kept = None if not history or not len(d) else w if self._columns else w[:, :, 0]
+        return AdaptiveResult(y.astype(dtype, copy=False), e.astype(dtype, copy=False), self.weights, kept, resets)
 
-    def _finish(self, x: Array, d: Array, y: Array, e: Array, history: Array, dtype: Any) -> AdaptiveResult:
-        """Run the block, with stops where the filter is reset or something is wrong."""
-        n, why = self._run(x, d, y, e, history)
-        resets = []
-        while why:
-            if why == NOT_A_NUMBER:
+    def _resumed(self, n: int, x: Array, d: Array, y: Array, e: Array, history: Array) -> Array:
+        """Raise an error for sample n, where the block stopped, or reset the filter and go on; gives where it was reset."""
+        resets: list[int] = []
+        while n < len(d):
+            if self._state["counts"][sizes.STOP] == sizes.NOT_A_NUMBER:
                 raise ValueError(f"x or d is not finite at sample {n}, or in its window: see nan_policy")
-            if not self._resets:
-                raise DivergenceError(type(self).__name__, self._step(), n, e[n].item())
+            if not self._resets or resets[-1:] == [n]:  # starting again did not help
+                raise self._diverged(n, e[n].item())
             resets.append(n)
             self._restart(self._fresh(self._state["w"].dtype))
-            more, why = self._run(x[n:], d[n:], y[n:], e[n:], history[n:])
-            n += more
-        if y.dtype != dtype:
-            y, e, history = y.astype(dtype), e.astype(dtype), history.astype(dtype)
-        result = AdaptiveResult(y, e, self.weights)
-        if history.shape[0]:
-            result.w = history if self._columns else history[:, :, 0]
-        if resets:
-            result.resets = np.array(resets)
-        return result
+            n += self._run(x[n:], d[n:], y[n:], e[n:], history[n:])
+        return np.array(resets, int)
+
+    def _diverged(self, sample: int, e: complex) -> DivergenceError:
+        """The error to raise."""
+        name, step = type(self).__name__, self._step()
+        return DivergenceError(
+            f"{name} with {step} diverged at sample {sample}, where the error is {e:.3g}: "
+            "take a smaller step (see suggest_mu), or on_divergence='reset'",
+            algorithm=name,
+            step=step,
+            sample=sample,
+            e=e,
+        )
 
     def _step(self) -> str:
         return f"{self._settings}={getattr(self, self._settings):.6g}"
@@ -229,7 +248,7 @@ class AdaptiveFilter:
         """Go back to the beginning: initial weights, no past; the next block may have other channels."""
         self._state: dict[str, Array] = {}
         self._channels: tuple[int, ...] | None = None
-        self._quick: np.dtype[Any] | None = None  # dtype of the blocks that may take the short way
+        self._quick: np.dtype[Any] | None = None  # dtype of blocks that need no conversion
         self._columns = self._w0 is not None and self._w0.ndim == 2
 
     def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -239,44 +258,85 @@ class AdaptiveFilter:
             self._state = self._fresh(dtype)
         elif dtype.kind == "c" and self._state["w"].dtype.kind != "c":
             self._settle()
-            wide = self._arrays((*channels, 1)[0], dtype)
-            self._state = self._widened(wide)
+            self._state = self._widened(self._at_rest((*channels, 1)[0], dtype))
         self._ready()
 
+    def _at_rest(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
+        """All state of a filter at rest."""
+        state = self._arrays(channels, dtype)
+        state["levels"], state["counts"] = np.zeros(sizes.LEVELS), np.zeros(sizes.COUNTS, np.int64)
+        state["counts"][sizes.CLEAN] = ALWAYS
+        for place, value in self._places().items():
+            state["counts"][place] = value
+        return state
+
     def _fresh(self, dtype: np.dtype[Any]) -> dict[str, Array]:
+        """All state of a filter that begins at `w0`."""
         assert self._channels is not None
-        state = self._arrays((*self._channels, 1)[0], dtype)
+        state = self._at_rest((*self._channels, 1)[0], dtype)
         if self._w0 is not None:
             state["w"][:] = self._to_inner(self._w0)
+            state["levels"][sizes.GAIN] = gain(state["w"])
         return state
+
+    def _restart(self, fresh: dict[str, Array]) -> None:
+        """Forget what was learnt, not the past input; `fresh` is the state of a filter at rest."""
+        for name in self._learnt:
+            self._state[name][...] = fresh[name]
+        self._reassigned()
+
+    def _adopt(self, channels: tuple[int, ...], state: dict[str, Array]) -> None:
+        """Go on from a state that was in a file; a ValueError if compiled code could not run over it."""
+        if len(channels) > 1 or not all(isinstance(n, int) and n > 0 for n in channels):
+            raise ValueError(f"it has channels {channels}")
+        kind = C16 if state["w"].dtype.kind == "c" else F8
+        self._prepare(channels, kind)
+        shapes = {name: a.shape for name, a in state.items()}
+        ours, of_real = (
+            self._state,
+            self._at_rest((*channels, 1)[0], F8),
+        )  # complex samples may have come after real ones
+        fits = any(shapes == {name: a.shape for name, a in rest.items()} for rest in (ours, of_real))
+        if not fits or any(a.dtype != ours[name].dtype for name, a in state.items()):
+            raise ValueError(f"its arrays are not those of {self!r}")
+        self._state = state
+        if not self._valid():
+            raise ValueError("its counts are out of range")
+        self._ready()
+
+    def _valid(self) -> bool:
+        """Whether the state leads compiled code to no place outside of its arrays."""
+        return bool((self._state["counts"] >= 0).all())
 
     def _ready(self) -> None:
         """Called when the arrays of the state are others than before."""
-        self._quick = F8 if self._channels == () and self._state["w"].dtype == F8 else None
+        w = self._state["w"]
+        self._quick = F8 if self._channels == () and w.dtype == F8 and not self._waits else None
+        self._run_view = self._to_front(w)
 
     @property
     def weights(self) -> Array:
         if self._channels is None:
             return np.zeros(self._length) if self._w0 is None else self._w0.copy()
-        return self._to_front(self._current())
+        return (self._to_front(self._current()) if self._waits else self._run_view).copy()
 
     @weights.setter
     def weights(self, w: ArrayLike) -> None:
         w = self._checked(w, "weights")
-        if self._channels is None:
-            self._prepare(w.shape[1:], w.dtype)
-        elif w.shape[1:] != self._channels:
+        if self._channels not in (None, w.shape[1:]):
             raise ValueError(f"weights have shape {w.shape}, expected {(self._length, *self._channels)}")
         self._prepare(w.shape[1:], w.dtype)
         self._state["w"][:] = self._to_inner(w)
         self._reassigned()
 
     def _reassigned(self) -> None:
-        """Called when the user has set the weights."""
+        """Called when the weights are others than those that were learnt."""
+        self._state["counts"][[sizes.POISONED, sizes.SEEN, sizes.HOLD, sizes.MEMBER]] = 0
+        self._state["levels"][sizes.GAIN] = gain(self._state["w"])
 
     def predict(self, x: ArrayLike) -> Array:
         """
-        Filter without adapting, from zeros before the first sample; nothing of the state is used but the weights.
+        Filter without adapting. Only the weights are used: the filter starts from zero state.
 
         Parameters
         ----------
@@ -357,5 +417,37 @@ class AdaptiveFilter:
         return f"{type(self).__name__}({given})"
 
 
+class OneChannel(AdaptiveFilter):
+    """A filter that takes one channel, its weights in the order in which users see them."""
+
+    _real = False  # whether it takes no complex numbers
+
+    def _checked(self, w: ArrayLike, name: str) -> Array:
+        if np.ndim(w) != 1:
+            raise ValueError(f"{name} must have shape ({self._length},), got {np.shape(w)}")
+        return super()._checked(w, name)
+
+    def _check_channels(self, x: Array) -> None:
+        if x.ndim != 1:
+            raise ValueError(f"x must have shape (N,), got {x.shape}: {type(self).__name__} takes one channel")
+
+    def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        if self._real and dtype.kind == "c":
+            raise TypeError(f"{type(self).__name__} takes real signals and weights, got complex ones")
+        super()._prepare(channels, dtype)
+
+    def _to_front(self, w: Array) -> Array:
+        return w
+
+    def _to_inner(self, w: Array) -> Array:
+        return w
+
+
+def gain(w: Array) -> float:
+    """How much of the power of a window weights may give out."""
+    with np.errstate(over="ignore"):
+        return float(np.vdot(w, w).real)
+
+
 POLICIES = {"nan_policy", "on_divergence"}
-NO_HISTORY = np.empty((0, 0, 0))
+NO_HISTORY, NO_RESETS = np.empty((0, 0, 0)), np.empty(0, int)

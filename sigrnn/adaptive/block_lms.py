@@ -6,15 +6,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array
-from sigrnn._kernels.sizes import AT, BLOCK_LMS_SPAN, TAKEN
-from sigrnn.adaptive.lms import input_power
-from sigrnn.adaptive.parameters import count_of
-from sigrnn.adaptive.per_block import SteppedFilter, counters
+from sigrnn._arrays import Array, whole
+from sigrnn._kernels.adaptive.sizes import AT, BLOCK_SPAN, TAKEN
+from sigrnn.adaptive.step_sizes import SuggestsStep
+from sigrnn.adaptive.stepped import SteppedFilter
 
-ROOM = 2048  # samples that a line takes before its end is brought back to the front
+SPARE = 2048  # samples that a line takes before its end is brought back to the front
 
 
 @cache
@@ -26,7 +24,7 @@ def compiled(dtype: str) -> Any:
     return entry_point(block_lms(dtype))
 
 
-class BlockLMS(SteppedFilter):
+class BlockLMS(SuggestsStep, SteppedFilter):
     r"""
     Adapt by block LMS: the weights stay for a block, then take the step of all its samples at once.
 
@@ -75,7 +73,7 @@ class BlockLMS(SteppedFilter):
     """
 
     def __init__(self, n_taps: int, mu: float, block: int | None = None, **settings: Any) -> None:
-        self._block = count_of(n_taps if block is None else block, "block")
+        self._block = whole("block", n_taps if block is None else block, 1)
         super().__init__(n_taps, mu, **settings)
         self._given["block"] = self._block
 
@@ -85,45 +83,29 @@ class BlockLMS(SteppedFilter):
 
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
         taps, block = self.n_taps, self._block
-        counts = counters()
-        counts[AT] = taps - 1
         return {
-            "line": np.zeros((channels, taps - 1 + block + BLOCK_LMS_SPAN + max(ROOM, 2 * taps)), dtype),
+            "line": np.zeros((channels, taps - 1 + block + BLOCK_SPAN + max(SPARE, 2 * taps)), dtype),
             "w": np.zeros((channels, taps), dtype),
             "errors": np.zeros(block, dtype),
-            "s": np.zeros(1),
-            "counts": counts,
         }
+
+    def _places(self) -> dict[int, int]:
+        return {AT: self.n_taps - 1}
 
     def _reassigned(self) -> None:
         super()._reassigned()
         self._state["errors"][: self._state["counts"][TAKEN]] = 0.0  # of other weights
 
+    def _valid(self) -> bool:
+        (at, taken), last = self._state["counts"][[AT, TAKEN]], self._state["line"].shape[1] - BLOCK_SPAN
+        return super()._valid() and bool(self.n_taps - 1 <= at <= last - taken and taken < self._block)
+
     def _ready(self) -> None:
         super()._ready()
         s = self._state
         self._run_loop = compiled(s["w"].dtype.char)
-        out = np.empty(self._block + BLOCK_LMS_SPAN, s["w"].dtype)
-        self._run_state = s["w"], s["line"], out, s["errors"], s["s"], s["counts"], self._p, self._policy
+        out = np.empty(self._block + BLOCK_SPAN, s["w"].dtype)
+        self._run_state = s["w"], s["line"], out, s["errors"], self._p, s["levels"], s["counts"], self._policy
 
-    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
-        return self._stopped(self._run_loop(x, d, y, e, history, *self._run_state), d)
-
-    def suggest_mu(self, x: ArrayLike) -> float:
-        r"""
-        Find a step size that is safe for this input.
-
-        Parameters
-        ----------
-        x : array_like, shape (N,) or (N, channels)
-            Input like that to come.
-
-        Returns
-        -------
-        float
-            That of `LMS`, divided by the samples of a block.
-        """
-        mean, largest = input_power(x, self.n_taps)
-        if not largest:
-            raise ValueError("x is silent: any step would do")
-        return min(1.0 / (3.0 * mean), 1.0 / largest) / self._block
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> int:
+        return int(self._run_loop(x, d, y, e, history, *self._run_state))

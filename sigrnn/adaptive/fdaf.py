@@ -1,4 +1,4 @@
-"""The doors of the frequency-domain filters: `FDAF` with one partition, `PBFDAF` with many."""
+"""The frequency-domain filters: `FDAF` with one partition, `PBFDAF` with many."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from sigrnn.adaptive._fdaf_base import SpectralFilter
-from sigrnn.adaptive.parameters import count_of
+from sigrnn.adaptive.parameters import Relative
 
 SMALLEST, LARGEST = 64, 2048  # samples of a block that PBFDAF chooses
 
@@ -31,8 +31,10 @@ class FDAF(SpectralFilter):
         Step size :math:`\mu`. May be assigned between calls.
     block : int, optional
         Samples of a block, `n_taps` by default.
-    eps : float, default 1e-3
-        Regularisation :math:`\varepsilon`, in units of the power :math:`|X|^2` of a bin. It bounds the step in silence.
+    eps : float, default 1e-3 of the mean power
+        Regularisation :math:`\varepsilon`, which bounds the step in silence. A number is absolute, in units of the power
+        :math:`|X|^2` of a bin. By default each bin has its own: 1e-3 times the sum of its mean power over all blocks so far, and
+        of the mean power of a sample of `x`.
     normalised : bool, default True
         Whether to divide each bin's step by its power. Without, it is `BlockLMS`, to rounding.
     smoothing : float, default 0.9
@@ -74,32 +76,8 @@ class FDAF(SpectralFilter):
     array([ 1.  , -0.5 ,  0.25,  0.  ])
     """
 
-    def __init__(
-        self,
-        n_taps: int,
-        mu: float,
-        block: int | None = None,
-        eps: float = 1e-3,
-        *,
-        normalised: bool = True,
-        smoothing: float = 0.9,
-        dtype: DTypeLike | None = None,
-        **settings: Any,
-    ) -> None:
-        taps = count_of(n_taps, "n_taps")
-        block = taps if block is None else count_of(block, "block")
-        super().__init__(
-            taps,
-            mu,
-            eps,
-            block=block,
-            part=taps,
-            normalised=normalised,
-            smoothing=smoothing,
-            alternate=False,
-            dtype=dtype,
-            **settings,
-        )
+    def _sizes(self, taps: int, block: int | None) -> tuple[int, int]:
+        return taps if block is None else block, taps
 
 
 class PBFDAF(SpectralFilter):
@@ -120,8 +98,8 @@ class PBFDAF(SpectralFilter):
         Step size :math:`\mu`. May be assigned between calls.
     block : int, optional
         Samples B of a block; by default an eighth of `n_taps`, as a power of two from 64 to 2048.
-    eps : float, default 1e-3
-        Regularisation :math:`\varepsilon`, in units of the power :math:`S` of a bin. It bounds the step in silence.
+    eps : float, default 1e-3 of the mean power
+        As in `FDAF`, with :math:`S` for the power of a bin.
     constraint : {'full', 'alternate'}
         Which partitions are brought back to their taps at each update: all; or the first and one of the others in turn,
         which takes a fraction of the transforms, at the price of errors from what is wrapped around meanwhile.
@@ -169,7 +147,7 @@ class PBFDAF(SpectralFilter):
         n_taps: int,
         mu: float,
         block: int | None = None,
-        eps: float = 1e-3,
+        eps: float = Relative(1e-3),
         *,
         constraint: str = "full",
         normalised: bool = True,
@@ -179,23 +157,14 @@ class PBFDAF(SpectralFilter):
     ) -> None:
         if constraint not in ("full", "alternate"):
             raise ValueError(f"constraint must be 'full' or 'alternate', got {constraint!r}")
-        taps = count_of(n_taps, "n_taps")
+        self._alternate = constraint == "alternate"
+        super().__init__(n_taps, mu, block, eps, normalised=normalised, smoothing=smoothing, dtype=dtype, **settings)
+        self._given["constraint"] = constraint
+
+    def _sizes(self, taps: int, block: int | None) -> tuple[int, int]:
         if block is None:
             block = min(max(SMALLEST, 1 << ((taps - 1) // 8).bit_length()), LARGEST)
-        block = count_of(block, "block")
-        super().__init__(
-            taps,
-            mu,
-            eps,
-            block=block,
-            part=block,
-            normalised=normalised,
-            smoothing=smoothing,
-            alternate=constraint == "alternate",
-            dtype=dtype,
-            **settings,
-        )
-        self._given["constraint"] = constraint
+        return block, block
 
     @property
     def constraint(self) -> str:

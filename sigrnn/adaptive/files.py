@@ -43,7 +43,7 @@ def load(path: str | PathLike[str]) -> AdaptiveFilter:
     ...     f.save(path)
     ...     g = load(path)
     >>> g
-    NLMS(n_taps=2, mu=0.5, eps=0.001)
+    NLMS(n_taps=2, mu=0.5)
     >>> bool((g.weights == f.weights).all())
     True
     """
@@ -57,11 +57,9 @@ def load(path: str | PathLike[str]) -> AdaptiveFilter:
         if kind not in KINDS:
             raise ValueError(f"it is of unknown kind {kind!r}")
         f = KINDS[kind](**settings)
-    except (ValueError, KeyError, TypeError) as error:
+        if channels is not None:
+            state = {name.removeprefix("state_"): a for name, a in arrays.items() if name.startswith("state_")}
+            f._adopt(tuple(channels), state)
+    except (ValueError, KeyError, TypeError, MemoryError, OverflowError) as error:
         raise ValueError(f"the adaptive filter in {shown} is broken: {error}") from None
-    if channels is not None:
-        f._channels = tuple(channels)
-        f._columns = bool(f._channels)
-        f._state = {name.removeprefix("state_"): a for name, a in arrays.items() if name.startswith("state_")}
-        f._ready()
     return f

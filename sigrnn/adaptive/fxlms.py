@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, Array, array, short
-from sigrnn._kernels.sizes import AT, BLOCK_COUNTS, NOT_A_NUMBER, STOP
-from sigrnn.adaptive.lms import input_power
-from sigrnn.adaptive.parameters import Parameter, result_dtype
-from sigrnn.adaptive.per_block import SteppedFilter, counters
-from sigrnn.adaptive.result import AdaptiveResult, DivergenceError
+from sigrnn._kernels.adaptive.sizes import AT, EPS, NOT_A_NUMBER, STOP, WAITING
+from sigrnn.adaptive.base import OneChannel
+from sigrnn.adaptive.parameters import not_negative, result_dtype
+from sigrnn.adaptive.result import AdaptiveResult
+from sigrnn.adaptive.step_sizes import SuggestsStep
+from sigrnn.adaptive.stepped import SteppedFilter
 from sigrnn.filters.linear import lfilter
 
-WAITING = BLOCK_COUNTS  # a further entry of `counts`: samples whose errors have not come yet
-MOST = 4096  # of them
-ROOM = 2048  # samples that the lines take before their ends are brought back to the front
+MOST = 4096  # samples whose errors have not come yet
+SPARE = 2048  # samples that the lines take before their ends are brought back to the front
 
 
 @cache
@@ -54,7 +54,7 @@ class ControlResult(AdaptiveResult):
     u: Array | None = None
 
 
-class FxLMS(SteppedFilter):
+class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
     r"""
     Adapt by filtered-x LMS: the output passes through a secondary path before its error is measured.
 
@@ -65,7 +65,7 @@ class FxLMS(SteppedFilter):
 
     with the windows :math:`\mathbf x[n] = (x[n], x[n-1], \dots)` of the reference and :math:`\mathbf x'[n]` of the filtered
     reference, as long as the filter. In active noise control `d` is the noise at the error microphone, `u` goes to the
-    loudspeaker, and :math:`s` is the way from there to the microphone. The error is the difference, so a microphone that hears
+    loudspeaker, and :math:`s` is the path from there to the microphone. The error is the difference, so a microphone that records
     the sum of noise and antinoise wants the loudspeaker's sign turned.
 
     Parameters
@@ -121,7 +121,7 @@ class FxLMS(SteppedFilter):
     True
     """
 
-    eps = Parameter(1, "finite and not negative", lambda eps: 0.0 <= eps < np.inf)
+    eps = not_negative(EPS)
 
     def __init__(
         self,
@@ -142,8 +142,7 @@ class FxLMS(SteppedFilter):
             self._given["plant"] = self.plant
 
     def _check_channels(self, x: Array) -> None:
-        if x.ndim != 1:
-            raise ValueError(f"x must have shape (N,), got {x.shape}: FxLMS takes one channel")
+        super()._check_channels(x)
         if self._state and self._state["counts"][WAITING]:
             waiting = self._state["counts"][WAITING]
             raise ValueError(f"{waiting} samples given to control wait for their errors: give them to adapt first")
@@ -153,39 +152,46 @@ class FxLMS(SteppedFilter):
         super()._prepare(channels, C16 if complex_path else dtype)
 
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
-        past = max(self.n_taps, self.plant.size) + self.secondary_path.size
-        counts = counters(1)
-        counts[AT] = past + MOST
-        lines = np.zeros((3, past + MOST + 1 + max(ROOM, 2 * past)), dtype)
-        return {"w": np.zeros(self.n_taps, dtype), "lines": lines, "s": np.zeros(1), "counts": counts}
+        past = self._past()
+        lines = np.zeros((3, past + MOST + 1 + max(SPARE, 2 * past)), dtype)
+        return {"w": np.zeros(self.n_taps, dtype), "lines": lines}
+
+    def _past(self) -> int:
+        """Samples of the lines that outputs and steps depend on."""
+        return max(self.n_taps, self.plant.size) + self.secondary_path.size
+
+    def _places(self) -> dict[int, int]:
+        return {AT: self._past() + MOST}
 
     def _to_front(self, w: Array) -> Array:
-        return w[::-1].copy()
+        return w[::-1]
 
     def _to_inner(self, w: Array) -> Array:
-        if w.ndim != 1:
-            raise ValueError(f"weights must have shape ({self.n_taps},), got {w.shape}")
         return w[::-1]
 
     def _restart(self, fresh: dict[str, Array]) -> None:
         self._state["lines"][2] = 0.0  # what diverged is still on its way
         super()._restart(fresh)
 
+    def _valid(self) -> bool:
+        counts, last = self._state["counts"], self._state["lines"].shape[1] - 1
+        return super()._valid() and bool(self._past() + counts[WAITING] <= counts[AT] <= last)
+
     def _ready(self) -> None:
         super()._ready()
-        self._quick = None  # calls make room for u
+        self._quick = None  # calls also allocate u
         s, kind = self._state, self._state["w"].dtype
         self._run_loops = compiled(kind.char)
         self._run_believed = np.ascontiguousarray(self.secondary_path[::-1], kind)
         self._run_plant = np.ascontiguousarray(self.plant[::-1], kind)
-        rest = s["s"], s["counts"], self._p, self._policy
-        self._run_state = s["w"], self._run_believed, self._run_plant, s["lines"], *rest
+        self._run_rest = self._p, s["levels"], s["counts"], self._policy
+        self._run_state = s["w"], self._run_believed, self._run_plant, s["lines"]
 
-    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> int:
         sent = np.empty(len(d), self._state["w"].dtype)
-        n = self._run_loops[0](x, d, y, e, sent, history, *self._run_state)
+        n = self._run_loops[0](x, d, y, e, sent, history, *self._run_state, *self._run_rest)
         self._run_sent.append(sent[:n])
-        return self._stopped(n, d)
+        return int(n)
 
     def __call__(self, x: ArrayLike, d: ArrayLike, *, history: bool = False) -> ControlResult:
         """
@@ -242,8 +248,7 @@ class FxLMS(SteppedFilter):
             raise ValueError(f"{waiting} samples wait for their errors, with {len(x)} more it would be above {MOST}")
         u = np.empty(len(x), s["w"].dtype)
         rows = np.ascontiguousarray(x, u.dtype).reshape(-1, 1)
-        w, believed, plant, lines = self._run_state[:4]
-        self._run_loops[1](rows, u, w, believed, plant, lines, waiting, s["counts"], self._policy)
+        self._run_loops[1](rows, u, *self._run_state, waiting, *self._run_rest[1:])
         s["counts"][WAITING] += len(x)
         return u.astype(np.result_type(dtype, np.complex64) if u.dtype.kind == "c" else dtype, copy=False)
 
@@ -277,49 +282,22 @@ class FxLMS(SteppedFilter):
         e = np.ascontiguousarray(e, s["w"].dtype)
         n = 0
         while n < len(e):
-            w, believed, _, lines = self._run_state[:4]
+            w, believed, _, lines = self._run_state
             waiting = int(s["counts"][WAITING])
-            rest = s["s"], s["counts"], self._p, self._policy
-            done = int(self._run_loops[2](e[n:], w, believed, lines, waiting, *rest))
+            done = int(self._run_loops[2](e[n:], w, believed, lines, waiting, *self._run_rest))
             s["counts"][WAITING] -= done
             n += done
             if n < len(e):
                 if s["counts"][STOP] == NOT_A_NUMBER:
                     raise ValueError(f"e or the reference is not finite at sample {n}: see nan_policy")
                 if not self._resets:
-                    raise DivergenceError(type(self).__name__, self._step(), n, e[n].item())
+                    raise self._diverged(n, e[n].item())
                 self._restart(self._fresh(s["w"].dtype))
                 s["counts"][WAITING] -= 1  # the error of weights that are gone
                 n += 1
 
     def _filtered(self, x: Array, w: Array) -> Array:
         return np.asarray(lfilter(w[:, 0], [1.0], x[:, 0].astype(np.result_type(x, F8))))
-
-    def suggest_mu(self, x: ArrayLike) -> float:
-        r"""
-        Find a step size that is safe for this reference.
-
-        Parameters
-        ----------
-        x : array_like, shape (N,)
-            Reference like that to come.
-
-        Returns
-        -------
-        float
-            :math:`1/(3 \sigma'^2 (L + \Delta))`, at most one over the largest power of a window; 0.5 with ``eps``, less by the
-            same delay.
-        """
-        power = np.abs(self.secondary_path) ** 2
-        delay = float(np.sum(np.arange(power.size) * power) / power.sum()) if power.any() else 0.0
-        share = self.n_taps / (self.n_taps + delay)
-        if self.eps:
-            return 0.5 * share
-        heard = np.asarray(x)
-        mean, largest = input_power(lfilter(self.secondary_path, [1.0], heard), self.n_taps)
-        if not largest:
-            raise ValueError("the filtered reference is silent: any step would do")
-        return share * min(1.0 / (3.0 * mean), 1.0 / largest)
 
 
 def path(taps: ArrayLike, name: str) -> Array:

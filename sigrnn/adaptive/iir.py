@@ -6,14 +6,14 @@ from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array, number_of
-from sigrnn._kernels.sizes import HELD, KEEP_STABLE, OF_TARGET, RECURSIVE
+from sigrnn._arrays import F8, Array, number_of, whole
+from sigrnn._kernels.adaptive.sizes import AT, EPS, HELD, KEEP_STABLE, OF_TARGET, RADIUS, RECURSIVE
 from sigrnn.activations import Activation, known
-from sigrnn.adaptive.lms import input_power
-from sigrnn.adaptive.parameters import Parameter, count_of
-from sigrnn.adaptive.per_block import SteppedFilter, counters
+from sigrnn.adaptive.base import OneChannel
+from sigrnn.adaptive.parameters import not_negative
+from sigrnn.adaptive.step_sizes import SuggestsStep
+from sigrnn.adaptive.stepped import SteppedFilter
 from sigrnn.filters.linear import lfilter
 from sigrnn.filters.nonlinear import nlfilter
 
@@ -29,59 +29,30 @@ def compiled(activation: Any, dtype: str) -> Any:
     return entry_point(feedback(activation, dtype))
 
 
-class FeedbackFilter(SteppedFilter):
-    """
-    A filter whose window holds past outputs, too: what `IIRLMS`, `EquationErrorLMS` and `RTRL` share.
+class FeedbackFilter(OneChannel, SteppedFilter):
+    """A filter whose window holds past outputs, too; mode: bits for what is fed back, which gradient, and unstable steps."""
 
-    Parameters
-    ----------
-    n_taps, n_feedback : int
-        Coefficients `b` of the input, and `a[1:]` of what is fed back.
-    mu, eps : float
-        Step size, and regularisation of a normalised one.
-    mode : int
-        What is fed back, which gradient, and whether unstable steps are held back.
-    radius : float
-        Of the circle that the poles may not leave.
-    **settings
-        Those of `SteppedFilter`.
-    """
-
-    eps = Parameter(1, "finite and not negative", lambda eps: 0.0 <= eps < np.inf)
+    _learnt = ("w", "memory")
+    eps = not_negative(EPS)
     _extra: ClassVar[int] = 0  # weights beyond b and a: a bias
     _activation: Any = None
 
     def __init__(
         self, n_taps: int, n_feedback: int, mu: float, eps: float, mode: int, radius: float = 1.0, **settings: Any
     ) -> None:
-        self.n_feedback, self._mode = count_of(n_feedback, "n_feedback", 0), mode
-        self.n_taps = count_of(n_taps, "n_taps")
+        self.n_feedback, self._mode = whole("n_feedback", n_feedback, 0), mode
+        self.n_taps = whole("n_taps", n_taps, 1)
         super().__init__(n_taps, mu, **settings)
         self.eps = eps
         radius = number_of("radius", radius)
         if not 0.0 < radius < np.inf:
             raise ValueError(f"radius must be finite and positive, got {radius}")
-        self._p[2] = radius
+        self._p[RADIUS] = radius
         self._given["n_feedback"] = self.n_feedback
 
     @property
     def _length(self) -> int:
         return self.n_taps + self.n_feedback + self._extra
-
-    def _checked(self, w: ArrayLike, name: str) -> Array:
-        if np.ndim(w) != 1:
-            raise ValueError(f"{name} must have shape ({self._length},), got {np.shape(w)}")
-        return super()._checked(w, name)
-
-    def _check_channels(self, x: Array) -> None:
-        if x.ndim != 1:
-            raise ValueError(f"x must have shape (N,), got {x.shape}: {type(self).__name__} takes one channel")
-
-    def _to_front(self, w: Array) -> Array:
-        return w.copy()
-
-    def _to_inner(self, w: Array) -> Array:
-        return w
 
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
         window = np.zeros(self._length, dtype)
@@ -90,26 +61,26 @@ class FeedbackFilter(SteppedFilter):
             "w": np.zeros(self._length, dtype),
             "window": window,
             "memory": np.zeros((self.n_feedback + 1, self._length), dtype),
-            "s": np.zeros(1),
-            "counts": counters(),
         }
 
     def _restart(self, fresh: dict[str, Array]) -> None:
-        self._state["memory"][...] = 0.0
         if not self._mode & OF_TARGET:
             self._state["window"][self.n_taps : self.n_taps + self.n_feedback] = 0.0
         super()._restart(fresh)
+
+    def _valid(self) -> bool:
+        return super()._valid() and bool(self._state["counts"][AT] <= self.n_feedback)
 
     def _ready(self) -> None:
         super()._ready()
         s = self._state
         self._run_loop = compiled(self._activation, s["w"].dtype.char)
         trial = np.empty(self._length + self.n_feedback, s["w"].dtype)
-        rows = s["w"], s["window"], s["memory"], trial, s["s"], s["counts"]
-        self._run_state = *rows, self.n_taps, self._p, self._mode, self._policy
+        rest = self._p, s["levels"], s["counts"], self._policy
+        self._run_state = s["w"], s["window"], s["memory"], trial, self.n_taps, self._mode, *rest
 
-    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
-        return self._stopped(self._run_loop(x, d, y, e, history, *self._run_state), d)
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> int:
+        return int(self._run_loop(x, d, y, e, history, *self._run_state))
 
     def _split(self, w: Array) -> tuple[Array, Array]:
         """Coefficients as filters take them."""
@@ -231,7 +202,7 @@ class IIRLMS(FeedbackFilter):
         self._given |= {"gradient": gradient, "unstable": unstable, "radius": float(radius)}
 
 
-class EquationErrorLMS(FeedbackFilter):
+class EquationErrorLMS(SuggestsStep, FeedbackFilter):
     r"""
     Adapt a recursive filter by the error of its equation: what should have come out is fed back, not what did.
 
@@ -304,29 +275,6 @@ class EquationErrorLMS(FeedbackFilter):
         super().__init__(n_taps, n_feedback, mu, eps, mode, radius, **settings)
         self._given |= {"unstable": unstable, "radius": float(radius)}
 
-    def suggest_mu(self, x: ArrayLike, d: ArrayLike) -> float:
-        r"""
-        Find a step size that is safe for these signals.
-
-        Parameters
-        ----------
-        x, d : array_like, shape (N,)
-            Signals like those to come.
-
-        Returns
-        -------
-        float
-            One over three times the mean power of the window, half the bound for Gaussian signals; at most one over the
-            largest. With ``eps``, 0.5.
-        """
-        if self.eps:
-            return 0.5
-        of_x, of_d = input_power(x, self.n_taps), input_power(d, max(self.n_feedback, 1))
-        mean, largest = of_x[0] + of_d[0], of_x[1] + of_d[1]
-        if not largest:
-            raise ValueError("x and d are silent: any step would do")
-        return min(1.0 / (3.0 * mean), 1.0 / largest)
-
 
 class RTRL(FeedbackFilter):
     r"""
@@ -391,7 +339,7 @@ class RTRL(FeedbackFilter):
     array([ 0.5, -0.6,  0.2])
     """
 
-    _extra = 1
+    _extra, _real = 1, True
 
     def __init__(
         self,
@@ -414,11 +362,6 @@ class RTRL(FeedbackFilter):
     @property
     def bias(self) -> float:
         return float(self.weights[-1])
-
-    def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        if dtype.kind == "c":
-            raise TypeError("RTRL takes real signals and weights, got complex ones")
-        super()._prepare(channels, dtype)
 
     def save(self, path: Any) -> None:
         """

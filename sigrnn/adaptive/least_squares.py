@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array, short
-from sigrnn._kernels.sizes import NARROW
-from sigrnn.adaptive.lms import GradientFilter, positive
-from sigrnn.adaptive.parameters import Parameter, count_of
+from sigrnn._arrays import F8, Array, short, whole
+from sigrnn._kernels.adaptive.sizes import DELTA, FORGETTING, MEASUREMENT, NARROW, P_MAX, P_SHARE, SHARE
+from sigrnn.adaptive.lms import GradientFilter
+from sigrnn.adaptive.parameters import Parameter, Regularisation, Relative, positive
 from sigrnn.adaptive.per_sample import SampleFilter
+from sigrnn.adaptive.step_sizes import SuggestsStep
 
-FINITE = "finite and positive"
 
-
-class AP(GradientFilter):
+class AP(SuggestsStep, GradientFilter):
     r"""
     Adapt by affine projections: a step that mends the last K errors at once.
 
@@ -33,8 +32,8 @@ class AP(GradientFilter):
         Step size :math:`\mu`, without unit; 1 makes all K errors vanish at once.
     order : int, default 4
         How many errors K are mended at once; 1 is `NLMS`.
-    eps : float, default 1e-3
-        Regularisation :math:`\varepsilon`, in units of the power of a window.
+    eps : float, default 1e-3 of the mean power of a window
+        Regularisation :math:`\varepsilon`: a number is absolute, the default relative, as in `NLMS`.
     **settings
         `leakage`, `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
 
@@ -69,13 +68,12 @@ class AP(GradientFilter):
     """
 
     _rule = "ap"
-    eps = Parameter(1, FINITE, positive)
+    eps = Regularisation()
 
-    def __init__(self, n_taps: int, mu: float, order: int = 4, eps: float = 1e-3, **settings: Any) -> None:
-        self._order = count_of(order, "order")
+    def __init__(self, n_taps: int, mu: float, order: int = 4, eps: float = Relative(1e-3), **settings: Any) -> None:
+        self._order = whole("order", order, 1)
         self._lags = self._errors = self._order  # type: ignore[misc]
         super().__init__(n_taps, mu, **settings)
-        self._leaky = False  # the rule always reads the share that is kept
         self.eps = eps
         self._given["order"] = self._order
 
@@ -84,23 +82,7 @@ class AP(GradientFilter):
         return self._order
 
     def _memory(self, size: int) -> tuple[Array, Array]:
-        return np.zeros(0), np.zeros((self._order + 1, self._order))
-
-    def suggest_mu(self, x: ArrayLike) -> float:
-        """
-        Find a step size that is safe for this input: 0.5, a quarter of the bound, for any.
-
-        Parameters
-        ----------
-        x : array_like, shape (N,) or (N, channels)
-            Input like that to come; the step does not depend on it.
-
-        Returns
-        -------
-        float
-            0.5.
-        """
-        return 0.5
+        return np.zeros(2), np.zeros((self._order + 1, self._order))
 
 
 def padded(size: int) -> Array:
@@ -125,10 +107,12 @@ class RLS(SampleFilter):
         Weights L of each channel.
     forgetting : float, default 0.99
         :math:`\lambda`, above 0 and at most 1; the memory is :math:`1/(1-\lambda)` samples long.
-    delta : float, default 0.1
-        :math:`\delta`, in units of the power of `x`. P begins at ``I / delta``.
+    delta : float, default 0.1 of the power of a sample
+        :math:`\delta`: P begins at ``I / delta``. A number is absolute, in units of the power of `x`. By default it is 0.1 times
+        the power :math:`|x|^2` of the first sample that is not 0, at which P begins then.
     p_max : float, optional
-        Where the variances on the diagonal of P are held, by default ``1e10 / delta``; see the notes.
+        Where the variances on the diagonal of P are held, by default ``1e10 / delta``, in units of one over the same power;
+        see the notes.
     **settings
         `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
 
@@ -139,7 +123,7 @@ class RLS(SampleFilter):
 
     See Also
     --------
-    KalmanFilter : Says how weights wander, instead of forgetting.
+    KalmanFilter : A model of how weights wander, in place of forgetting.
     AP : Cheaper.
 
     Notes
@@ -170,19 +154,35 @@ class RLS(SampleFilter):
     """
 
     _rule, _settings = "rls", "forgetting"
-    forgetting = Parameter(0, "above 0 and at most 1", lambda value: 0.0 < value <= 1.0)
-    p_max = Parameter(1, "positive", lambda value: value > 0.0)
-    delta = Parameter(2, FINITE, positive)
+    forgetting = Parameter(FORGETTING, "above 0 and at most 1", lambda value: 0.0 < value <= 1.0)
+    p_max = Parameter(P_MAX, "positive", lambda value: value > 0.0)
+    delta = Regularisation()
 
     def __init__(
-        self, n_taps: int, forgetting: float = 0.99, delta: float = 0.1, p_max: float | None = None, **settings: Any
+        self,
+        n_taps: int,
+        forgetting: float = 0.99,
+        delta: float = Relative(0.1),
+        p_max: float | None = None,
+        **settings: Any,
     ) -> None:
         super().__init__(n_taps, **settings)
         self.forgetting, self.delta = forgetting, delta
-        self.p_max = 1e10 / self.delta if p_max is None else p_max
+        self._p[P_MAX], self._p[P_SHARE] = 1e10 / self.delta, self._p[SHARE]
+        if p_max is not None:
+            self.p_max = p_max
+
+    def _changed(self, name: str) -> None:
+        if name == "p_max":
+            self._p[P_SHARE] = 0.0  # absolute from now on
 
     def _memory(self, size: int) -> tuple[Array, Array]:
-        return np.concatenate([np.full(size, 1.0 / self.delta), [0.0]]), padded(size)
+        absolute = 0.0 if self._p[SHARE] else 1.0  # 0: P begins at the first sample that is not 0
+        return np.concatenate([np.full(size, absolute / self.delta), [0.0, absolute]]), padded(size)
+
+    def _valid(self) -> bool:
+        size = self._state["w"].size
+        return super()._valid() and self._state["s"][size] in range(size)
 
     @property
     def P(self) -> Array:
@@ -190,7 +190,7 @@ class RLS(SampleFilter):
             return np.eye(self.n_taps) / self.delta
         size = self._state["w"].size
         u = np.triu(self._state["m"][:size, :size].T, 1) + np.eye(size)
-        return self._ordered((u * self._state["s"][1 : size + 1]) @ u.conj().T)
+        return self._ordered((u * self._state["s"][:size]) @ u.conj().T)
 
 
 class KalmanFilter(SampleFilter):
@@ -212,7 +212,8 @@ class KalmanFilter(SampleFilter):
     process : float or array_like, shape (n_taps,) or (n_taps, channels)
         Variance :math:`q` of what each weight changes by from sample to sample, for all or for each; Q is diagonal.
     measurement : float
-        Variance R of the noise in `d`.
+        Variance R of the noise in `d`: in other units of `d` it is another number. The other settings are variances of
+        weights, which stay if `x` and `d` change their units together.
     delta : float, default 0.1
         P begins at ``I / delta``: the inverse variance of the weights before the first sample.
     **settings
@@ -230,7 +231,7 @@ class KalmanFilter(SampleFilter):
     Notes
     -----
     P changes by the product of a vector with itself, computed alike on both sides of the diagonal: it is symmetric to the
-    last bit. Process noise above 0 keeps it from becoming singular, and where nothing is heard it grows by q at each sample, not
+    last bit. Process noise above 0 keeps it from becoming singular, and in silence it grows by q at each sample, not
     exponentially. Cost: 2 L^2 products a sample.
 
     References
@@ -248,8 +249,7 @@ class KalmanFilter(SampleFilter):
     """
 
     _rule, _settings = "kalman", "measurement"
-    measurement = Parameter(0, FINITE, positive)
-    delta = Parameter(2, FINITE, positive)
+    measurement, delta = positive(MEASUREMENT), positive(DELTA)
 
     def __init__(
         self, n_taps: int, process: ArrayLike, measurement: float, delta: float = 0.1, **settings: Any

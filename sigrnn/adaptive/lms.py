@@ -4,66 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from sigrnn._arrays import number_of
-from sigrnn.adaptive.parameters import Parameter
-from sigrnn.adaptive.per_sample import SampleFilter, rows_of
-
-_POSITIVE = "finite and positive"
+from sigrnn.adaptive.parameters import Regularisation, Relative
+from sigrnn.adaptive.per_sample import SampleFilter
+from sigrnn.adaptive.step_sizes import SuggestsStep
+from sigrnn.adaptive.stepped import SteppedFilter
 
 
-def positive(value: float) -> bool:
-    """Whether finite and above 0."""
-    return 0.0 < value < np.inf
+class GradientFilter(SteppedFilter, SampleFilter):
+    """A filter that steps along the gradient at every sample."""
 
 
-class GradientFilter(SampleFilter):
-    """
-    What filters that step along the gradient share: a step size and leakage.
-
-    Parameters
-    ----------
-    n_taps : int
-        Weights of each channel.
-    mu : float
-        Step size.
-    **settings
-        ``leakage=0.0``, the share of the weights that leaks away at each sample divided by `mu`; those of `SampleFilter`.
-    """
-
-    mu = Parameter(0, "finite and not negative", lambda mu: 0.0 <= mu < np.inf)
-
-    def __init__(self, n_taps: int, mu: float, **settings: Any) -> None:
-        self._leakage = number_of("leakage", settings.pop("leakage", 0.0))
-        super().__init__(n_taps, **settings)
-        self._leaky = self._leakage > 0.0
-        self.mu = mu
-        if self._leaky:
-            self._given["leakage"] = self._leakage
-
-    def _changed(self, name: str) -> None:
-        if not 0.0 <= self._leakage * self.mu <= 1.0:
-            raise ValueError(f"mu times leakage must be between 0 and 1, got {self.mu} and {self._leakage}")
-        self._p[-1] = 1.0 - self.mu * self._leakage
-
-    @property
-    def leakage(self) -> float:
-        return self._leakage
-
-
-def input_power(x: ArrayLike, n_taps: int) -> tuple[float, float]:
-    """Mean and largest value of |u(n)|^2, the power in a window of n_taps samples."""
-    x = rows_of(x)
-    power = (np.abs(x.astype(np.result_type(x, np.float64))) ** 2).sum(1)
-    if not power.size or not np.isfinite(power).all():
-        raise ValueError("x must hold samples, all of them finite")
-    sums = np.concatenate([np.zeros(n_taps), np.cumsum(power)])
-    return float(n_taps * power.mean()), float((sums[n_taps:] - sums[:-n_taps]).max())
-
-
-class LMS(GradientFilter):
+class LMS(SuggestsStep, GradientFilter):
     r"""
     Adapt by the least-mean-square rule of Widrow and Hoff.
 
@@ -114,26 +65,6 @@ class LMS(GradientFilter):
 
     _rule = "lms"
 
-    def suggest_mu(self, x: ArrayLike) -> float:
-        r"""
-        Find a step size that is safe for this input.
-
-        Parameters
-        ----------
-        x : array_like, shape (N,) or (N, channels)
-            Input like that to come.
-
-        Returns
-        -------
-        float
-            :math:`1/(3 L \sigma^2)`, half the bound for Gaussian signals; less where `x` has loud passages: at most one
-            over the largest power of a window.
-        """
-        mean, largest = input_power(x, self.n_taps)
-        if not largest:
-            raise ValueError("x is silent: any step would do")
-        return min(1.0 / (3.0 * mean), 1.0 / largest)
-
 
 class LeakyLMS(LMS):
     r"""
@@ -181,7 +112,7 @@ class LeakyLMS(LMS):
         super().__init__(n_taps, mu, leakage=leakage, **settings)
 
 
-class NLMS(GradientFilter):
+class NLMS(SuggestsStep, GradientFilter):
     r"""
     Adapt by the normalised LMS rule.
 
@@ -196,8 +127,10 @@ class NLMS(GradientFilter):
         Weights L of each channel.
     mu : float
         Step size :math:`\mu`, without unit; 1 makes the error at each sample vanish at once. May be assigned between blocks.
-    eps : float, default 1e-3
-        Regularisation :math:`\varepsilon`, in units of the power of a window. It bounds the step in silence.
+    eps : float, default 1e-3 of the mean power of a window
+        Regularisation :math:`\varepsilon`, which bounds the step in silence. A number is absolute, in units of the power of a
+        window, as padasip's is; by default it is 1e-3 times the mean of :math:`\|\mathbf u\|^2` over all samples so far, so that
+        the filter learns alike from volts and from microvolts.
     **settings
         ``leakage=0.0``: :math:`\gamma`, by which weights that nothing excites decay (MATLAB's ``LeakageFactor`` is
         :math:`1 - \mu\gamma`); ``delay=0``: samples by which `x` is late; `w0`, `nan_policy` and `on_divergence` as in
@@ -232,24 +165,8 @@ class NLMS(GradientFilter):
     """
 
     _rule, _lags = "nlms", 1
-    eps = Parameter(1, _POSITIVE, positive)
+    eps = Regularisation()
 
-    def __init__(self, n_taps: int, mu: float, eps: float = 1e-3, **settings: Any) -> None:
+    def __init__(self, n_taps: int, mu: float, eps: float = Relative(1e-3), **settings: Any) -> None:
         super().__init__(n_taps, mu, **settings)
         self.eps = eps
-
-    def suggest_mu(self, x: ArrayLike) -> float:
-        """
-        Find a step size that is safe for this input: 0.5, a quarter of the bound, for any.
-
-        Parameters
-        ----------
-        x : array_like, shape (N,) or (N, channels)
-            Input like that to come; the step does not depend on it.
-
-        Returns
-        -------
-        float
-            0.5.
-        """
-        return 0.5

@@ -5,22 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array
-from sigrnn.adaptive.lms import LMS, GradientFilter, input_power, positive
-from sigrnn.adaptive.parameters import Parameter
-from sigrnn.adaptive.per_sample import rows_of
-
-NOT_NEGATIVE = "not negative"
-
-
-def not_negative(value: float) -> bool:
-    """Whether 0 or above, infinity allowed."""
-    return value >= 0.0
+from sigrnn._kernels.adaptive.sizes import DECAY, EPS, EPS_MIN, EPS_START, MU_MAX, MU_MIN, RHO, SHARE
+from sigrnn.adaptive.lms import GradientFilter
+from sigrnn.adaptive.parameters import TINY, Parameter, Relative, positive
+from sigrnn.adaptive.step_sizes import SuggestsStep
 
 
-class SignErrorLMS(GradientFilter):
+def at_least_0(place: int) -> Parameter:
+    """A parameter that is not negative, infinity allowed."""
+    return Parameter(place, "not negative", lambda value: value >= 0.0)
+
+
+class SignErrorLMS(SuggestsStep, GradientFilter):
     r"""
     Adapt by the sign of the error: least mean absolute error.
 
@@ -60,30 +58,8 @@ class SignErrorLMS(GradientFilter):
 
     _rule = "sign_error"
 
-    def suggest_mu(self, x: ArrayLike, d: ArrayLike) -> float:
-        """
-        Find a step size from which the weights settle close to the best ones.
 
-        Parameters
-        ----------
-        x : array_like, shape (N,) or (N, channels)
-            Input like that to come.
-        d : array_like, shape (N,)
-            Desired output like that to come: the size of a step that ignores errors depends on it.
-
-        Returns
-        -------
-        float
-            A hundredth of the mean \\|d\\| over the mean power of a window.
-        """
-        mean, _ = input_power(x, self.n_taps)
-        level = float(np.abs(np.asarray(d)).mean())
-        if not mean or not level or not np.isfinite(level):
-            raise ValueError("x and d must be finite, and neither silent")
-        return 0.01 * level / mean
-
-
-class SignRegressorLMS(GradientFilter):
+class SignRegressorLMS(SuggestsStep, GradientFilter):
     r"""
     Adapt by the signs of the input.
 
@@ -123,25 +99,6 @@ class SignRegressorLMS(GradientFilter):
     """
 
     _rule = "sign_regressor"
-
-    def suggest_mu(self, x: ArrayLike) -> float:
-        r"""
-        Find a step size that is safe for this input.
-
-        Parameters
-        ----------
-        x : array_like, shape (N,) or (N, channels)
-            Input like that to come.
-
-        Returns
-        -------
-        float
-            A third of one over the mean of :math:`\sum |x|` over a window, and not above one over the largest.
-        """
-        mean, largest = input_power(np.sqrt(np.abs(rows_of(x))), self.n_taps)
-        if not largest:
-            raise ValueError("x is silent: any step would do")
-        return min(1.0 / (3.0 * mean), 1.0 / largest)
 
 
 class SignSignLMS(SignErrorLMS):
@@ -186,7 +143,7 @@ class SignSignLMS(SignErrorLMS):
     _rule = "sign_sign"
 
 
-class LMF(GradientFilter):
+class LMF(SuggestsStep, GradientFilter):
     r"""
     Adapt by the least mean fourth power of the error.
 
@@ -226,30 +183,8 @@ class LMF(GradientFilter):
 
     _rule = "lmf"
 
-    def suggest_mu(self, x: ArrayLike, d: ArrayLike) -> float:
-        """
-        Find a step size that is safe for these signals.
 
-        Parameters
-        ----------
-        x : array_like, shape (N,) or (N, channels)
-            Input like that to come.
-        d : array_like, shape (N,)
-            Desired output like that to come: the error the filter starts from, at weights of 0.
-
-        Returns
-        -------
-        float
-            One over the largest power of a window times the largest \\|d\\|^2, a sixth of that on average.
-        """
-        mean, largest = input_power(x, self.n_taps)
-        power, peak = input_power(d, 1)
-        if not largest or not peak:
-            raise ValueError("x and d must not be silent")
-        return min(1.0 / (6.0 * mean * power), 1.0 / (largest * peak))
-
-
-class VSSLMS(GradientFilter):
+class VSSLMS(SuggestsStep, GradientFilter):
     r"""
     Adapt by the LMS rule with a step size that is found on the way.
 
@@ -308,10 +243,8 @@ class VSSLMS(GradientFilter):
     """
 
     _lags = _errors = 2
-    rho = Parameter(1, NOT_NEGATIVE, not_negative)
-    mu_min = Parameter(2, NOT_NEGATIVE, not_negative)
-    mu_max = Parameter(3, NOT_NEGATIVE, not_negative)
-    decay = Parameter(4, "between 0 and 1", lambda decay: 0.0 <= decay <= 1.0)
+    rho, mu_min, mu_max = at_least_0(RHO), at_least_0(MU_MIN), at_least_0(MU_MAX)
+    decay = Parameter(DECAY, "between 0 and 1", lambda decay: 0.0 <= decay <= 1.0)
 
     def __init__(
         self,
@@ -338,16 +271,14 @@ class VSSLMS(GradientFilter):
     def _changed(self, name: str) -> None:
         super()._changed(name)
         if self._state and name == "mu":
-            self._state["s"][1] = self.mu
+            self._state["s"][0] = self.mu
 
     @property
     def step(self) -> float:
-        return float(self._state["s"][1]) if self._state else self.mu
-
-    suggest_mu = LMS.suggest_mu
+        return float(self._state["s"][0]) if self._state else self.mu
 
 
-class GNGD(GradientFilter):
+class GNGD(SuggestsStep, GradientFilter):
     r"""
     Adapt by the generalised normalised gradient descent: NLMS that finds its own regularisation.
 
@@ -361,11 +292,13 @@ class GNGD(GradientFilter):
         Weights L of each channel.
     mu : float, default 1.0
         Step size :math:`\mu`, without unit.
-    eps : float, default 1.0
-        :math:`\varepsilon` to begin with, in units of the power of a window.
+    eps : float, default 1.0 of the mean power of a window
+        :math:`\varepsilon` to begin with. A number is absolute, in units of the power of a window, as padasip's is. If neither it
+        nor `eps_min` is given, :math:`\varepsilon` stands times the mean of :math:`\|\mathbf u\|^2` over all samples so far in
+        the equation: the filter learns alike from volts and from microvolts.
     rho : float, default 0.1
         :math:`\rho`, how fast :math:`\varepsilon` changes.
-    eps_min : float, default 1e-6
+    eps_min : float, default 1e-6 of the mean power of a window
         :math:`\varepsilon` stays at least this, which bounds the step in silence.
     **settings
         `leakage`, `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
@@ -394,31 +327,32 @@ class GNGD(GradientFilter):
 
     _rule = "gngd"
     _lags = _errors = 2
-    eps = Parameter(1, "finite and positive", positive)
-    rho = Parameter(2, NOT_NEGATIVE, not_negative)
-    eps_min = Parameter(3, "finite and positive", positive)
+    eps, eps_min, rho = positive(EPS_START), positive(EPS_MIN), at_least_0(RHO)
 
     def __init__(
-        self, n_taps: int, mu: float = 1.0, eps: float = 1.0, rho: float = 0.1, eps_min: float = 1e-6, **settings: Any
+        self,
+        n_taps: int,
+        mu: float = 1.0,
+        eps: float = Relative(1.0),
+        rho: float = 0.1,
+        eps_min: float = Relative(1e-6),
+        **settings: Any,
     ) -> None:
         super().__init__(n_taps, mu, **settings)
+        self._p[EPS] = 1.0  # the unit of eps
         self.eps, self.rho, self.eps_min = eps, rho, eps_min
+        if isinstance(eps, Relative) and isinstance(eps_min, Relative):
+            self._p[EPS], self._p[SHARE] = TINY, 1.0
+            del self._given["eps"], self._given["eps_min"]
+
+    def _changed(self, name: str) -> None:
+        super()._changed(name)
+        if name in ("eps", "eps_min") and self._p[SHARE]:  # absolute from now on
+            self._p[EPS], self._p[SHARE] = 1.0, 0.0
+            self._given |= {"eps": self.eps, "eps_min": self.eps_min}
+            if self._state:
+                s = self._state["s"]
+                s[2:] = s[2] * s[3], 1.0
 
     def _memory(self, size: int) -> tuple[Array, Array]:
-        return np.array([self.eps]), np.zeros((0, 0))
-
-    def suggest_mu(self, x: ArrayLike) -> float:
-        """
-        Find a step size that is safe for this input: 0.5, a quarter of the bound, for any.
-
-        Parameters
-        ----------
-        x : array_like, shape (N,) or (N, channels)
-            Input like that to come; the step does not depend on it.
-
-        Returns
-        -------
-        float
-            0.5.
-        """
-        return 0.5
+        return np.array([0.0, 0.0, self.eps, self._p[EPS]]), np.zeros((0, 0))

@@ -1,4 +1,4 @@
-"""Algorithms that adapt at every sample: one loop in `_kernels/adaptive/rules.py`, and the state that it keeps."""
+"""Algorithms that adapt at every sample: one loop in `_kernels/adaptive/loops.py`, and the state that it keeps."""
 
 from __future__ import annotations
 
@@ -6,63 +6,54 @@ from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array, array
-from sigrnn._kernels.sizes import AT, DELAY, HOLD, LINE_BYTES, MEMBER, POISONED, SAMPLE_COUNTS, SAMPLE_GROUP, STOP
+from sigrnn._arrays import F8, Array, whole
+from sigrnn._kernels.adaptive.sizes import AT, DELAY, GROUP, HOLD, MEMBER, PHASE
 from sigrnn.adaptive.base import AdaptiveFilter
-from sigrnn.adaptive.parameters import count_of
+from sigrnn.filters._memory import aligned
 
 GROUPED, LONG = frozenset({"lms", "nlms", "sign_error", "lmf"}), 384  # by which rules, from how many weights on
-ROOM = 2048  # samples that a line takes before its end is brought back to the front
+SPARE = 2048  # samples that a line takes before its end is brought back to the front
 
 
 @cache
 def compiled(rule: str, dtype: str, leaky: bool, grouped: bool) -> Any:
     """The loop with this rule."""
-    from sigrnn._kernels.adaptive.rules import adapt
+    from sigrnn._kernels.adaptive.loops import adapt
     from sigrnn._kernels.base.jit import entry_point
 
     return entry_point(adapt(rule, dtype, leaky, grouped))
 
 
-def aligned(a: Array) -> Array:
+def realigned(a: Array) -> Array:
     """A copy that begins with a line of the cache: vectors of lanes in its rows then lie in one line each."""
-    memory = np.empty(a.nbytes + LINE_BYTES, np.uint8)
-    start = -memory.ctypes.data % LINE_BYTES
-    result = memory[start : start + a.nbytes].view(a.dtype).reshape(a.shape)
+    result = aligned(a.nbytes // F8.itemsize).view(a.dtype).reshape(a.shape)
     result[...] = a
     return result
 
 
 class SampleFilter(AdaptiveFilter):
-    """
-    An adaptive filter whose rule is one of `RULES` in `_kernels/adaptive/rules.py`.
-
-    Parameters
-    ----------
-    n_taps : int
-        Weights of each channel.
-    delay : int, default 0
-        Samples by which `x` is late.
-    **settings : dict
-        Those of `AdaptiveFilter`.
-    """
+    """A filter whose rule is one of `RULES` in `_kernels/adaptive/rules.py`; ``delay=0`` is by how many samples `x` is late."""
 
     _rule: ClassVar[str]
+    _learnt = ("w", "q", "s", "m")
     _lags: ClassVar[int] = 0  # sums u(n) . conj u(n - j) that the rule wants, as in `RULES`
     _errors: ClassVar[int] = 0  # errors it remembers, this one included
-    _leaky = False
 
     def __init__(self, n_taps: int, *, delay: int = 0, **settings: Any) -> None:
-        self._delay = count_of(delay, "delay", 0)
+        self._delay = whole("delay", delay, 0)
         super().__init__(n_taps, **settings)
         if delay:
             self._given["delay"] = self._delay
 
+    @property
+    def _leaky(self) -> bool:
+        """Whether the loop is the one with leakage; affine projections have it always."""
+        return getattr(self, "_leakage", 0.0) > 0.0 and self._rule != "ap"
+
     def _memory(self, size: int) -> tuple[Array, Array]:
         """What the rule keeps for that many weights, before the first sample: real numbers, and a matrix."""
-        return np.zeros(0), np.zeros((0, 0))
+        return np.zeros(2), np.zeros((0, 0))
 
     def _ordered(self, matrix: Array) -> Array:
         """Rows and columns with the newest sample of each channel first."""
@@ -73,38 +64,40 @@ class SampleFilter(AdaptiveFilter):
         taps, lags, past = self.n_taps, self._lags, self._lags
         scalars, matrix = self._memory(taps * channels)
         if self._rule in GROUPED and not self._leaky and dtype == F8 and taps * channels >= LONG:
-            lags, past, matrix = SAMPLE_GROUP, 1, np.zeros((2, SAMPLE_GROUP))
-        reach = taps + lags + self._delay
-        counts = np.zeros(SAMPLE_COUNTS, np.int64)
-        counts[AT], counts[DELAY] = reach - 1, self._delay
+            lags, past, matrix = GROUP, 1, np.zeros((2, GROUP))
+        self._reach = taps + lags + self._delay
         return {
-            "line": np.zeros((channels, reach + max(ROOM, 2 * taps) + SAMPLE_GROUP), dtype),
+            "line": np.zeros((channels, self._reach + max(SPARE, 2 * taps) + GROUP), dtype),
             "w": np.zeros((channels, taps), dtype),
             "r": np.zeros((past, lags), dtype),
             "tails": np.zeros((lags, taps + 2), dtype),
             "q": np.zeros(self._errors, dtype),
-            "s": np.concatenate([[0.0], scalars]),
+            "s": scalars,
             "m": matrix.astype(dtype),
-            "counts": counts,
         }
 
-    def _restart(self, fresh: dict[str, Array]) -> None:
-        for name in ("w", "q", "s", "m"):
-            self._state[name][...] = fresh[name]
-        self._reassigned()
+    def _places(self) -> dict[int, int]:
+        return {AT: self._reach - 1, DELAY: self._delay}
 
-    def _reassigned(self) -> None:
-        self._state["counts"][[POISONED, HOLD, MEMBER]] = 0
-        self._state["s"][0] = 0.0
+    def _valid(self) -> bool:
+        s = self._state
+        most = {
+            AT: s["line"].shape[1] - GROUP - 1,
+            PHASE: self.n_taps - 1,
+            HOLD: max(self._errors, 1),
+            MEMBER: GROUP - 1 if s["m"].shape == (2, GROUP) else 0,
+        }
+        least = s["counts"][AT] >= self._reach - 1 and s["counts"][DELAY] == self._delay
+        return super()._valid() and bool(least) and all(s["counts"][place] <= end for place, end in most.items())
 
     def _ready(self) -> None:
-        self._state = {name: aligned(a) for name, a in self._state.items()}
-        super()._ready()
+        self._state = {name: realigned(a) for name, a in self._state.items()}
         s = self._state
-        grouped = self._rule in GROUPED and len(s["m"]) > 0 and s["w"].dtype == F8
-        self._run_loop = compiled(self._rule, s["w"].dtype.char, self._leaky, grouped)
-        line, w, r, tails, q, small, m, counts = (s[k] for k in ("line", "w", "r", "tails", "q", "s", "m", "counts"))
-        self._run_state = line, w, r, tails, q, self._p, small, m, counts, self._policy
+        self._waits = self._rule in GROUPED and len(s["m"]) > 0 and s["w"].dtype == F8
+        self._run_loop = compiled(self._rule, s["w"].dtype.char, self._leaky, self._waits)
+        rest = s["levels"], s["s"], s["m"], s["counts"], self._policy
+        self._run_state = s["line"], s["w"], s["r"], s["tails"], s["q"], self._p, *rest
+        super()._ready()
 
     def _current(self) -> Array:
         w, waiting = self._state["w"], int(self._state["counts"][MEMBER])
@@ -120,9 +113,8 @@ class SampleFilter(AdaptiveFilter):
         self._state["w"][...] = self._current()
         self._state["counts"][MEMBER] = 0
 
-    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
-        n = self._run_loop(x, d, y, e, history, *self._run_state)
-        return n, 0 if n == len(d) else int(self._state["counts"][STOP])
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> int:
+        return int(self._run_loop(x, d, y, e, history, *self._run_state))
 
     @property
     def delay(self) -> int:
@@ -131,11 +123,3 @@ class SampleFilter(AdaptiveFilter):
     def _filtered(self, x: Array, w: Array) -> Array:
         y = super()._filtered(x, w)
         return np.concatenate([np.zeros(min(self._delay, len(y)), y.dtype), y[: max(len(y) - self._delay, 0)]])
-
-
-def rows_of(x: ArrayLike) -> Array:
-    """A signal as (N, channels)."""
-    x = array("x", x)
-    if x.ndim not in (1, 2):
-        raise ValueError(f"x must have shape (N,) or (N, channels), got {x.shape}")
-    return x[:, None] if x.ndim == 1 else x

@@ -1,4 +1,4 @@
-"""What an adaptive filter gives back, and the error it raises when its weights run away."""
+"""What an adaptive filter gives back, and its picture."""
 
 from __future__ import annotations
 
@@ -9,38 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array
-
-
-class DivergenceError(FloatingPointError):
-    """
-    The error of an adaptive filter went out of bounds.
-
-    Parameters
-    ----------
-    algorithm : str
-        Name of the algorithm.
-    step : str
-        The setting that decides whether it stays stable, such as ``'mu=0.5'``.
-    sample : int
-        The sample of this block at which it was noticed.
-    e : complex
-        The error there.
-
-    Notes
-    -----
-    The parameters are attributes. The filter stays as it was before the sample, its diverged weights included; ``reset()``
-    makes it usable again.
-    """
-
-    def __init__(self, algorithm: str, step: str, sample: int, e: complex) -> None:
-        self.algorithm, self.step, self.sample, self.e = algorithm, step, sample, e
-        super().__init__(
-            f"{algorithm} with {step} diverged at sample {sample}, where the error is {e:.3g}: "
-            "take a smaller step (see suggest_mu), or on_divergence='reset'"
-        )
-
-    def __reduce__(self) -> Any:
-        return type(self), (self.algorithm, self.step, self.sample, self.e)
 
 
 def decibels(power: ArrayLike) -> Array:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array, short
-from sigrnn._kernels.sizes import POISONED, SEEN, STOP, UNGUARDED
-from sigrnn.adaptive.base import AdaptiveFilter
-from sigrnn.adaptive.parameters import Parameter, count_of
-from sigrnn.adaptive.per_block import counters
+from sigrnn._arrays import Array, short, whole
+from sigrnn._kernels.adaptive.sizes import EPS, STEPS, UNGUARDED
+from sigrnn.adaptive.base import OneChannel
+from sigrnn.adaptive.parameters import not_negative
+from sigrnn.adaptive.step_sizes import SuggestsStep
 
 MOST = 5  # orders whose steps have a place among the parameters
 
@@ -41,7 +41,7 @@ def places(n_taps: int, order: int) -> Array:
     return starts
 
 
-class VolterraLMS(AdaptiveFilter):
+class VolterraLMS(SuggestsStep, OneChannel):
     r"""
     Adapt a Volterra filter: a polynomial in the last samples.
 
@@ -97,15 +97,16 @@ class VolterraLMS(AdaptiveFilter):
            [0.4, 0. ]]))
     """
 
-    eps = Parameter(0, "finite and not negative", lambda eps: 0.0 <= eps < np.inf)
+    _real = True
+    eps = not_negative(EPS)
 
     def __init__(
         self, n_taps: int, mu: float | Sequence[float], order: int = 2, eps: float = 0.0, **settings: Any
     ) -> None:
-        self.order = count_of(order, "order")
+        self.order = whole("order", order, 1)
         if self.order > MOST:
             raise ValueError(f"order must be at most {MOST}, got {order}")
-        self.n_taps = count_of(n_taps, "n_taps")
+        self.n_taps = whole("n_taps", n_taps, 1)
         super().__init__(n_taps, **settings)
         self._given["order"] = self.order
         self.eps = eps
@@ -113,7 +114,7 @@ class VolterraLMS(AdaptiveFilter):
 
     @property
     def mu(self) -> float | tuple[float, ...]:
-        steps = tuple(self._p[1 : 1 + self.order].tolist())
+        steps = tuple(self._p[STEPS : STEPS + self.order].tolist())
         return steps[0] if len(set(steps)) == 1 else steps
 
     @mu.setter
@@ -124,7 +125,7 @@ class VolterraLMS(AdaptiveFilter):
             raise TypeError(f"mu must be a number, or one for each order, got {short(mu)}") from None
         if steps.shape not in ((), (self.order,)) or not (np.isfinite(steps) & (steps >= 0.0)).all():
             raise ValueError(f"mu must be finite and not negative, one or {self.order} of them, got {mu!r}")
-        self._p[1 : 1 + self.order] = steps
+        self._p[STEPS : STEPS + self.order] = steps
         self._given["mu"] = steps.tolist()
 
     def _step(self) -> str:
@@ -135,46 +136,23 @@ class VolterraLMS(AdaptiveFilter):
         return comb(self.n_taps + self.order, self.order) - 1
 
     def _checked(self, w: ArrayLike, name: str) -> Array:
-        if np.ndim(w) != 1 or np.iscomplexobj(w):
+        if np.iscomplexobj(w):
             raise ValueError(f"{name} must be real and have shape ({self._length},), got {np.shape(w)}")
         return super()._checked(w, name)
 
-    def _check_channels(self, x: Array) -> None:
-        if x.ndim != 1:
-            raise ValueError(f"x must have shape (N,), got {x.shape}: VolterraLMS takes one channel")
-
-    def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        if dtype.kind == "c":
-            raise TypeError("VolterraLMS takes real signals, got complex ones")
-        super()._prepare(channels, dtype)
-
-    def _to_front(self, w: Array) -> Array:
-        return w.copy()
-
-    def _to_inner(self, w: Array) -> Array:
-        return w
-
     def _arrays(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
         size = self._length
-        return {"w": np.zeros(size), "products": np.zeros(size), "s": np.zeros(1), "counts": counters()}
-
-    def _restart(self, fresh: dict[str, Array]) -> None:
-        self._state["w"][...] = fresh["w"]
-        self._reassigned()
-
-    def _reassigned(self) -> None:
-        self._state["counts"][[SEEN, POISONED]] = 0
-        self._state["s"][0] = 0.0
+        return {"w": np.zeros(size), "products": np.zeros(size)}
 
     def _ready(self) -> None:
         super()._ready()
         s = self._state
         starts = places(self.n_taps, self.order)
-        self._run_state = s["w"], s["products"], starts, self.n_taps, s["s"], s["counts"], self._p, self._policy
+        rest = self._p, s["levels"], s["counts"], self._policy
+        self._run_state = s["w"], s["products"], starts, self.n_taps, *rest
 
-    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> tuple[int, int]:
-        n = compiled()(x, d, y, e, history, *self._run_state)
-        return n, 0 if n == len(d) else int(self._state["counts"][STOP])
+    def _run(self, x: Array, d: Array, y: Array, e: Array, history: Array) -> int:
+        return int(compiled()(x, d, y, e, history, *self._run_state))
 
     def kernel(self, order: int) -> Array:
         """
@@ -202,40 +180,10 @@ class VolterraLMS(AdaptiveFilter):
                 result[way] = w / len(ways)
         return result
 
-    def suggest_mu(self, x: ArrayLike) -> float:
-        """
-        Find a step size that is safe for this input, the same for all orders.
-
-        Parameters
-        ----------
-        x : array_like, shape (N,)
-            Input like that to come.
-
-        Returns
-        -------
-        float
-            One over three times the mean power of the products, at most one over the largest. With ``eps``, 0.5.
-        """
-        if self.eps:
-            return 0.5
-        squares = np.asarray(x, float) ** 2
-        if squares.ndim != 1 or not squares.size or not np.isfinite(squares).all():
-            raise ValueError("x must have shape (N,) and hold samples, all of them finite")
-        power = np.zeros((self.order + 1, len(squares)))  # of all products of k samples, sample of the window by sample
-        power[0] = 1.0
-        for i in range(self.n_taps):
-            late = np.concatenate([np.zeros(min(i, len(squares))), squares[: max(len(squares) - i, 0)]])
-            for k in range(1, self.order + 1):
-                power[k] += late * power[k - 1]
-        total = power[1:].sum(0)
-        if not total.max():
-            raise ValueError("x is silent: any step would do")
-        return float(min(1.0 / (3.0 * total.mean()), 1.0 / total.max()))
-
     def _filtered(self, x: Array, w: Array) -> Array:
         samples = np.ascontiguousarray(x, float)
-        y, e, state = np.empty(len(x)), np.empty(len(x)), self._arrays(1, np.dtype(float))
-        rest = state["s"], state["counts"], np.zeros_like(self._p), UNGUARDED
+        y, e, state = np.empty(len(x)), np.empty(len(x)), self._at_rest(1, np.dtype(float))
+        rest = np.zeros_like(self._p), state["levels"], state["counts"], UNGUARDED
         starts = places(self.n_taps, self.order)
         weights = np.ascontiguousarray(w[:, 0])
         none = np.empty((0, 0, 0))

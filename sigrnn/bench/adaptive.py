@@ -66,7 +66,7 @@ def _adafilt(**settings: Any) -> Peer:
 
 def _products(i: Any) -> Call:
     """As many fused products and sums as an NLMS filter needs, two for each tap and sample, from registers."""
-    from sigrnn._kernels.adaptive.rules import products
+    from sigrnn._kernels.adaptive.loops import products
 
     compute = products()
     return lambda: compute(2 * i.n_taps * i.x.size)
@@ -104,7 +104,7 @@ def _long_cases() -> list[Case]:
         case(
             "FDAF, 1024 taps",
             make=partial(_blocks, 1024),
-            ours=_ours(lambda n: adaptive.FDAF(n, 0.5, smoothing=0.0)),
+            ours=_ours(lambda n: adaptive.FDAF(n, 0.5, eps=1e-3, smoothing=0.0)),
             peers={"adafilt": _fast_block(1024, True, stepsize=0.5)},
             shortest=1024,
         ),
@@ -125,7 +125,7 @@ def _long_cases() -> list[Case]:
 def _cases() -> list[Case]:
     case = partial(Case, group=_ADAPTIVE, tolerance=1e-6, samples=100_000)
     short = partial(case, make=partial(pair, 32))
-    nlms = _ours(lambda n: adaptive.NLMS(n, 0.5))
+    nlms = _ours(lambda n: adaptive.NLMS(n, 0.5, 1e-3))
     return [
         short(
             "LMS, 32 taps",
@@ -150,7 +150,7 @@ def _cases() -> list[Case]:
         ),
         short(
             "affine projections of order 4, 32 taps",
-            ours=_ours(lambda n: adaptive.AP(n, 0.5, 4)),
+            ours=_ours(lambda n: adaptive.AP(n, 0.5, 4, 1e-3)),
             peers={"padasip": padasip("AP", mu=0.5, order=4, ifc=1e-3)},
             samples=20_000,
         ),

@@ -17,7 +17,7 @@ __all__ = ["AdaptiveFilterRegressor"]
 
 
 def arguments(kind: type) -> dict[str, inspect.Parameter]:
-    """All arguments of an algorithm: its own, and those it hands on to the class it is made from."""
+    """All arguments of an algorithm: its own, and those of its base classes."""
     found: dict[str, inspect.Parameter] = {}
     for ancestor in inspect.getmro(kind):
         if "__init__" in vars(ancestor):
@@ -30,8 +30,8 @@ def arguments(kind: type) -> dict[str, inspect.Parameter]:
 
 def algorithms() -> list[type[AdaptiveFilter]]:
     """The classes of adaptive filters that there are."""
-    rooms = (getattr(sigrnn.adaptive, name) for name in sigrnn.adaptive.__all__)
-    kinds = [kind for kind in rooms if isinstance(kind, type) and issubclass(kind, AdaptiveFilter)]
+    names = (getattr(sigrnn.adaptive, name) for name in sigrnn.adaptive.__all__)
+    kinds = [kind for kind in names if isinstance(kind, type) and issubclass(kind, AdaptiveFilter)]
     return [kind for kind in kinds if kind is not AdaptiveFilter]
 
 

@@ -1,6 +1,7 @@
 """Training: `fit` takes a model, inputs and targets, and finds parameters that make its outputs come close to them."""
 
-from .divergence import DivergenceError
+from sigrnn._errors import DivergenceError
+
 from .fit import fit
 from .result import FitResult
 

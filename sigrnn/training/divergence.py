@@ -1,4 +1,4 @@
-"""Where it began: the report when outputs, errors or gradients are no longer finite."""
+"""Where training diverged: the report when outputs, errors or gradients are no longer finite."""
 
 from __future__ import annotations
 
@@ -7,38 +7,9 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import Array
+from sigrnn._errors import DivergenceError
 
 from .data import Batch
-
-
-class DivergenceError(FloatingPointError, ValueError):
-    """
-    Outputs, the loss or its gradient are no longer finite numbers.
-
-    The model is left with the best parameters before that.
-
-    Parameters
-    ----------
-    message : str
-        The whole story.
-
-    Attributes
-    ----------
-    sequence, sample : int or None
-        Where the output, or else the error, is the first that is not finite.
-    parameter : str or None
-        Which parameter is not finite, or has no finite gradient, or moved furthest in the last step: 'a[1]'.
-    iteration : int
-        In which iteration or epoch; 0 is before the first.
-    """
-
-    sequence: int | None = None
-    sample: int | None = None
-    parameter: str | None = None
-    iteration: int = 0
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
 
 
 def diverged(
@@ -51,9 +22,8 @@ def diverged(
     text = f"training diverged {when}: {what} is not finite from sample {sample} of sequence {sequence} on"
     if sample is None:
         text = f"training diverged {when}: the gradient of the loss is not finite"
-    error = DivergenceError(f"{text}; {why}" if why else text)
-    error.sequence, error.sample, error.parameter, error.iteration = sequence, sample, parameter, iteration
-    return error
+    details = {"sequence": sequence, "sample": sample, "parameter": parameter, "iteration": iteration}
+    return DivergenceError(f"{text}; {why}" if why else text, **details)
 
 
 def _place(batch: Batch, y: Array) -> tuple[int | None, int | None, str]:

@@ -2,12 +2,15 @@
 
 import copy
 import pickle
+import sys
 
 import adaptive_reference as twins
 import numpy as np
 import pytest
 
+import sigrnn
 from sigrnn import adaptive
+from sigrnn._kernels.adaptive import sizes
 from sigrnn.adaptive import (
     AP,
     FDAF,
@@ -23,6 +26,7 @@ from sigrnn.adaptive import (
     SignRegressorLMS,
     SignSignLMS,
 )
+from sigrnn.adaptive.per_sample import SampleFilter
 
 N = 400
 # How to make each filter, and its twin.
@@ -30,6 +34,7 @@ ALGORITHMS = {
     "LMS": (lambda n, **k: LMS(n, 0.02, **k), lambda: twins.LMS(0.02)),
     "LMS leaky": (lambda n, **k: LMS(n, 0.02, leakage=0.1, **k), lambda: twins.LMS(0.02, 0.1)),
     "NLMS": (lambda n, **k: NLMS(n, 0.5, **k), lambda: twins.NLMS(0.5)),
+    "NLMS absolute": (lambda n, **k: NLMS(n, 0.5, 0.1, **k), lambda: twins.NLMS(0.5, 0.1)),
     "NLMS leaky": (lambda n, **k: NLMS(n, 0.5, leakage=0.1, **k), lambda: twins.NLMS(0.5, leakage=0.1)),
     "SignErrorLMS": (lambda n, **k: SignErrorLMS(n, 0.01, **k), lambda: twins.SignError(0.01)),
     "SignRegressorLMS": (lambda n, **k: SignRegressorLMS(n, 0.02, **k), lambda: twins.SignRegressor(0.02)),
@@ -40,9 +45,12 @@ ALGORITHMS = {
         lambda n, **k: VSSLMS(n, 0.02, 1e-3, 1e-3, 0.05, method="kwong", **k),
         lambda: twins.Kwong(0.02, 1e-3, 1e-3, 0.05),
     ),
-    "GNGD": (lambda n, **k: GNGD(n, 0.8, 1.0, 0.5, **k), lambda: twins.GNGD(0.8, 1.0, 0.5)),
-    "AP": (lambda n, **k: AP(n, 0.4, 3, 0.1, **k), lambda: twins.AP(0.4, 3, 0.1)),
-    "RLS": (lambda n, **k: RLS(n, 0.98, 0.1, **k), lambda: twins.RLS(0.98)),
+    "GNGD": (lambda n, **k: GNGD(n, 0.8, rho=0.5, **k), lambda: twins.GNGD(0.8, rho=0.5, relative=True)),
+    "GNGD absolute": (lambda n, **k: GNGD(n, 0.8, 1.0, 0.5, **k), lambda: twins.GNGD(0.8, 1.0, 0.5)),
+    "AP": (lambda n, **k: AP(n, 0.4, 3, **k), lambda: twins.AP(0.4, 3)),
+    "AP absolute": (lambda n, **k: AP(n, 0.4, 3, 0.1, **k), lambda: twins.AP(0.4, 3, 0.1)),
+    "RLS": (lambda n, **k: RLS(n, 0.98, **k), lambda: twins.RLS(0.98)),
+    "RLS absolute": (lambda n, **k: RLS(n, 0.98, 0.1, **k), lambda: twins.RLS(0.98, 0.1)),
     "KalmanFilter": (lambda n, **k: KalmanFilter(n, 1e-4, 0.01, **k), lambda: twins.Kalman(1e-4, 0.01)),
 }
 
@@ -128,7 +136,7 @@ def test_long_weights_that_diverge_are_reset():
     r = LMS(400, 0.1, on_divergence="reset")(x, d)
     assert len(r.resets) > 1
     for a, b in zip(r.resets[:-1], r.resets[1:], strict=True):
-        again = LMS(400, 0.1)
+        again = LMS(400, 0.1, on_divergence="ignore")
         again(x[:a], 0 * d[:a])
         np.testing.assert_allclose(r.e[a : min(b, a + 20)], again(x[a:b], d[a:b]).e[: b - a][:20], rtol=1e-6)
 
@@ -169,6 +177,66 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     np.savez(tmp_path / "x.npz", x=1)
     with pytest.raises(ValueError, match="holds no adaptive filter"):
         adaptive.load(tmp_path / "x.npz")
+
+
+FILES = ALGORITHMS["NLMS"][0], ALGORITHMS["AP"][0], ALGORITHMS["RLS"][0], ALGORITHMS["VSSLMS"][0]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(lambda make=make: make(6, delay=2) for make in FILES),
+        lambda: NLMS(400, 0.5),
+        lambda: adaptive.BlockLMS(6, 1e-3, 5),
+        lambda: FDAF(6, 0.5),
+        lambda: adaptive.FxLMS(6, 1e-3, [0.5, 0.1]),
+        lambda: adaptive.IIRLMS(3, 2, 1e-3),
+    ],
+)
+def test_a_file_that_was_tampered_with_is_refused(make, tmp_path):
+    # It would lead compiled code outside of its arrays.
+    f, path = make(), tmp_path / "f.npz"
+    f(*signals())
+    f.save(path)
+    whole = dict(np.load(path))
+    arrays = [name for name, a in whole.items() if name.startswith("state_") and a.size]
+    places = [place for place in sizes_of_counts(f) if whole["state_counts"][place] < 2**40]
+
+    def refused(**changed):
+        np.savez(path, **(whole | changed))
+        with pytest.raises(ValueError, match="is broken"):
+            adaptive.load(path)
+
+    for name in arrays:
+        refused(**{name: whole[name][..., :-1]})
+        refused(**{name: np.zeros(whole[name].shape, np.float16)})
+    for place in places:
+        for value in (2**40, -1):
+            counts = whole["state_counts"].copy()
+            counts[place] = value
+            refused(state_counts=counts)
+    np.savez(path, **{name: a for name, a in whole.items() if name != arrays[0]})
+    with pytest.raises(ValueError, match="is broken"):
+        adaptive.load(path)
+
+
+def sizes_of_counts(f):
+    """Return the places among the counts that lead to places in arrays."""
+    if isinstance(f, SampleFilter):
+        return sizes.AT, sizes.PHASE, sizes.DELAY, sizes.MEMBER, sizes.HOLD
+    if isinstance(f, FDAF):
+        return sizes.TAKEN, sizes.NEWEST
+    return (sizes.AT, sizes.TAKEN) if isinstance(f, adaptive.BlockLMS) else (sizes.AT,)
+
+
+def test_a_block_takes_few_calls():
+    x, d = signals(n=64)
+    f, calls = NLMS(32, 0.5), []
+    f(x, d)
+    sys.setprofile(lambda frame, event, argument: calls.append(frame.f_code.co_name) if event == "call" else None)
+    f(x, d)
+    sys.setprofile(None)
+    assert len(calls) <= 3, calls  # the call, the loop, the result
 
 
 def test_weights_can_be_assigned():
@@ -213,6 +281,18 @@ def test_divergence_is_noticed():
     assert np.isfinite(r.e).all()
     assert r.e[r.resets[0]] == d[r.resets[0]]
     assert not np.isfinite(LMS(23, 1.0, on_divergence="ignore")(np.tile(x, 9), np.tile(d, 9)).w_final).any()
+
+
+def test_there_is_one_divergence_error():
+    x, d = signals()
+    assert sigrnn.DivergenceError is DivergenceError
+    with pytest.raises(sigrnn.DivergenceError) as info:
+        LMS(23, 1.0)(x, d)
+    again = pickle.loads(pickle.dumps(info.value))
+    assert str(again) == str(info.value)
+    assert (again.algorithm, again.step, again.sample) == ("LMS", "mu=1", info.value.sample)
+    assert abs(again.e) > 1e8
+    assert again.parameter is None
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -261,7 +261,7 @@ def test_is_adafilt(normalised):
     mu = 0.4 if normalised else 0.001
     # with blocks shorter than the filter adafilt counts some errors twice
     theirs = adafilt.FastBlockLMSFilter(20, 20, mu, power_averaging=0.0, normalized=normalised, epsilon_power=1e-3)
-    ours = FDAF(20, mu, smoothing=0.0, normalised=normalised)
+    ours = FDAF(20, mu, eps=1e-3, smoothing=0.0, normalised=normalised)
     assert ours._points() == 40  # as adafilt's: steps depend on how far apart bins are
     y, _, e, _ = theirs(x, d)
     r = ours(x, d)

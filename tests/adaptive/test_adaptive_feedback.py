@@ -181,7 +181,7 @@ def test_fxlms_without_a_path_is_lms():
     np.testing.assert_allclose(r.y, LMS(9, 0.01)(x, d).y, rtol=0, atol=1e-12)
     np.testing.assert_allclose(r.u, r.y, rtol=0, atol=1e-12)
     r = FxLMS(9, 0.5, [1.0], eps=1e-3)(x, d)
-    np.testing.assert_allclose(r.y, NLMS(9, 0.5)(x, d).y, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(r.y, NLMS(9, 0.5, eps=1e-3)(x, d).y, rtol=0, atol=1e-10)
 
 
 def test_a_loop_outside_is_the_loop_inside():

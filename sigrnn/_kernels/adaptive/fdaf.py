@@ -11,19 +11,20 @@ from typing import Any
 
 from numba import types
 
+from sigrnn._kernels.adaptive.sizes import EPS, MU, NORMALISED, SHARE, SMOOTHING
 from sigrnn._kernels.adaptive.taps import conjugate, square
 from sigrnn._kernels.base.jit import kernel, once, packed
 
-COMPLEX = {"f": "F", "d": "D"}
 
-
-def _gradients(spectra, newest, error, power, gains, first, p, weights, keep):
-    """weights <- keep weights + conj(spectra) error mu / power, bin by bin; keep = 0 gives the step alone.
+def _gradients(spectra, newest, samples, error, power, mean, gains, before, p, weights, keep):
+    """weights <- keep weights + conj(spectra) error mu / (eps + power), bin by bin; keep = 0 gives the step alone.
 
     power[f] <- max(S, smoothing power[f] + (1 - smoothing) S), where S sums |spectra|^2 over channels and partitions: it rises
-    at once, so a burst after silence is not divided by the power of silence.
+    at once, so a burst after silence is not divided by the power of silence. eps may grow by a share of the mean of S over
+    the blocks so far, and of the mean power of a sample, which keeps bins that hold nothing but rounding from taking steps.
     """
-    # error (B,)   power (B,)   gains (B + 1,)   p: mu, eps, smoothing, whether steps are normalised   first: no power is known yet
+    # samples (C, size) of the newest spectrum   error (B,)   power (B,)   mean (B + 1,), the last of a sample's power
+    # gains (B + 1,)   before: blocks before this one
     channels, parts, bins = spectra.shape
     for f in range(bins):
         gains[f] = 0.0
@@ -31,10 +32,17 @@ def _gradients(spectra, newest, error, power, gains, first, p, weights, keep):
         for k in range(parts):
             for f in range(bins):
                 gains[f] += square(spectra[c, k, f])
+    energy = 0.0
+    for c in range(channels):
+        for i in range(samples.shape[1]):
+            energy += square(samples[c, i])
+    mean[bins] += (energy / samples.shape[1] - mean[bins]) / (before + 1)
     for f in range(bins):
         now = gains[f]
-        power[f] = now if first else max(now, p[2] * power[f] + (1.0 - p[2]) * now)
-        gains[f] = p[0] / (p[1] + power[f]) if p[3] else p[0]
+        power[f] = max(now, p[SMOOTHING] * power[f] + (1.0 - p[SMOOTHING]) * now) if before else now
+        mean[f] += (now - mean[f]) / (before + 1)
+        eps = p[EPS] + p[SHARE] * (mean[f] + mean[bins])
+        gains[f] = p[MU] / (eps + power[f]) if p[NORMALISED] else p[MU]
         error[f] = error[f] * gains[f]
     gains[bins] = keep
     kept = gains[bins]  # of the dtype of the others
@@ -67,17 +75,17 @@ def _filtered(spectra, newest, shifted, weights, out):
 
 
 @once
-def gradients(dtype: str) -> Any:
-    """The step of all spectra, in the precision of 'f' or 'd'."""
-    number = COMPLEX[dtype]
-    power = packed(dtype, 1), packed(dtype, 1), types.boolean, packed("d", 1)
-    rest = packed(number, 3), types.float64
-    return kernel(_gradients, f"gradients_{dtype}", packed(number, 3), types.intp, packed(number, 1), *power, *rest)
+def gradients(signal: str) -> Any:
+    """The step of all spectra, for signals of this type, 'f', 'd', 'F' or 'D'."""
+    real, number = signal.lower(), signal.upper()
+    spectra = packed(number, 3), types.intp, packed(signal, 2), packed(number, 1)
+    power = packed(real, 1), packed(real, 1), packed(real, 1), types.intp, packed("d", 1)
+    return kernel(_gradients, f"gradients_{signal}", *spectra, *power, packed(number, 3), types.float64)
 
 
 @once
 def filtered(dtype: str) -> Any:
     """The products of all spectra, in the precision of 'f' or 'd'."""
-    number = COMPLEX[dtype]
+    number = dtype.upper()
     arguments = packed(number, 3), types.intp, packed(number, 2), packed(number, 3), packed(number, 1)
     return kernel(_filtered, f"filtered_{dtype}", *arguments)

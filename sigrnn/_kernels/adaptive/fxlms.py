@@ -1,4 +1,4 @@
-"""Filtered-x LMS: a filter whose output passes through a path before its error is heard.
+"""Filtered-x LMS: a filter whose output passes through a path before its error is measured.
 
 Three signals lie in lines, their newest sample at counts[AT]: the reference x, x filtered by the path as it is believed to be,
 and the filter's output u. Weights and paths lie oldest sample's first.
@@ -10,22 +10,22 @@ from typing import Any
 
 from numba import types
 
-from sigrnn._kernels.adaptive.divergence import admitted, heard, judged
-from sigrnn._kernels.adaptive.taps import conjugate, dot, finite, real
+from sigrnn._kernels.adaptive.divergence import admitted, judged, observe
+from sigrnn._kernels.adaptive.sizes import AT, CLEAN, EPS, KEEP, MU, PEAK, SEEN, STOP
+from sigrnn._kernels.adaptive.taps import conjugate, dot, finite, real, square
 from sigrnn._kernels.base.jit import kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import pointer
-from sigrnn._kernels.sizes import AT, CLEAN, STOP
 
 
 @routine
-def seen(weights, line, at):
+def filtered_at(weights, line, at):
     """The product of weights with the window that ends at `at`."""
     taps = weights.shape[0]
     return dot(pointer(weights), 0, pointer(line), at - taps + 1, taps)
 
 
 @routine
-def take(x, w, believed, lines, reach, counts, policy):
+def append(x, w, believed, lines, reach, counts, policy):
     """Append a sample of the reference; gives the filter's output."""
     at = counts[AT] + 1
     if at == lines.shape[1]:
@@ -35,8 +35,8 @@ def take(x, w, believed, lines, reach, counts, policy):
         at = reach
     counts[AT] = at
     lines[0, at] = admitted(x, policy)
-    lines[1, at] = seen(believed, lines[0], at)
-    lines[2, at] = seen(w, lines[0], at)
+    lines[1, at] = filtered_at(believed, lines[0], at)
+    lines[2, at] = filtered_at(w, lines[0], at)
     return lines[2, at]
 
 
@@ -45,30 +45,39 @@ def correct(w, filtered, at, error, p):
     """w <- keep w + mu e conj(x') [ / (eps + |x'|^2) ]."""
     taps, power = w.shape[0], 0.0
     first = at - taps + 1
-    if p[1] > 0.0:
+    if p[EPS] > 0.0:
         for k in range(taps):
             power += real(filtered[first + k] * conjugate(filtered[first + k]))
-    step = (p[0] / (p[1] + power) if p[1] > 0.0 else p[0]) * error
-    keep = p[p.size - 1]
+    step = (p[MU] / (p[EPS] + power) if p[EPS] > 0.0 else p[MU]) * error
+    keep = p[KEEP]
     for k in range(taps):
         w[k] = keep * w[k] + step * conjugate(filtered[first + k])
 
 
-def _simulate(x, d, y, e, u, history, w, believed, plant, lines, s, counts, p, policy):
+@routine
+def left_out_at(error, d, window, power, levels, counts, policy):
+    """`judged`, called: put into the loop, it makes that a third slower."""
+    return judged(error, d, window, power, levels, counts, policy)
+
+
+def _simulate(x, d, y, e, u, history, w, believed, plant, lines, p, levels, counts, policy):
     """The whole loop, with a path of its own; gives where it stopped, N at the end."""
-    # x (N, 1)   d, y, e, u (N,)   w (T,)   believed, plant (S,)   lines (3, room)
+    # x (N, 1)   d, y, e, u (N,)   w (T,)   believed, plant (S,)   lines (3, capacity)
     taps = w.shape[0]
     past = max(taps, plant.shape[0]) + believed.shape[0]
+    reach = 0.0  # power of what arrives, at most, where |x| and |w| are 1
+    for k in range(plant.shape[0]):
+        reach += taps * plant.shape[0] * square(plant[k])
     for n in range(x.shape[0]):
         if history.shape[0]:
             for k in range(taps):
                 history[n, k, 0] = w[taps - 1 - k]
-        u[n] = take(x[n, 0], w, believed, lines, past, counts, policy)
+        u[n] = append(x[n, 0], w, believed, lines, past, counts, policy)
         at = counts[AT]
-        y[n] = seen(plant, lines[2], at)
+        y[n] = filtered_at(plant, lines[2], at)
         e[n] = d[n] - y[n]
-        heard(x, n, counts)
-        left_out = judged(e[n], d[n], past, taps, s, counts, policy)
+        observe(x, n, levels, counts)
+        left_out = left_out_at(e[n], d[n], past, reach * levels[PEAK], levels, counts, policy)
         if counts[STOP]:
             counts[AT] = at - 1
             return n
@@ -79,23 +88,26 @@ def _simulate(x, d, y, e, u, history, w, believed, plant, lines, s, counts, p, p
     return x.shape[0]
 
 
-def _control(x, u, w, believed, plant, lines, waiting, counts, policy):
+def _control(x, u, w, believed, plant, lines, waiting, levels, counts, policy):
     """Outputs for a block of the reference; the weights stay. `waiting` samples before it wait for their errors."""
     past = max(w.shape[0], plant.shape[0]) + believed.shape[0] + waiting
     for n in range(x.shape[0]):
-        u[n] = take(x[n, 0], w, believed, lines, past + n, counts, policy)
-        heard(x, n, counts)
+        u[n] = append(x[n, 0], w, believed, lines, past + n, counts, policy)
+        observe(x, n, levels, counts)
 
 
-def _adapt(e, w, believed, lines, waiting, s, counts, p, policy):
+def _adapt(e, w, believed, lines, waiting, p, levels, counts, policy):
     """Steps for the errors of the oldest samples that wait; gives where it stopped, N at the end."""
     taps = w.shape[0]
     for n in range(e.shape[0]):
         at = counts[AT] - waiting + 1 + n
         clean = counts[CLEAN]
         counts[CLEAN] = clean - (waiting - 1 - n)
-        known = lines[0, at] if finite(e[n]) else e[n]  # d is not known: errors are measured by the reference
-        left_out = judged(e[n], known, taps + believed.shape[0], taps, s, counts, policy)
+        usual = lines[0, at]  # d is not known: errors are measured by the reference, and by those of the first samples
+        if counts[SEEN] < taps or not finite(e[n]):
+            usual = e[n]
+        counts[SEEN] += 1
+        left_out = left_out_at(e[n], usual, taps + believed.shape[0], 0.0, levels, counts, policy)
         counts[CLEAN] = clean
         if counts[STOP]:
             return n
@@ -104,31 +116,26 @@ def _adapt(e, w, believed, lines, waiting, s, counts, p, policy):
     return e.shape[0]
 
 
-def parts(dtype: str) -> tuple[Any, Any]:
-    """Types of numbers in a row, and in rows."""
-    return packed(dtype, 1), packed(dtype, 2)
-
-
 @once
 def simulate(dtype: str) -> Any:
     """The loop with a path in it, for numbers of this type, 'd' or 'D'."""
-    number, numbers = parts(dtype)
+    number, numbers = packed(dtype, 1), packed(dtype, 2)
     signals = strided(dtype, 2, read=True), strided(dtype, 1, read=True), number, number, number, packed(dtype, 3)
-    memory = number, number, number, numbers, packed("d", 1), packed("i8", 1), packed("d", 1), types.intp
+    memory = number, number, number, numbers, packed("d", 1), packed("d", 1), packed("i8", 1), types.intp
     return kernel(_simulate, f"control_simulate_{dtype}", *signals, *memory)
 
 
 @once
 def control(dtype: str) -> Any:
     """Outputs alone."""
-    number, numbers = parts(dtype)
-    memory = number, number, number, numbers, types.intp, packed("i8", 1), types.intp
+    number, numbers = packed(dtype, 1), packed(dtype, 2)
+    memory = number, number, number, numbers, types.intp, packed("d", 1), packed("i8", 1), types.intp
     return kernel(_control, f"control_output_{dtype}", strided(dtype, 2, read=True), number, *memory)
 
 
 @once
 def adapt(dtype: str) -> Any:
     """Steps alone."""
-    number, numbers = parts(dtype)
-    memory = number, number, numbers, types.intp, packed("d", 1), packed("i8", 1), packed("d", 1), types.intp
+    number, numbers = packed(dtype, 1), packed(dtype, 2)
+    memory = number, number, numbers, types.intp, packed("d", 1), packed("d", 1), packed("i8", 1), types.intp
     return kernel(_adapt, f"control_adapt_{dtype}", strided(dtype, 1, read=True), *memory)

@@ -7,15 +7,28 @@ from typing import Any
 from numba import types
 from numba.extending import overload
 
-from sigrnn._kernels.adaptive.divergence import admitted, heard, judged
+from sigrnn._kernels.adaptive.divergence import admitted, judged, observe
+from sigrnn._kernels.adaptive.sizes import (
+    AT,
+    CLEAN,
+    EPS,
+    HELD,
+    KEEP,
+    KEEP_STABLE,
+    MU,
+    OF_TARGET,
+    PEAK,
+    RADIUS,
+    RECURSIVE,
+    STOP,
+)
 from sigrnn._kernels.adaptive.taps import conjugate, square
 from sigrnn._kernels.base.activations import label, pair
 from sigrnn._kernels.base.jit import device, kernel, once, packed, routine, strided
-from sigrnn._kernels.sizes import CLEAN, HELD, KEEP_STABLE, OF_TARGET, RECURSIVE, STOP
 
 
 def slope_at(of_output: Any, slope: Any, e: Any, y: Any) -> Any:
-    """g'(e), from y where y tells it."""
+    """g'(e), from y where `of_output`."""
 
 
 @overload(slope_at, inline="always")
@@ -61,10 +74,10 @@ def stepped(w, grad, g, keep, taps, order, trial, radius, hold):
 def scanner(g: Any, slope: Any, of_output: Any) -> Any:
     """The loop over time with an activation in it."""
 
-    def scan(x, d, y, e, history, w, u, memory, trial, s, counts, taps, p, mode, policy):
+    def scan(x, d, y, e, history, w, u, memory, trial, taps, mode, p, levels, counts, policy):
         # x (N, 1)   d, y, e (N,)   w, u (Q,): taps of x, then those fed back, then a bias if any
-        # memory (P + 1, Q) gradients of the last P outputs, a ring, the newest in row counts[0]   trial (Q + P,) scratch
-        # p: mu, eps (0: steps are not normalised), radius ... share of the weights kept
+        # memory (P + 1, Q) gradients of the last P outputs, a ring, the newest in row counts[AT]   trial (Q + P,) scratch
+        # p[EPS] 0: steps are not normalised
         size, order = w.shape[0], memory.shape[0] - 1
         window = max(taps, order + 1) if mode & OF_TARGET else taps
         for n in range(x.shape[0]):
@@ -81,10 +94,10 @@ def scanner(g: Any, slope: Any, of_output: Any) -> Any:
             out = g(excitation)
             error = d[n] - out
             y[n], e[n] = out, error
-            heard(x, n, counts)
+            observe(x, n, levels, counts)
             if mode & OF_TARGET and not square(d[n]) >= 0.0:
                 counts[CLEAN] = 0
-            left_out = judged(error, d[n], window, size, s, counts, policy)
+            left_out = judged(error, d[n], window, taps * levels[PEAK] + size - taps - order, levels, counts, policy)
             if counts[STOP]:
                 for i in range(taps - 1):
                     u[i] = u[i + 1]
@@ -92,7 +105,7 @@ def scanner(g: Any, slope: Any, of_output: Any) -> Any:
                 return n
             if left_out and counts[CLEAN] < window:
                 y[n] = e[n] = x[n, 0] * float("nan")
-            row = counts[0] + 1 if counts[0] < order else 0
+            row = counts[AT] + 1 if counts[AT] < order else 0
             grad = memory[row]
             rate = slope_at(of_output, slope, excitation, out)
             for i in range(size):
@@ -107,11 +120,11 @@ def scanner(g: Any, slope: Any, of_output: Any) -> Any:
             for i in range(size):
                 grad[i] = rate * grad[i]
                 power += square(grad[i])
-            counts[0] = row
+            counts[AT] = row
             if not left_out:
-                step = p[0] / (p[1] + power) if p[1] > 0.0 else p[0]
-                keep, hold = p[p.size - 1], mode & KEEP_STABLE != 0
-                if not stepped(w, grad, step * error, keep, taps, order, trial, p[2], hold):
+                step = p[MU] / (p[EPS] + power) if p[EPS] > 0.0 else p[MU]
+                keep, hold = p[KEEP], mode & KEEP_STABLE != 0
+                if not stepped(w, grad, step * error, keep, taps, order, trial, p[RADIUS], hold):
                     counts[HELD] += 1
             for i in range(taps + order - 1, taps, -1):
                 u[i] = u[i - 1]
@@ -139,8 +152,8 @@ def feedback(kind: Any, dtype: str) -> Any:
     """The loop with an activation, or None, for numbers of this type, 'd' or 'D'."""
     number, numbers = packed(dtype, 1), packed(dtype, 2)
     signals = strided(dtype, 2, read=True), strided(dtype, 1, read=True), number, number, packed(dtype, 3)
-    memory = number, number, numbers, number, packed("d", 1), packed("i8", 1)
-    rest = types.intp, packed("d", 1), types.intp, types.intp
+    memory = number, number, numbers, number, types.intp, types.intp
+    rest = packed("d", 1), packed("d", 1), packed("i8", 1), types.intp
     if kind is None:
         return kernel(scanner(same, one, True), f"feedback_{dtype}", *signals, *memory, *rest)
     chosen = pair(kind)

@@ -6,11 +6,11 @@ from typing import Any
 
 from numba import types
 
-from sigrnn._kernels.adaptive.divergence import admitted, heard, judged
+from sigrnn._kernels.adaptive.divergence import admitted, judged, observe
+from sigrnn._kernels.adaptive.sizes import CLEAN, EPS, KEEP, PEAK, STEPS, STOP
 from sigrnn._kernels.adaptive.taps import dot
 from sigrnn._kernels.base.jit import kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import pointer
-from sigrnn._kernels.sizes import CLEAN, STOP
 
 
 @routine
@@ -29,9 +29,9 @@ def expand(u, starts, taps):
                 u[target + j] = u[i] * u[first + j]
 
 
-def _volterra(x, d, y, e, history, w, u, starts, taps, s, counts, p, policy):
+def _volterra(x, d, y, e, history, w, u, starts, taps, p, levels, counts, policy):
     """w <- keep w + mu[k] e u for the products of order k; gives where it stopped, N at the end."""
-    # x (N, 1)   d, y, e (N,)   w, u (Q,)   p: eps (0: not normalised), a step for each order ... share of weights kept
+    # x (N, 1)   d, y, e (N,)   w, u (Q,)   p[EPS] 0: steps are not normalised
     orders, size = starts.shape[0] - 1, w.shape[0]
     for n in range(x.shape[0]):
         if history.shape[0]:
@@ -44,8 +44,11 @@ def _volterra(x, d, y, e, history, w, u, starts, taps, s, counts, p, policy):
         expand(u, starts, taps)
         y[n] = dot(pointer(w), 0, pointer(u), 0, size)
         e[n] = d[n] - y[n]
-        heard(x, n, counts)
-        left_out = judged(e[n], d[n], taps, size, s, counts, policy)
+        observe(x, n, levels, counts)
+        power = 0.0  # of the products: those of order k are fewer than those of taps^k
+        for _ in range(orders):
+            power = taps * levels[PEAK] * (1.0 + power)
+        left_out = judged(e[n], d[n], taps, power, levels, counts, policy)
         if counts[STOP]:
             for i in range(taps - 1):
                 u[i] = u[i + 1]
@@ -56,11 +59,11 @@ def _volterra(x, d, y, e, history, w, u, starts, taps, s, counts, p, policy):
                 y[n] = e[n] = x[n, 0] * float("nan")
             continue
         error = e[n]
-        if p[0] > 0.0:
-            error /= p[0] + dot(pointer(u), 0, pointer(u), 0, size)
-        keep, first = p[p.size - 1], 0
+        if p[EPS] > 0.0:
+            error /= p[EPS] + dot(pointer(u), 0, pointer(u), 0, size)
+        keep, first = p[KEEP], 0
         for k in range(orders):
-            step, end = p[1 + k] * error, starts[orders, k]
+            step, end = p[STEPS + k] * error, starts[orders, k]
             for i in range(first, end):
                 w[i] = keep * w[i] + step * u[i]
             first = end
@@ -72,5 +75,5 @@ def volterra() -> Any:
     """The loop, for float64."""
     number = packed("d", 1)
     signals = strided("d", 2, read=True), strided("d", 1, read=True), number, number, packed("d", 3)
-    memory = number, number, packed("i8", 2), types.intp, number, packed("i8", 1), number, types.intp
+    memory = number, number, packed("i8", 2), types.intp, number, number, packed("i8", 1), types.intp
     return kernel(_volterra, "volterra", *signals, *memory)

@@ -1,0 +1,135 @@
+"""Adaptive filters over signals of any scale, and through silence and quiet passages."""
+
+import numpy as np
+import pytest
+
+from sigrnn.adaptive import AP, FDAF, GNGD, NLMS, PBFDAF, RLS, KalmanFilter, load
+
+SYSTEM = np.array([0.5, -0.3, 0.2, 0.1])
+# Every filter that has a regularisation by default; the step of each is without unit.
+MAKERS = {
+    "NLMS": lambda **k: NLMS(4, 0.5, **k),
+    "AP": lambda **k: AP(4, 0.5, **k),
+    "GNGD": lambda **k: GNGD(4, 0.5, **k),
+    "FDAF": lambda **k: FDAF(4, 0.5, **k),
+    "PBFDAF": lambda **k: PBFDAF(4, 0.5, 2, **k),
+    "PBFDAF alternate": lambda **k: PBFDAF(4, 0.5, 2, constraint="alternate", **k),
+    "RLS": lambda **k: RLS(4, **k),
+}
+STEPS = [name for name in MAKERS if name != "RLS"]
+
+
+def target(x, noise=0.0, seed=1):
+    """Return what the system makes of x, and some noise."""
+    return np.convolve(x, SYSTEM)[: len(x)] + noise * np.random.default_rng(seed).standard_normal(len(x))
+
+
+def misalignment(w):
+    """Return the squared distance from the system, relative to its square."""
+    return np.sum((w - SYSTEM) ** 2) / np.sum(SYSTEM**2)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("scale", [1e-13, 1e-5, 1e-3, 1e6])
+def test_units_do_not_matter(name, scale):
+    x = np.random.default_rng(0).standard_normal(20_000)
+    d = target(x, 0.01)
+    expected, found = MAKERS[name]()(x, d), MAKERS[name]()(scale * x, scale * d)
+    np.testing.assert_allclose(found.w_final, expected.w_final, rtol=0, atol=1e-9)
+    assert misalignment(MAKERS[name]()(scale * x, scale * target(x)).w_final) < 1e-15
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("exponent", [-43, 20])
+def test_powers_of_two_change_no_bit(name, exponent):
+    x = np.random.default_rng(0).standard_normal(3000)
+    x[:100] = 0.0
+    d, scale = target(x, 0.01), 2.0**exponent
+    expected, found = MAKERS[name]()(x, d), MAKERS[name]()(scale * x, scale * d)
+    assert np.array_equal(found.w_final, expected.w_final)
+    assert np.array_equal(found.e, scale * expected.e)
+
+
+@pytest.mark.parametrize("scale", [1e-13, 1e6])
+def test_what_kalman_is_told_of_the_noise_has_a_unit(scale):
+    x = np.random.default_rng(0).standard_normal(2000)
+    d = target(x, 0.01)
+    expected = KalmanFilter(4, 1e-6, 1e-4)(x, d)
+    found = KalmanFilter(4, 1e-6, 1e-4 * scale**2)(scale * x, scale * d)
+    np.testing.assert_allclose(found.w_final, expected.w_final, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["FDAF", "PBFDAF"])
+@pytest.mark.parametrize("scale", [1e-13, 1e6])
+def test_units_do_not_matter_in_single_precision(name, scale):
+    x = (scale * np.random.default_rng(0).standard_normal(20_000)).astype(np.float32)
+    r = MAKERS[name](dtype=np.float32)(x, target(x).astype(np.float32))
+    assert misalignment(r.w_final) < 1e-8
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_quiet_far_end_does_not_spoil_the_weights(name):
+    # A talker at the near end while the far end is 80 dB down: without regularisation the filter would learn from that.
+    x = np.random.default_rng(0).standard_normal(30_000)
+    x[10_000:20_000] *= 1e-4
+    d = target(x, 1e-2)
+    f = MAKERS[name]()
+    f(x[:10_000], d[:10_000])
+    f(x[10_000:20_000], d[10_000:20_000])
+    assert misalignment(f.weights) < 0.1
+    if name != "GNGD":  # which finds its own
+        absolute = MAKERS[name](eps=1e-12)
+        absolute(x[:20_000], d[:20_000])
+        assert misalignment(absolute.weights) > 1.0
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_silence_before_between_and_throughout(name):
+    x = np.random.default_rng(0).standard_normal(6000)
+    x[:1000] = x[3000:4000] = 0.0
+    f = MAKERS[name]()
+    before = f(x[:500], np.ones(500))
+    assert np.array_equal(before.w_final, np.zeros(4))
+    assert np.array_equal(before.e, np.ones(500))
+    f(x[500:3000], target(x)[500:3000])
+    learnt = f(x[3000:3900], 0.01 * np.ones(900)).w_final
+    assert misalignment(learnt) < 0.1  # steps along what is left of x in the window
+    assert misalignment(f(x[3900:], target(x)[3900:]).w_final) < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "default"),
+    [
+        (lambda **k: NLMS(4, 0.5, **k), "eps", 1e-3),
+        (lambda **k: AP(4, 0.5, **k), "eps", 1e-3),
+        (lambda **k: FDAF(4, 0.5, **k), "eps", 1e-3),
+        (lambda **k: GNGD(4, 0.5, **k), "eps", 1.0),
+        (lambda **k: RLS(4, **k), "delta", 0.1),
+    ],
+)
+def test_a_number_that_is_given_is_absolute(make, name, default, tmp_path):
+    x = 1e-3 * np.random.default_rng(0).standard_normal(500)
+    d = target(x)
+    relative, absolute = make(), make(**{name: default})
+    assert getattr(relative, name) == getattr(absolute, name) == default
+    assert name not in repr(relative)
+    assert f"{name}={default}" in repr(absolute)
+    learnt, not_learnt = relative(x, d).w_final, absolute(x, d).w_final
+    assert misalignment(learnt) < 0.01 < 0.1 < misalignment(not_learnt)
+    for f, expected in ((make(), learnt), (make(**{name: default}), not_learnt)):
+        f.save(tmp_path / "f.npz")
+        assert np.array_equal(load(tmp_path / "f.npz")(x, d).w_final, expected)
+    changed = make()
+    setattr(changed, name, default)
+    if name == "eps":
+        assert np.array_equal(changed(x, d).w_final, not_learnt)
+
+
+def test_the_unit_of_gngd_may_change_on_the_way():
+    x = np.random.default_rng(0).standard_normal(2000)
+    d = target(x, 0.01)
+    f = GNGD(4, 0.5)
+    f(x[:1000], d[:1000])
+    f.eps = 1.0  # absolute from now on, from where it is
+    assert "eps=1.0" in repr(f)
+    assert misalignment(f(x[1000:], d[1000:]).w_final) < 1e-3
