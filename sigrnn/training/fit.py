@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sigrnn import _progress
 from sigrnn._arrays import F8, number_of, random, whole
 from sigrnn.workers import get_workers
 
@@ -19,7 +20,7 @@ from .losses import Loss, Named, known
 from .problem import Problem, has_sensitivities
 from .result import FitResult
 from .start import better_start
-from .watch import Iteration, NoBar, Stopped, Watch, bar
+from .watch import Iteration, Stopped, Watch
 
 SOLVERS = ("auto", "lm", "lbfgs", "adam", "sgd")
 ITERATIONS = {"lm": 100, "lbfgs": 1000}
@@ -182,8 +183,9 @@ def fit(
     plan.epochs = settings["max_iter"]
     patience = PATIENCE.get(solver, max(plan.epochs // 5, 10))
     total = plan.epochs * (plan.steps(data) if solver in descent.RULES else 1)
-    watch = Watch(np.array(model.to_vector(), F8), problem, judged_by if judged else None, patience, callback, NoBar())
-    watch.bar = bar(progress, total, "step" if solver in descent.RULES else "iteration", solver)
+    bar: Any = progress if callable(progress) else _progress.bar  # the command line has one of its own
+    shown = bar(total, "step" if solver in descent.RULES else "iteration", solver) if progress else _progress.Silent()
+    watch = Watch(np.array(model.to_vector(), F8), problem, judged_by if judged else None, patience, callback, shown)
     with blas_threads(get_workers()):
         reason, message = run(solver, problem, watch, plan, rng)
         return result_of(problem, watch, solver, settings, reason, message)

@@ -1,4 +1,4 @@
-"""What is watched while a solver runs: losses so far, the best parameters, reasons to stop; and the progress bar."""
+"""What is recorded while a solver runs: losses so far, the best parameters, reasons to stop."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import numpy as np
 from sigrnn._arrays import Array
 
 from .problem import Problem
-
-SILENT = 1.0  # s: what is over by then needs no progress bar
 
 
 class Iteration(NamedTuple):
@@ -88,7 +86,7 @@ class Watch:
     callback : callable, optional
         Called after each iteration.
     bar : object
-        As from `bar`.
+        As from `sigrnn._progress.bar`.
     """
 
     def __init__(
@@ -150,27 +148,3 @@ class Watch:
             stop = True
         if stop is True:
             raise Stopped("callback", "the callback asked to stop")
-
-
-class NoBar:
-    """In the place of a progress bar."""
-
-    def update(self, n: int = 1) -> None:
-        """Do nothing."""
-
-    def set_postfix(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-def bar(shown: bool, total: int, unit: str, title: str) -> Any:
-    """A progress bar of tqdm, with the time left; nothing where it is not wanted or tqdm not installed."""
-    if not shown:
-        return NoBar()
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        return NoBar()
-    return tqdm(total=total, unit=unit, desc=title, leave=False, delay=SILENT, dynamic_ncols=True)

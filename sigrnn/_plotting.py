@@ -1,0 +1,1 @@
+"""Style of the pictures that the package draws."""
