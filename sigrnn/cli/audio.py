@@ -65,21 +65,8 @@ def _find_nonfinite(block: Samples, start: int, rate: int) -> str:
 class Reader:
     """A sound file open for reading: a context manager.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Attributes
-    ----------
-    samplerate, channels, frames : int
-        Samples per second and channel (Hz), number of channels, samples per channel.
-    subtype : str
-        How a sample is stored: 'PCM_16', 'PCM_24', 'PCM_U8', 'FLOAT', ...
-    note : str
-        What is wrong with the file though it can be read; empty for most.
-    zeroed : int
-        Samples so far that were NaN or infinite and were replaced by 0.
+    `samplerate` (Hz), `channels` and `frames` (samples per channel) are numbers, `subtype` is how a sample is stored, such as
+    'PCM_16' or 'FLOAT'; `note` describes a damaged file, and `zeroed` counts the samples that were replaced by 0.
     """
 
     def __init__(self, path: Path) -> None:
@@ -114,19 +101,9 @@ class Reader:
             self._repaired.close()
 
     def blocks(self, size: int, *, zero: bool = False) -> Iterator[Samples]:
-        """Yield the file's samples from the first to the last.
+        """Yield the samples in blocks of `size` frames, the last one maybe shorter.
 
-        Parameters
-        ----------
-        size : int
-            Samples per channel in a block; the last one may be shorter.
-        zero : bool, default False
-            Whether 0 takes the place of samples that are NaN or infinite, which are an error otherwise.
-
-        Yields
-        ------
-        ndarray of float64, shape (size, channels)
-            The next block.
+        Samples that are NaN or infinite are an error, or become 0.
         """
         done = 0
         while done < self.frames:
@@ -147,23 +124,7 @@ class Reader:
 
 
 def open_reader(path: str | os.PathLike[str]) -> Reader:
-    """Open a sound file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    Reader
-        A context manager with the file's properties and `blocks(size)`.
-
-    Raises
-    ------
-    AudioError
-        If there is no such file, it is none of sound, or soundfile is not installed.
-    """
+    """Open a sound file; AudioError if there is no such file or it holds no sound."""
     path = Path(path)
     if not path.is_file():
         raise AudioError(f"cannot read {path}: {'not a file' if path.exists() else 'no such file'}")
@@ -208,7 +169,7 @@ class _UnclosedWav(io.FileIO):
 
 
 def reason(error: BaseException) -> str:
-    """Return what an exception says, in one line and without the path our own message names already."""
+    """Return the message of an exception in one line, without the path that our own message already has."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     text = re.sub(r"^Error opening b?(['\"]).*?\1: ", "", text, flags=re.DOTALL).removeprefix("Error : ")
     return " ".join(text.split()).rstrip(".") or "the file is damaged or of an unknown format"
@@ -218,22 +179,7 @@ def reason(error: BaseException) -> str:
 
 
 def to_integers(block: Samples, bits: int) -> tuple[npt.NDArray[np.int32], int]:
-    """Round samples to integers of `bits` bits, left-justified in 32.
-
-    Parameters
-    ----------
-    block : ndarray of float64
-        Finite samples; full scale is [-1, 1).
-    bits : int
-        Width of the integers, 8 to 32.
-
-    Returns
-    -------
-    integers : ndarray of int32
-        The values times 2**(32 - bits).
-    clipped : int
-        How many did not fit and were moved to the nearest end of the range.
-    """
+    """Round finite samples to integers of `bits` bits, left-justified in 32, and count those that had to be clipped."""
     top = 2.0 ** (bits - 1)
     with np.errstate(over="ignore"):
         scaled = np.rint(block * top)
@@ -242,22 +188,7 @@ def to_integers(block: Samples, bits: int) -> tuple[npt.NDArray[np.int32], int]:
 
 
 class Writer:
-    """A sound file being written. Integer formats round to nearest and clip; what was clipped is counted.
-
-    Parameters
-    ----------
-    name : str or path-like
-        What the file will be called.
-    sink : SoundFile
-        The open file.
-
-    Attributes
-    ----------
-    subtype : str
-        How samples are stored.
-    clipped : int
-        Samples so far that did not fit the integer format.
-    """
+    """A sound file being written. `clipped` counts the samples that did not fit an integer format."""
 
     def __init__(self, name: str | os.PathLike[str], sink: Any) -> None:
         self._name, self._sink, self._done = name, sink, 0
@@ -265,13 +196,7 @@ class Writer:
         self.clipped = 0
 
     def write(self, block: Samples) -> None:
-        """Append a block.
-
-        Parameters
-        ----------
-        block : ndarray of float64, shape (frames, channels)
-            Samples; full scale of an integer format is [-1, 1).
-        """
+        """Append a block (frames, channels)."""
         found = _find_nonfinite(block, self._done, self._sink.samplerate)
         if found:
             raise AudioError(f"cannot write {self._name}: {found}: the filter or model is unstable")
@@ -290,23 +215,10 @@ class Writer:
 def open_writer(
     path: str | os.PathLike[str], samplerate: int, channels: int, subtype: str = "PCM_16", frames: int = 0
 ) -> Iterator[Writer]:
-    """Open a sound file for writing: a context manager. If it ends in an error, an old file of that name is kept.
+    """Open a sound file for writing. If the context ends in an error, an old file of that name is kept.
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file to be; its extension chooses the format.
-    samplerate, channels : int
-        Samples per second and channel (Hz), number of channels.
-    subtype : str
-        How to store a sample; where the format knows no such thing, the nearest it knows.
-    frames : int, optional
-        Samples per channel to come: decides whether a WAV file needs the 64-bit header of RF64.
-
-    Yields
-    ------
-    Writer
-        With `write(block)`.
+    The extension chooses the format. Where that has no such subtype, the nearest is taken. The number of frames to come decides
+    whether a WAV file needs the 64-bit header of RF64.
     """
     soundfile = _soundfile()
     form, kept = _choose(soundfile, Path(path), subtype.upper(), frames * channels)

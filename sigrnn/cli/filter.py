@@ -25,7 +25,7 @@ _DECIBELS = {"ripple": (1.0, ("cheby1", "ellip")), "attenuation": (60.0, ("cheby
 
 
 class FilterError(ValueError):
-    """A filter that does not exist or cannot be run, and why, in one line."""
+    """A filter that does not exist or cannot be run; the message is one line."""
 
 
 class Filter(NamedTuple):
@@ -83,34 +83,11 @@ def design(
     ripple: float | None = None,
     attenuation: float | None = None,
 ) -> Filter:
-    """Design a filter.
+    """Design a filter; FilterError if there is none.
 
-    Parameters
-    ----------
-    family : {'butter', 'cheby1', 'cheby2', 'ellip', 'fir'}
-        Kind of design; 'fir' is windowed with a Hamming window.
-    order : int
-        Its order, or for 'fir' the number of taps.
-    cutoff : sequence of float
-        One edge, or for a band the lower and the upper one, Hz.
-    rate : float
-        Sampling rate, Hz.
-    kind : {'lowpass', 'highpass', 'bandpass', 'bandstop'}, optional
-        What passes: the default is 'lowpass' for one edge, 'bandpass' for two.
-    ripple : float, optional
-        Of 'cheby1' and 'ellip' in the pass band, dB: 1 if not given.
-    attenuation : float, optional
-        Of 'cheby2' and 'ellip' in the stop band, dB: 60 if not given.
-
-    Returns
-    -------
-    Filter
-        Sections, or taps for 'fir'.
-
-    Raises
-    ------
-    FilterError
-        If there is no such filter.
+    `order` is the number of taps for 'fir', which has a Hamming window. `cutoff` (Hz) is one edge, or two for a band, and `kind`
+    is then 'lowpass' or 'bandpass' by default. `ripple` (1 dB by default) and `attenuation` (60 dB) are for the families that
+    have them.
     """
     from scipy import signal  # costs most of a second
 
@@ -182,20 +159,7 @@ def _decibels(family: str, ripple: float | None, attenuation: float | None) -> l
 
 
 def forward(blocks: Iterable[Samples], filter: Filter) -> Iterator[Samples]:
-    """Filter a signal block by block, from rest.
-
-    Parameters
-    ----------
-    blocks : iterable of ndarray, shape (frames, channels)
-        The signal.
-    filter : Filter
-        The filter.
-
-    Yields
-    ------
-    ndarray
-        The filtered blocks, together the same as the whole filtered at once.
-    """
+    """Filter a signal block by block, from rest: together the blocks are the same as the whole filtered at once."""
     stream = None
     for block in blocks:
         stream = stream or filter.stream(np.zeros(block.shape[1]))
@@ -210,20 +174,7 @@ def zero_phase(
     The result of the forward pass goes to a nameless temporary file (8 bytes a sample), is filtered there from its end
     to its beginning, and is read a last time. It is a plain file and no memory map because on a full disk writing to a
     file raises an error, and writing to a map kills the process.
-
-    Parameters
-    ----------
-    blocks : iterable of ndarray, shape (frames, channels)
-        The signal; the first block holds more than `filter.padding` frames.
-    filter : Filter
-        The filter.
-    folder : path-like, optional
-        Where the temporary file is to be.
-
-    Yields
-    ------
-    ndarray
-        The filtered blocks.
+    The first block holds more than `filter.padding` frames.
     """
     edge, size, stop, channels, stream = filter.padding, 0, 0, 0, None
     with tempfile.TemporaryFile(dir=folder) as file:

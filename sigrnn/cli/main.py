@@ -1,6 +1,6 @@
 """The command line: `main`, its parser, and the commands filter, demo, warmup and info.
 
-What is slow to import (Numba, SciPy's designs, matplotlib) waits until a command needs it: --help answers at once.
+Slow imports (Numba, SciPy's designs, matplotlib) wait until a command needs them: --help answers at once.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_filter(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = commands.add_parser(
         "filter",
-        help="filter an audio file of any length",
+        help="filter a sound file of any length",
         epilog=FILTER_NOTES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -127,7 +127,7 @@ def _add_filter(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_designs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("filter (one of)")
-    one = group.add_mutually_exclusive_group()  # what is missing is said by `_filter`: after what is not known
+    one = group.add_mutually_exclusive_group()  # `_filter` checks that there is one: after unknown options
     for family, name, size in (
         ("butter", "Butterworth", "ORDER"),
         ("cheby1", "Chebyshev, ripple in the pass band", "ORDER"),
@@ -177,7 +177,7 @@ def _filter(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, source: audio.Reader, filter: Filter) -> audio.Writer:
-    """Send the source through the filter into the file wanted."""
+    """Write the filtered source."""
     from sigrnn.cli import filter as offline
 
     total = source.frames * (2 if args.zero_phase else 1)

@@ -20,10 +20,10 @@ from sigrnn.models.files import notes, write
 from sigrnn.training import DivergenceError, FitResult, fit
 
 TRAIN_NOTES = f"""\
-models: parts in a row, with commas:
+models: a chain of parts, separated by commas:
   {SPECS}
-nfir, niir, rnn and dense may name an activation: rnn:8:relu. A name of an activation alone is a gain and a bias with it
-behind. Layers are weighed to one output at the end.
+nfir, niir, rnn and dense may name an activation: rnn:8:relu. An activation alone is a gain, a bias and that activation. A
+dense layer at the end makes one output of several.
 
 examples:
   sigrnn train dry.wav wet.wav --model lstm:16 -o pedal.npz
@@ -31,15 +31,17 @@ examples:
   sigrnn train in.wav out.wav --model fir:64 --iterations 20 -o room.npz
   sigrnn apply pedal.npz guitar.wav driven.wav
 
-IN and TARGET have the same rate and channels; one model is learnt for all channels, each on its own. The last part of
-both is held out: training ends when the model gets no better there, and the error-to-signal ratio printed is taken
-there. Ctrl-C ends training and keeps the best model so far.
+IN and TARGET have the same rate and channels; one model is trained for all channels, each of which is a sequence. The last
+part of both is held out: training ends when the model gets no better there, and the error-to-signal ratio is measured
+there. Ctrl-C ends training and keeps the best model so far. The exit code is 1 if the model is worse there than silence,
+or than before training.
 """
 
 APPLY_NOTES = """\
-A model of one input and one output runs over each channel on its own; another one needs as many channels as it has inputs.
-The file is taken block by block, so it may be longer than memory; the result does not depend on --block. Sample format and
-rate are those of IN. Integer formats round to nearest; samples that do not fit are clipped, counted and reported.
+A single-input, single-output model is applied to each channel separately. Otherwise the file must have as many channels as
+the model has inputs. The file is read block by block, so it may be larger than memory; the result does not depend on
+--block. Sample format and rate are those of IN. Integer formats round to nearest; samples that do not fit are clipped,
+counted and reported.
 """
 
 
@@ -47,32 +49,34 @@ def add(commands: Any) -> None:
     """Add the commands to the parser."""
     raw = argparse.RawDescriptionHelpFormatter
     train = commands.add_parser(
-        "train", help="learn a model from two audio files", epilog=TRAIN_NOTES, formatter_class=raw
+        "train", help="train a model on two sound files", epilog=TRAIN_NOTES, formatter_class=raw
     )
-    train.add_argument("input", metavar="IN", help="what goes in")
-    train.add_argument("target", metavar="TARGET", help="what is to come out")
+    train.add_argument("input", metavar="IN", help="input of the model")
+    train.add_argument("target", metavar="TARGET", help="its wanted output")
     train.add_argument("--model", default="lstm:16", metavar="SPEC", help="see below (%(default)s)")
     train.add_argument("-o", "--output", required=True, metavar="MODEL", help="the model: an .npz file")
-    train.add_argument("--residual", action="store_true", help="the model gives what is added to the input")
-    train.add_argument("--unstable", action="store_true", help="let iir and sos leave the stable filters")
+    train.add_argument("--residual", action="store_true", help="add the input to the output of the model")
+    train.add_argument("--unstable", action="store_true", help="let iir and sos become unstable")
     how = train.add_argument_group("training")
     how.add_argument("--solver", choices=("auto", "lm", "lbfgs", "adam", "sgd"), default="auto", help="(%(default)s)")
     how.add_argument("--loss", choices=("mse", "mae", "huber", "esr", "nmse"), default="mse", help="(%(default)s)")
-    how.add_argument("--iterations", type=count, metavar="N", help="at most so many, or epochs of adam and sgd")
-    how.add_argument("--time", type=_positive, metavar="S", help="end after so many seconds, when an iteration is over")
+    how.add_argument("--iterations", type=count, metavar="N", help="at most; epochs of adam and sgd")
+    how.add_argument("--time", type=_positive, metavar="S", help="end after S seconds, when an iteration is over")
     how.add_argument(
         "--validation", type=_share, default=0.1, metavar="SHARE", help="held out at the end (%(default)s)"
     )
-    how.add_argument("--warmup", type=int, default=0, metavar="N", help="first samples that do not count (%(default)s)")
-    how.add_argument("--batch", type=count, metavar="N", help="of adam and sgd: pieces at a time")
-    how.add_argument("--tbptt", type=count, metavar="N", help="of adam and sgd: samples to a step")
+    how.add_argument(
+        "--warmup", type=int, default=0, metavar="N", help="first samples to leave out of the loss (%(default)s)"
+    )
+    how.add_argument("--batch", type=count, metavar="N", help="of adam and sgd: sequences at a time")
+    how.add_argument("--tbptt", type=count, metavar="N", help="of adam and sgd: samples a step")
     how.add_argument("--learning-rate", type=_positive, metavar="R", help="of adam and sgd")
-    how.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (%(default)s)")
+    how.add_argument("--seed", type=int, default=0, metavar="N", help="of random numbers (%(default)s)")
     train.set_defaults(run=_train)
     apply = commands.add_parser(
-        "apply", help="run a model over an audio file of any length", epilog=APPLY_NOTES, formatter_class=raw
+        "apply", help="run a model over a sound file of any length", epilog=APPLY_NOTES, formatter_class=raw
     )
-    apply.add_argument("model", metavar="MODEL", help="from sigrnn train, or a model's save")
+    apply.add_argument("model", metavar="MODEL", help="from sigrnn train, or saved in Python")
     _common.add_files(apply)
     _common.add_running(apply, block=2**14)
     apply.set_defaults(run=_apply)
@@ -121,7 +125,7 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _pair(source: str, target: str) -> tuple[audio.Samples, audio.Samples, int]:
-    """Both files (frames, channels), as long as the shorter one, and their rate."""
+    """Return both files (frames, channels), cut to the shorter one, and their rate."""
     found = []
     for name in (source, target):
         with audio.open_reader(name) as reader:
@@ -245,7 +249,7 @@ def _pole_radius(model: Any) -> float:
 
 
 def _step(model: Model, channels: int) -> tuple[Callable[[audio.Samples], audio.Samples], int]:
-    """What a block (frames, channels) goes through, and how many channels come out."""
+    """Return a function for blocks (frames, channels), and the number of channels it gives."""
     try:
         if (model.inputs, model.outputs) == (1, 1):
             streams = [model.stream() for _ in range(channels)]

@@ -180,7 +180,7 @@ def test_a_recorder_that_died(tmp_path, subtype, riff):
     (tmp_path / "a.wav").write_bytes(whole)
     y, reader = read(tmp_path / "a.wav")
     np.testing.assert_array_equal(y[:9600], x)
-    assert len(y) < 9700  # chunks behind the samples cannot be told from them
+    assert len(y) < 9700  # chunks after the samples look like samples
     assert "was not closed properly: its header announces 0 bytes" in reader.note
 
 

@@ -1,4 +1,4 @@
-"""`sigrnn train` and `sigrnn apply`: what is learnt is right, and block by block is the whole at once."""
+"""`sigrnn train` and `sigrnn apply`: models are right, and blocks give the same result as the whole file."""
 
 import dataclasses
 import importlib
@@ -211,7 +211,7 @@ def test_ends_that_differ_are_left_out(folder, capsys, sound):
         ("apply both.npz in.wav out.wav", "Bidirectional"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(folder, capsys, sound, line, message):
+def test_what_cannot_be_done_is_explained_in_one_line(folder, capsys, sound, line, message):
     (folder / "broken.wav").write_bytes(b"RIFF no sound at all")
     wavfile.write("mono.wav", RATE, sound[:, 0])
     wavfile.write("slow.wav", 4000, sound)
