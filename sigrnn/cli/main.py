@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, or 1 for a command that failed, 2 for a request that makes no sense, 130 for Ctrl-C.
+        The exit code: 0, or 1 for a command that failed, 2 for a request that makes no sense, 130 for Ctrl-C, 143 for SIGTERM.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -80,7 +80,7 @@ def _cleaning_up() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 # Parser
