@@ -116,4 +116,4 @@ def test_after_it_usual_calls_compile_nothing(tmp_path):
     run_in_fresh_process("import sys\nfrom sigrnn.cli import main\nsys.exit(main(['warmup']))", env, timeout=3600)
     hits, misses = answer_of_fresh_process(USUAL, env=env, timeout=600)
     assert misses == {}
-    assert hits > 100
+    assert hits > 50
