@@ -11,8 +11,7 @@ import pytest
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parent.parent / ".pytest_cache" / "numba"))
 
 MANY = 1000  # tests from which a run is one of the whole suite
-# Last kernels first: tests start with the others.
-COMPILE = "import numpy, sigrnn.warmup as w; [run(numpy.float64) for run in reversed(w.all_runs())]"
+COMPILE = "from sigrnn.warmup import warmup; warmup(workers=1)"
 helper = None
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sigrnn import _plotting
 from sigrnn._arrays import Array
+from sigrnn._plotting import GREY, label
 
 
 def decibels(power: ArrayLike) -> Array:
@@ -67,14 +69,12 @@ class AdaptiveResult:
         """
         h = None if system is None else matched(np.asarray(system), self.w_final)
         if ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.figure(figsize=(8.0, 6.0), layout="constrained").subplots(2, 1)
+            ax = _plotting.figure(8.0, 6.0).subplots(2, 1)
         over_time, over_taps = ax
         width = max(len(self.e) // 100, 1) if smooth is None else int(smooth)
         t = np.arange(len(self.e)) / fs
-        for signal, label in ((self.y + self.e, "desired d"), (self.e, "error e")):
-            over_time.plot(t, decibels(running_mean(np.abs(signal) ** 2, width)), label=label, linewidth=1.2)
+        for signal, name in ((self.y + self.e, "desired d"), (self.e, "error e")):
+            over_time.plot(t, decibels(running_mean(np.abs(signal) ** 2, width)), label=name, linewidth=1.2)
         if h is not None:
             history = self.w_final[None] if self.w is None else self.w
             away = decibels(misalignment(history, h))
@@ -83,12 +83,10 @@ class AdaptiveResult:
             else:
                 over_time.plot(t, away, color="C2", label="misalignment of w")
         for n in self.resets:
-            over_time.axvline(n / fs, color="0.6", linestyle=":", linewidth=0.8)
-        over_time.set(xlabel="time (samples)" if fs == 1.0 else "time (s)", ylabel="power (dB)")
+            over_time.axvline(n / fs, color=GREY, linestyle=":", linewidth=0.8)
         draw_weights(over_taps, self.w_final, h)
-        for axes in ax:
-            axes.grid(alpha=0.3)
-            axes.legend(frameon=False)
+        label(over_time, "", "time (samples)" if fs == 1.0 else "time (s)", "power (dB)")
+        label(over_taps, "", "tap (samples ago)", "weight")
         return np.asarray(ax)
 
 
@@ -124,6 +122,5 @@ def draw_weights(axes: Any, w: Array, h: Array | None) -> None:
             name = ("weights" if w.ndim == 1 else f"weights, channel {c}") + part
             (line,) = axes.plot(of(w if w.ndim == 1 else w[:, c]), label=name, linewidth=1.2, zorder=3)
             if h is not None:
-                label = "true system" if (c, part) == (0, parts[0][0]) else None
-                axes.plot(of(h if h.ndim == 1 else h[:, c]), ".", color=line.get_color(), alpha=0.4, label=label)
-    axes.set(xlabel="tap (samples ago)", ylabel="weight")
+                true = "true system" if (c, part) == (0, parts[0][0]) else ""
+                axes.plot(of(h if h.ndim == 1 else h[:, c]), ".", color=line.get_color(), alpha=0.4, label=true)

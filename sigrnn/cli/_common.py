@@ -1,4 +1,4 @@
-"""What the commands share: complaints in one line, numbers as arguments, progress, and what became of a sound file."""
+"""What the commands share: messages in one line, numbers as arguments, sound files in and out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
-from typing import Any
 
 from sigrnn.cli import audio
 
@@ -17,65 +15,84 @@ class CommandError(Exception):
     """A request that cannot be met, and why, in one line."""
 
 
+def say(text: str) -> None:
+    """Print a line; file names may contain bytes of no encoding."""
+    print(text.encode(errors="backslashreplace").decode(), flush=True)
+
+
 def complain(message: str, code: int) -> int:
-    """Say what is wrong, and return the exit code."""
+    """Print a message on stderr, and return the exit code."""
     print(f"sigrnn: {message}", file=sys.stderr)
     return code
 
 
 def count(text: str) -> int:
-    """A whole number above 0."""
+    """Convert an argument to a whole number above 0."""
     with suppress(ValueError):
         if int(text) > 0:
             return int(text)
     raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
 
 
-def tqdm() -> Any:
-    """Return the progress bar where a person sees it and it is installed, else None."""
-    with suppress(ImportError):
-        return import_module("tqdm").tqdm if sys.stderr.isatty() else None
-    return None
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments IN and OUT."""
+    parser.add_argument("input", metavar="IN", help="WAV, FLAC, Ogg, AIFF, ... (pip install soundfile)")
+    parser.add_argument("output", metavar="OUT", help="its extension chooses the format")
+
+
+def add_running(parser: argparse._ActionsContainer, block: int) -> None:
+    """Add the options of commands that go through a file."""
+    parser.add_argument("--block", type=count, default=block, metavar="N", help="samples at a time (%(default)s)")
+    parser.add_argument("--subtype", help="sample format if not the input's: PCM_16, PCM_24, FLOAT, ...")
+    parser.add_argument(
+        "--nan", choices=("refuse", "zero"), default="refuse", help="samples that are NaN or infinite (%(default)s)"
+    )
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[int], object]]:
-    """Give a function to call with the number of samples done."""
-    bars = tqdm()
-    if bars is None:
-        yield lambda samples: None
-        return
-    with bars(total=total, unit=" samples", unit_scale=True, leave=False) as bar:
-        yield bar.update
-
-
-def counted(blocks: Iterator[audio.Samples], advance: Callable[[int], object]) -> Iterator[audio.Samples]:
-    """The blocks, counted when they have been used."""
-    for block in blocks:
-        yield block
-        advance(len(block))
-
-
-def refuse_overwriting(source: str, target: str) -> None:
-    """A file that is read cannot be written at the same time."""
-    if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
+def open_input(args: argparse.Namespace) -> Iterator[audio.Reader]:
+    """Open IN, which must not be OUT."""
+    if os.path.exists(args.output) and os.path.exists(args.input) and os.path.samefile(args.input, args.output):
         raise CommandError("IN and OUT are the same file")
+    with audio.open_reader(args.input) as source:
+        warn(source)
+        yield source
+
+
+def warn(source: audio.Reader) -> None:
+    """Print what is wrong with a file that can be read."""
+    if source.note:
+        complain(f"warning: {source.note}", 0)
+
+
+def blocks(args: argparse.Namespace, source: audio.Reader, least: int = 1) -> Iterator[audio.Samples]:
+    """Return the blocks of the input, as the options say."""
+    return source.blocks(max(args.block, least), zero=args.nan == "zero")
 
 
 @contextmanager
-def writer(args: argparse.Namespace, source: audio.Reader, channels: int) -> Iterator[audio.Writer]:
-    """The file to be: rate and length of the source, its sample format if no other is asked for."""
+def open_output(args: argparse.Namespace, source: audio.Reader, channels: int) -> Iterator[audio.Writer]:
+    """Open OUT: with rate and length of the source, and its sample format if no other is asked for."""
     wanted = args.subtype or source.subtype
-    with audio.Writer(args.output, source.samplerate, channels, wanted, source.frames) as target:
+    with audio.open_writer(args.output, source.samplerate, channels, wanted, source.frames) as target:
         if args.subtype and target.subtype != args.subtype.upper():
             raise CommandError(f"{args.output} cannot hold {args.subtype}; the nearest it can is {target.subtype}")
         yield target
 
 
+def counted(blocks: Iterator[audio.Samples], advance: Callable[[int], object]) -> Iterator[audio.Samples]:
+    """Yield the blocks, and count each when it has been used."""
+    for block in blocks:
+        yield block
+        advance(len(block))
+
+
 def report(name: str, source: audio.Reader, target: audio.Writer, channels: int, more: str = "") -> None:
-    """Say what was written."""
+    """Print what was written."""
     shown = "1 channel" if channels == 1 else f"{channels} channels"
-    print(f"{name}: {source.frames} samples, {shown}, {source.samplerate} Hz, {target.subtype}{more}")
+    say(f"{name}: {source.frames} samples, {shown}, {source.samplerate} Hz, {target.subtype}{more}")
+    total = source.frames * channels
+    if source.zeroed:
+        complain(f"warning: {source.zeroed} of {total} samples were NaN or infinite and became 0", 0)
     if target.clipped:
-        total = source.frames * channels
         complain(f"warning: {target.clipped} of {total} samples clipped; --subtype FLOAT keeps them in a WAV file", 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -18,11 +19,13 @@ Samples = npt.NDArray[np.float64]  # (frames, channels)
 
 FAMILIES = ("butter", "cheby1", "cheby2", "ellip", "fir")
 KINDS = ("lowpass", "highpass", "bandpass", "bandstop")
+HIGHEST = 500  # order that is tried
+HALF_POWER = 3.0103  # dB
 _DECIBELS = {"ripple": (1.0, ("cheby1", "ellip")), "attenuation": (60.0, ("cheby2", "ellip"))}  # defaults, families
 
 
 class FilterError(ValueError):
-    """A filter that does not exist or cannot be run, and why, in one line."""
+    """A filter that does not exist or cannot be run; the message is one line."""
 
 
 class Filter(NamedTuple):
@@ -39,6 +42,12 @@ class Filter(NamedTuple):
         # A section of first order has a zero and a pole at the origin: they count for nothing.
         idle = min(np.count_nonzero(self.sos[:, 2] == 0), np.count_nonzero(self.sos[:, 5] == 0))
         return 3 * int(2 * len(self.sos) + 1 - idle)
+
+    @property
+    def ringing(self) -> float:
+        """Samples in which the response of an IIR filter falls by 60 dB."""
+        radius = max(np.abs(np.roots(a)).max(initial=0.0) for a in self.sos[:, 3:])
+        return float(np.log(1e-3) / np.log(radius))
 
     def stream(self, before: Samples) -> Callable[[Samples], Samples]:
         """Return the filter with memory, as if the samples `before` (channels,) had lasted for ever.
@@ -74,34 +83,11 @@ def design(
     ripple: float | None = None,
     attenuation: float | None = None,
 ) -> Filter:
-    """Design a filter.
+    """Design a filter; FilterError if there is none.
 
-    Parameters
-    ----------
-    family : {'butter', 'cheby1', 'cheby2', 'ellip', 'fir'}
-        Kind of design; 'fir' is windowed with a Hamming window.
-    order : int
-        Its order, or for 'fir' the number of taps.
-    cutoff : sequence of float
-        One edge, or for a band the lower and the upper one, Hz.
-    rate : float
-        Sampling rate, Hz.
-    kind : {'lowpass', 'highpass', 'bandpass', 'bandstop'}, optional
-        What passes: the default is 'lowpass' for one edge, 'bandpass' for two.
-    ripple : float, optional
-        Of 'cheby1' and 'ellip' in the pass band, dB: 1 if not given.
-    attenuation : float, optional
-        Of 'cheby2' and 'ellip' in the stop band, dB: 60 if not given.
-
-    Returns
-    -------
-    Filter
-        Sections, or taps for 'fir'.
-
-    Raises
-    ------
-    FilterError
-        If there is no such filter.
+    `order` is the number of taps for 'fir', which has a Hamming window. `cutoff` (Hz) is one edge, or two for a band, and `kind`
+    is then 'lowpass' or 'bandpass' by default. `ripple` (1 dB by default) and `attenuation` (60 dB) are for the families that
+    have them.
     """
     from scipy import signal  # costs most of a second
 
@@ -111,12 +97,40 @@ def design(
     if family == "fir" and order < 2:
         raise FilterError(f"an FIR filter has 2 taps or more, {order} given")
     edges = cutoff[0] if len(cutoff) == 1 else list(cutoff)
-    try:
-        if family == "fir":
+    if family == "fir":
+        try:
             return Filter(None, signal.firwin(order, edges, pass_zero=kind, fs=rate))
-        return Filter(getattr(signal, family)(order, *decibels, edges, kind, output="sos", fs=rate), None)
+        except ValueError as error:
+            raise FilterError(f"no such filter: {error}") from error
+    spoilt = FilterError(f"--{family} {order} with these cut-offs is lost to rounding errors: take a lower order")
+    if order > HIGHEST:
+        raise spoilt
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")  # of bad coefficients; those that matter are found below
+            sos = getattr(signal, family)(order, *decibels, edges, kind, output="sos", fs=rate)
     except ValueError as error:
         raise FilterError(f"no such filter: {error}") from error
+    except OverflowError as error:
+        raise spoilt from error
+    if not _is_sound(sos, cutoff, rate, decibels[0] if decibels else HALF_POWER):
+        raise spoilt
+    return Filter(sos, None)
+
+
+def _is_sound(sos: Any, cutoff: Sequence[float], rate: float, at_edges: float) -> bool:
+    """Whether a filter does what it was designed to do: stable, right at its edges (dB), and no louder than its input."""
+    from scipy import signal
+
+    a1, a2 = sos[:, 4], sos[:, 5]
+    if not np.isfinite(sos).all() or (np.abs(a2) >= 1).any() or (np.abs(a1) >= 1 + a2).any():
+        return False
+    with np.errstate(all="ignore"):
+        gain = np.abs(signal.sosfreqz(sos, worN=cutoff, fs=rate)[1])
+        x = np.random.default_rng(0).standard_normal(2**14)
+        energy = np.sum(signal.sosfilt(sos, x) ** 2)
+    right = np.isclose(gain, 10 ** (-at_edges / 20), rtol=0.05, atol=1e-6)
+    return bool(right.all() and energy <= 1.001 * np.sum(x**2))
 
 
 def _check_band(kind: str, cutoff: Sequence[float], rate: float) -> None:
@@ -145,20 +159,7 @@ def _decibels(family: str, ripple: float | None, attenuation: float | None) -> l
 
 
 def forward(blocks: Iterable[Samples], filter: Filter) -> Iterator[Samples]:
-    """Filter a signal block by block, from rest.
-
-    Parameters
-    ----------
-    blocks : iterable of ndarray, shape (frames, channels)
-        The signal.
-    filter : Filter
-        The filter.
-
-    Yields
-    ------
-    ndarray
-        The filtered blocks, together the same as the whole filtered at once.
-    """
+    """Filter a signal block by block, from rest: together the blocks are the same as the whole filtered at once."""
     stream = None
     for block in blocks:
         stream = stream or filter.stream(np.zeros(block.shape[1]))
@@ -173,20 +174,7 @@ def zero_phase(
     The result of the forward pass goes to a nameless temporary file (8 bytes a sample), is filtered there from its end
     to its beginning, and is read a last time. It is a plain file and no memory map because on a full disk writing to a
     file raises an error, and writing to a map kills the process.
-
-    Parameters
-    ----------
-    blocks : iterable of ndarray, shape (frames, channels)
-        The signal; the first block holds more than `filter.padding` frames.
-    filter : Filter
-        The filter.
-    folder : path-like, optional
-        Where the temporary file is to be.
-
-    Yields
-    ------
-    ndarray
-        The filtered blocks.
+    The first block holds more than `filter.padding` frames.
     """
     edge, size, stop, channels, stream = filter.padding, 0, 0, 0, None
     with tempfile.TemporaryFile(dir=folder) as file:

@@ -1,6 +1,6 @@
-"""The command line: sigrnn filter, train, apply, demo, info, warmup, bench.
+"""The command line: `main`, its parser, and the commands filter, demo, warmup and info.
 
-What is slow to import (Numba, SciPy's designs, matplotlib) waits until a command needs it: --help answers at once.
+Slow imports (Numba, SciPy's designs, matplotlib) wait until a command needs them: --help answers at once.
 """
 
 from __future__ import annotations
@@ -8,21 +8,25 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from functools import partial
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from sigrnn import _progress
 from sigrnn.cli import _common, audio, train
-from sigrnn.cli._common import CommandError, complain, count, counted, progress, refuse_overwriting, report, writer
+from sigrnn.cli._common import CommandError, complain, count, counted, report, say
 
 if TYPE_CHECKING:
     from sigrnn.cli.filter import Filter
 
 OPTIONAL = ("soundfile", "tqdm", "matplotlib", "PyWavelets", "heartpy", "statsmodels", "reservoirpy")
+
+USUAL_ORDER = 20  # of a filter: above it there is a warning
 
 FILTER_NOTES = """\
 examples:
@@ -46,24 +50,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, or 1 for a command that failed, 2 for a request that makes no sense, 130 for Ctrl-C.
+        The exit code: 0, or 1 for a command that failed, 2 for a request that makes no sense, 130 for Ctrl-C, 143 for SIGTERM.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         if argv[:1] == ["bench"]:  # it has a parser of its own
             return int(import_module("sigrnn.bench.main").main(argv[1:]) or 0)
         args = _parser().parse_args(argv)
-        code: int = args.run(args)
+        with _cleaning_up():
+            code: int = args.run(args)
         return code
     except SystemExit as request:  # argparse: --help, --version, usage
         return request.code if isinstance(request.code, int) else int(request.code is not None)
     except KeyboardInterrupt:
         return complain("interrupted", 130)
-    except (CommandError, audio.AudioError, OSError) as error:
+    except (CommandError, audio.AudioError) as error:
         return complain(" ".join(str(error).split()), 2)
+    except OSError as error:
+        return complain(f"{error.filename}: {audio.reason(error)}" if error.filename else audio.reason(error), 2)
 
 
-# -------------------------------------------------------------------------------------------------------------- parser
+@contextmanager
+def _cleaning_up() -> Iterator[None]:
+    """Let SIGTERM end the process as an exception does: no temporary file is left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+# Parser
 
 
 class _Parser(argparse.ArgumentParser):
@@ -92,24 +112,22 @@ def _parser() -> argparse.ArgumentParser:
 def _add_filter(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = commands.add_parser(
         "filter",
-        help="filter an audio file of any length",
+        help="filter a sound file of any length",
         epilog=FILTER_NOTES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("input", metavar="IN", help="WAV; with soundfile installed also FLAC, Ogg, AIFF, ...")
-    parser.add_argument("output", metavar="OUT", help="its extension chooses the format")
+    _common.add_files(parser)
     _add_designs(parser)
     run = parser.add_argument_group("running")
     run.add_argument("--zero-phase", action="store_true", help="forward and backward: no delay, twice the attenuation")
-    run.add_argument("--block", type=count, default=2**16, metavar="N", help="samples at a time (%(default)s)")
     run.add_argument("--workers", type=count, default=1, metavar="N", help="threads (%(default)s)")
-    run.add_argument("--subtype", help="sample format if not the input's: PCM_16, PCM_24, FLOAT, ...")
+    _common.add_running(run, block=2**16)
     parser.set_defaults(run=_filter)
 
 
 def _add_designs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("filter (one of)")
-    one = group.add_mutually_exclusive_group(required=True)
+    one = group.add_mutually_exclusive_group()  # `_filter` checks that there is one: after unknown options
     for family, name, size in (
         ("butter", "Butterworth", "ORDER"),
         ("cheby1", "Chebyshev, ripple in the pass band", "ORDER"),
@@ -119,7 +137,7 @@ def _add_designs(parser: argparse.ArgumentParser) -> None:
     ):
         one.add_argument(f"--{family}", dest="design", type=_design(family), metavar=size, help=name)
     band = parser.add_argument_group("band")
-    band.add_argument("--cutoff", type=float, nargs="+", required=True, metavar="HZ", help="an edge, or two for a band")
+    band.add_argument("--cutoff", type=float, nargs="+", metavar="HZ", help="an edge, or two for a band (required)")
     band.add_argument("--type", choices=("lowpass", "highpass", "bandpass", "bandstop"), help="default: by --cutoff")
     band.add_argument("--ripple", type=float, metavar="DB", help="of cheby1 and ellip (default: 1)")
     band.add_argument("--attenuation", type=float, metavar="DB", help="of cheby2 and ellip (default: 60)")
@@ -129,15 +147,18 @@ def _design(family: str) -> Callable[[str], tuple[str, int]]:
     return lambda text: (family, count(text))
 
 
-# -------------------------------------------------------------------------------------------------------------- filter
+# Filter
 
 
 def _filter(args: argparse.Namespace) -> int:
     from sigrnn.cli import filter as offline
     from sigrnn.workers import set_workers
 
-    refuse_overwriting(args.input, args.output)
-    with audio.open_reader(args.input) as source:
+    if args.design is None:
+        raise CommandError("one of the arguments --butter --cheby1 --cheby2 --ellip --fir is required")
+    if args.cutoff is None:
+        raise CommandError("the following arguments are required: --cutoff")
+    with _common.open_input(args) as source:
         try:
             family, order = args.design
             bands = {"kind": args.type, "ripple": args.ripple, "attenuation": args.attenuation}
@@ -146,8 +167,9 @@ def _filter(args: argparse.Namespace) -> int:
             raise CommandError(str(error)) from error
         if args.zero_phase and source.frames <= filter.padding:
             raise CommandError(f"--zero-phase takes more than {filter.padding} samples here, IN has {source.frames}")
-        if source.note:
-            complain(f"warning: {source.note}", 0)
+        if family != "fir" and order > USUAL_ORDER:
+            shown = f"{filter.ringing / source.samplerate:.3g} s"
+            complain(f"warning: order {order} is high: the filter rings for {shown} (60 dB); 2 to 10 are usual", 0)
         with set_workers(args.workers):
             target = _run(args, source, filter)
     report(args.output, source, target, source.channels)
@@ -155,22 +177,23 @@ def _filter(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, source: audio.Reader, filter: Filter) -> audio.Writer:
-    """Send the source through the filter into the file wanted."""
+    """Write the filtered source."""
     from sigrnn.cli import filter as offline
 
-    passes = 2 if args.zero_phase else 1
-    with writer(args, source, source.channels) as target, progress(source.frames * passes) as advance:
+    total = source.frames * (2 if args.zero_phase else 1)
+    bar = _progress.bar_or_lines(total, " samples", args.output, scale=True)
+    with _common.open_output(args, source, source.channels) as target, bar:
         if args.zero_phase:
-            blocks = counted(source.blocks(max(args.block, filter.padding + 1)), advance)
+            blocks = counted(_common.blocks(args, source, filter.padding + 1), bar.update)
             results = offline.zero_phase(blocks, filter, Path(os.path.realpath(args.output)).parent)
         else:
-            results = offline.forward(source.blocks(args.block), filter)
-        for block in counted(results, advance):
+            results = offline.forward(_common.blocks(args, source), filter)
+        for block in counted(results, bar.update):
             target.write(block)
     return target
 
 
-# ------------------------------------------------------------------------------------------------- the other commands
+# The other commands
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -182,11 +205,19 @@ def _demo(args: argparse.Namespace) -> int:
 def _warmup(args: argparse.Namespace) -> int:
     from sigrnn.warmup import warmup
 
-    tqdm = _common.tqdm()
-    print("Compiling what the cache does not hold: up to a few minutes.", flush=True)
-    steps = warmup(progress=None if tqdm is None else partial(tqdm, leave=False))
-    print(f"{steps} steps done; the compiled code lies in {next(_caches())}")
+    say("Compiling what the cache does not hold: up to a few minutes.")
+    steps = warmup(progress=_shown)
+    say(f"{steps} steps done; the compiled code lies in {next(_caches())}")
     return 0
+
+
+def _shown(steps: Iterable[Any]) -> Iterator[Any]:
+    """Show how many of the steps are done."""
+    steps = list(steps)
+    with _progress.bar_or_lines(len(steps), "step", "warmup") as bar:
+        for step in steps:
+            yield step
+            bar.update()
 
 
 def _info(args: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ __all__ = ["SPECS", "SpecError", "model_from"]
 
 
 class Kind(NamedTuple):
-    """A kind of part: its class, its numbers, and whether an activation may follow them."""
+    """A kind of part: its class, its sizes, and whether an activation may follow them."""
 
     make: Callable[..., Model]
     numbers: tuple[str, ...]
@@ -35,32 +35,14 @@ SPECS = ", ".join(":".join((name, *kind.numbers)) for name, kind in KINDS.items(
 
 
 class SpecError(ValueError):
-    """A text that describes no model, and why, in one line."""
+    """A text that describes no model; the message is one line."""
 
 
 def model_from(text: str, *, residual: bool = False, stable: bool = True) -> Model:
-    """
-    Make a model of one input and one output from a text.
+    """Make a model of one input and one output, without sizes, from a text such as 'iir:2,tanh,iir:2'.
 
-    Parameters
-    ----------
-    text : str
-        Parts in a row, with commas: a kind and its sizes, as `SPECS` has them, or the name of an activation, which is a
-        gain and a bias with that activation behind. Behind a layer of several units they are weighed to one output.
-    residual : bool, default False
-        Whether the input is added to the output.
-    stable : bool, default True
-        Whether 'iir' and 'sos' stay stable while they are trained.
-
-    Returns
-    -------
-    Model
-        A model without sizes.
-
-    Raises
-    ------
-    SpecError
-        If the text describes no model.
+    The parts are a kind and its sizes, as in `SPECS`, or an activation, which stands for a dense layer with it. A dense layer
+    makes one output of several. `residual` adds the input to the output, `stable` keeps 'iir' and 'sos' stable in training.
     """
     parts: list[Model] = []
     width = 1
@@ -74,7 +56,7 @@ def model_from(text: str, *, residual: bool = False, stable: bool = True) -> Mod
 
 
 def _part(word: str, width: int, stable: bool) -> tuple[Model, int]:
-    """A part behind so many channels, and how many it gives."""
+    """Return a part for `width` channels, and the number of channels it gives."""
     if word in NAMES:
         return Dense(width, word), width
     name, *given = word.split(":")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sigrnn import _plotting
 from sigrnn._arrays import F8, Array, numbers, short, signal, time_axis, whole
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.filters._call import matched
@@ -79,9 +80,7 @@ class GradientFlow:
             What was drawn on.
         """
         if ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.figure(figsize=(7.0, 4.0), layout="constrained").add_subplot()
+            ax = _plotting.figure(7.0, 4.0).add_subplot()
         shown = (self.norm > 0) & (self.norm < 1e250)  # ticks of the axis reach beyond the curve
         text = f"{self.verdict}, {self.growth_rate:.4g} per sample" if label is None else label
         (line,) = ax.semilogy(self.lags[shown], self.norm[shown], label=text)
@@ -90,10 +89,7 @@ class GradientFlow:
             level = (np.log(self.norm[shown]) - k * slope).mean()
             with np.errstate(under="ignore", over="ignore"):
                 ax.semilogy(k, np.exp(level + k * slope), ":", color=line.get_color(), linewidth=1.0)
-        ax.set_xlabel("lag k (samples)")
-        ax.set_ylabel("|dE/de[n-k]|")
-        ax.grid(alpha=0.3)
-        ax.legend(frameon=False)
+        _plotting.label(ax, "", "lag k (samples)", "|dE/de[n-k]|")
         return ax
 
 

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sigrnn import _progress
 from sigrnn._arrays import F8, number_of, random, whole
+from sigrnn._errors import DivergenceError
 from sigrnn.models import Model
 from sigrnn.models.composition import unstable_parts
 from sigrnn.models.multi_input import CONVENTIONS, warn_if_wide, wide
@@ -20,12 +22,11 @@ from sigrnn.workers import get_workers
 
 from . import descent, lbfgs, least_squares
 from .data import Data, sequences
-from .divergence import DivergenceError
 from .losses import Loss, Named, known
 from .problem import Problem, has_sensitivities
 from .result import FitResult
 from .start import better_start
-from .watch import Iteration, NoBar, Stopped, Watch, bar
+from .watch import Iteration, Stopped, Watch
 
 SOLVERS = ("auto", "lm", "lbfgs", "adam", "sgd")
 ITERATIONS = {"lm": 100, "lbfgs": 1000}
@@ -231,8 +232,9 @@ def fit(
     total = plan.epochs * (plan.steps(data) if solver in descent.RULES else 1)
     columns = descent.COLUMNS if solver in descent.RULES else ()
     start, judge = np.array(model.to_vector(), F8), judged_by if judged else None
-    watch = Watch(start, problem, judge, patience, callback, NoBar(), columns)
-    watch.bar = bar(progress, total, "step" if solver in descent.RULES else "iteration", solver)
+    bar: Any = progress if callable(progress) else _progress.bar  # the command line has one of its own
+    shown = bar(total, "step" if solver in descent.RULES else "iteration", solver) if progress else _progress.Silent()
+    watch = Watch(start, problem, judge, patience, callback, shown, columns)
     with blas_threads(get_workers()):
         reason, message = run(solver, problem, watch, plan, rng)
         result = result_of(problem, watch, solver, settings, reason, message)

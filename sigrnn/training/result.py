@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from sigrnn import _plotting
 from sigrnn._arrays import F8, Array, short
+from sigrnn._plotting import GREY, label
 
 from .watch import History
 
 SHOWN = 400  # samples of target and output in the picture
+LEGEND: Any = {"loc": "upper right", "ncols": 3, "frameon": True}
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,7 @@ class FitResult:
             What was drawn on.
         """
         if figure is None:
-            import matplotlib.pyplot as plt
-
-            figure = plt.figure(figsize=(8.0, 7.0), layout="constrained")
+            figure = _plotting.figure(8.0, 7.0)
         if not hasattr(figure, "subplots"):
             raise TypeError(f"figure must be one of matplotlib's, or None, got {short(figure)}")
         losses, signals, spectra = figure.subplots(3, 1)
@@ -98,37 +99,33 @@ class FitResult:
         t = self.t.astype(F8)
         self._draw_signals(signals, t[:, 0], y[:, 0])
         self._draw_spectra(spectra, t[:, 0], y[:, 0])
-        for axes in (losses, signals, spectra):
-            axes.grid(alpha=0.3)
-            axes.legend(loc="upper right", ncols=3, fontsize="small")
         return figure
 
     def _draw_losses(self, axes: Any) -> None:
-        axes.set(xlabel="iteration", ylabel="loss", title=f"{self.solver}: {self.message}")
-        axes.title.set_fontsize("medium")
-        if not self.n_iter:
+        if self.n_iter:
+            steps = np.arange(1, self.n_iter + 1)
+            mark = {"marker": "."} if self.n_iter <= 40 else {}
+            draw = axes.semilogy if min(self.history) > 0 else axes.plot
+            draw(steps, self.history["loss"], label="training", **mark)
+            if self.validation_loss is not None:
+                draw(steps, self.history["validation_loss"], label="validation", **mark)
+                best = int(np.argmin(self.history["validation_loss"])) + 1
+                axes.axvline(best, color=GREY, linewidth=1.0, linestyle=":", label=f"best: {best}")
+        else:
             axes.plot([0], [self.loss], "o", label="training")
-            return
-        steps = np.arange(1, self.n_iter + 1)
-        mark = {"marker": "."} if self.n_iter <= 40 else {}
-        draw = axes.semilogy if min(self.history) > 0 else axes.plot
-        draw(steps, self.history["loss"], label="training", **mark)
-        if self.validation_loss is not None:
-            draw(steps, self.history["validation_loss"], label="validation", **mark)
-            best = int(np.argmin(self.history["validation_loss"])) + 1
-            axes.axvline(best, color="0.6", linewidth=1.0, linestyle=":", label=f"best: {best}")
+        label(axes, f"{self.solver}: {self.message}", "iteration", "loss", **LEGEND)
 
     def _draw_signals(self, axes: Any, t: Array, y: Array) -> None:
         start = self._liveliest(t)
         span = slice(start, start + SHOWN)
         n = np.arange(len(t))[span]
-        axes.plot(n, t[span], color="0.55", linewidth=2.5, label="target")
+        axes.plot(n, t[span], color=GREY, linewidth=2.5, label="target")
         axes.plot(n, y[span], linewidth=1.0, label="output")
         axes.plot(n, (y - t)[span], linewidth=0.8, label="error")
-        what = "training" if self.validation_loss is None else "validation"
-        axes.set(xlabel=f"sample of the {what} data", ylabel="signal")
         bottom, top = axes.get_ylim()
         axes.set_ylim(bottom, top + 0.2 * (top - bottom))  # where the legend is
+        what = "training" if self.validation_loss is None else "validation"
+        label(axes, "", f"sample of the {what} data", "signal", **LEGEND)
 
     @staticmethod
     def _liveliest(t: Array) -> int:
@@ -143,7 +140,7 @@ class FitResult:
         from scipy.signal import welch
 
         size = min(len(t), 1024)
-        for signal, label, color in ((t, "target", "0.55"), (y - t, "error", "C1")):
+        for signal, name, color in ((t, "target", GREY), (y - t, "error", "C1")):
             f, power = welch(signal, nperseg=size)
-            axes.plot(f[1:], 10.0 * np.log10(np.maximum(power[1:], 1e-300)), color=color, label=label)
-        axes.set(xlabel="frequency (cycles per sample)", ylabel="power density (dB)")
+            axes.plot(f[1:], 10.0 * np.log10(np.maximum(power[1:], 1e-300)), color=color, label=name)
+        label(axes, "", "frequency (cycles per sample)", "power density (dB)", **LEGEND)

@@ -1,4 +1,4 @@
-"""State of a run that all solvers share: losses so far, the best parameters, reasons to stop; and the progress bar."""
+"""State of a run that all solvers share: losses so far, the best parameters, reasons to stop."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._arrays import Array
+from sigrnn._progress import Silent
 
 from .problem import Problem
-
-SILENT = 1.0  # s: what is over by then needs no progress bar
 
 
 class Iteration(NamedTuple):
@@ -88,7 +87,7 @@ class Watch:
     callback : callable, optional
         Called after each iteration.
     bar : object
-        As from `bar`.
+        As from `sigrnn._progress.bar`.
     columns : tuple of str
         More columns of the history.
     """
@@ -129,7 +128,7 @@ class Watch:
         self.since += 1
         if score < self.score:
             self.best, self.score, self.since = theta.copy(), score, 0
-        if not isinstance(self.bar, NoBar):
+        if type(self.bar) is not Silent:
             self.bar.set_postfix({name: f"{value:.3g}" for name, value in row.items()}, refresh=False)
         self.call(theta, loss, judged)
         if judged is not None and self.since >= self.patience:
@@ -155,27 +154,3 @@ class Watch:
             stop = True
         if stop is True:
             raise Stopped("callback", "the callback asked to stop")
-
-
-class NoBar:
-    """In the place of a progress bar."""
-
-    def update(self, n: int = 1) -> None:
-        """Do nothing."""
-
-    def set_postfix(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-def bar(shown: bool, total: int, unit: str, title: str) -> Any:
-    """A progress bar of tqdm, with the time left; nothing where it is not wanted or tqdm not installed."""
-    if not shown:
-        return NoBar()
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        return NoBar()
-    return tqdm(total=total, unit=unit, desc=title, leave=False, delay=SILENT, dynamic_ncols=True)

@@ -1,6 +1,7 @@
 """The command line: `sigrnn filter` against filtering in memory, its messages, and the other commands."""
 
 import os
+import signal as system_signal
 import subprocess
 import sys
 import types
@@ -11,8 +12,10 @@ from scipy import signal
 from scipy.io import wavfile
 
 import sigrnn
-from sigrnn import cli
+from sigrnn import _progress, cli
 from sigrnn.cli import audio
+
+pytest.importorskip("soundfile")
 
 RATE = 8000
 
@@ -49,7 +52,7 @@ def complaint(capsys, line):
     return err
 
 
-# -------------------------------------------------------------------------------------------------------------- filter
+# Filter
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,7 @@ def test_workers_change_nothing(folder):
 
 @pytest.mark.parametrize(("kind", "dtype"), [("PCM_U8", "u1"), ("PCM_16", "i2"), ("PCM_32", "i4"), ("FLOAT", "f4")])
 def test_sample_format_is_kept(folder, capsys, kind, dtype, sound):
-    with audio.Writer("a.wav", 11127, 2, kind) as writer:
+    with audio.open_writer("a.wav", 11127, 2, kind) as writer:
         writer.write(sound.astype(float))
     assert run("filter a.wav b.wav --butter 2 --cutoff 1000") == 0
     assert capsys.readouterr().out == f"b.wav: 5000 samples, 2 channels, 11127 Hz, {kind}\n"
@@ -137,7 +140,6 @@ def test_clipping_is_reported(folder, capsys):
 
 
 def test_other_formats(folder, capsys):
-    pytest.importorskip("soundfile")
     assert run("filter in.wav out.flac --butter 4 --cutoff 1000") == 0
     assert run("filter out.flac back.wav --butter 4 --cutoff 1000 --zero-phase") == 0
     assert capsys.readouterr().out.splitlines()[1] == "back.wav: 5000 samples, 2 channels, 8000 Hz, PCM_24"
@@ -171,17 +173,23 @@ def test_an_empty_file_stays_empty(folder):
         ("filter broken.wav out.wav --butter 4 --cutoff 100", "cannot read broken.wav: "),
         ("filter in.wav none/out.wav --butter 4 --cutoff 100", "cannot write none/out.wav: no such folder"),
         ("filter in.wav out.xyz --butter 4 --cutoff 100", "cannot write out.xyz: "),
+        ("filter in.wav out.wav --notch 50", "unrecognized arguments: --notch 50"),
+        ("filter in.wav out --butter 4 --cutoff 100", "cannot write out: it needs an extension, such as out.wav"),
+        ("filter in.wav out.wav --butter 1000 --cutoff 100", "--butter 1000 with these cut-offs is lost to rounding"),
+        ("filter in.wav out.wav --cheby1 80 --cutoff 1000", "--cheby1 80 with these cut-offs is lost to rounding"),
+        ("filter nan.wav out.wav --butter 4 --cutoff 100", "sample 50 (0.00625 s) of channel 2 is NaN; --nan zero"),
         ("philtre", "invalid choice: 'philtre'"),
         ("", "the following arguments are required: COMMAND"),
     ],
 )
-def test_mistakes_are_explained_in_one_line(folder, capsys, line, message):
+def test_mistakes_are_explained_in_one_line(folder, capsys, sound, line, message):
+    sound[50, 1] = np.nan
+    wavfile.write("nan.wav", RATE, sound)
     (folder / "broken.wav").write_bytes(b"RIFF no sound at all")
     assert message in complaint(capsys, line)
 
 
 def test_a_file_that_breaks_off_leaves_nothing_behind(folder, capsys, sound):
-    pytest.importorskip("soundfile")
     run("filter in.wav a.flac --butter 4 --cutoff 1000")
     capsys.readouterr()
     whole = (folder / "a.flac").read_bytes()
@@ -191,13 +199,46 @@ def test_a_file_that_breaks_off_leaves_nothing_behind(folder, capsys, sound):
 
 
 def test_a_wav_file_that_breaks_off_is_filtered_with_a_warning(folder, capsys):
-    pytest.importorskip("soundfile")
     whole = (folder / "in.wav").read_bytes()
     (folder / "in.wav").write_bytes(whole[:-800])
     assert run("filter in.wav out.wav --butter 4 --cutoff 1000") == 0
     out, err = capsys.readouterr()
     assert "4900 samples" in out
-    assert err.startswith("sigrnn: warning: in.wav: its header speaks of")
+    assert err == "sigrnn: warning: in.wav is cut short: its header announces 40000 bytes, there are 39200\n"
+
+
+def test_nan_becomes_zero_if_asked(folder, capsys, sound):
+    sound[50, 1] = np.nan
+    wavfile.write("nan.wav", RATE, sound)
+    assert run("filter nan.wav out.wav --butter 4 --cutoff 1000 --nan zero") == 0
+    assert "warning: 1 of 10000 samples were NaN or infinite and became 0" in capsys.readouterr().err
+    sound[50, 1] = 0.0
+    wavfile.write("in.wav", RATE, sound)
+    assert run("filter in.wav zero.wav --butter 4 --cutoff 1000") == 0
+    np.testing.assert_array_equal(wavfile.read("out.wav")[1], wavfile.read("zero.wav")[1])
+
+
+def test_a_high_order_is_right_and_gets_a_warning(folder, capsys, sound):
+    assert run("filter in.wav out.wav --butter 40 --cutoff 1000") == 0
+    expected = signal.sosfilt(signal.butter(40, 1000, output="sos", fs=RATE), sound.astype(float), axis=0)
+    np.testing.assert_allclose(wavfile.read("out.wav")[1], expected, atol=1e-6)
+    assert "warning: order 40 is high: the filter rings for 0.0311 s (60 dB)" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_need_not_be_text(folder, capsys):
+    name = os.fsdecode(b"\xff\xe9.wav")
+    assert cli.main(["filter", "in.wav", name, "--butter", "4", "--cutoff", "1000"]) == 0
+    assert capsys.readouterr().out == "\\udcff\\udce9.wav: 5000 samples, 2 channels, 8000 Hz, FLOAT\n"
+    assert cli.main(["filter", name, "out.wav", "--butter", "4", "--cutoff", "1000"]) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_sigterm_leaves_nothing_behind(folder, monkeypatch):
+    monkeypatch.setattr(audio.Writer, "write", lambda self, block: os.kill(os.getpid(), system_signal.SIGTERM))
+    assert run("filter in.wav out.wav --butter 4 --cutoff 1000") == 143
+    assert os.listdir() == ["in.wav"]
+    assert system_signal.getsignal(system_signal.SIGTERM) == system_signal.SIG_DFL
 
 
 def test_ctrl_c_leaves_nothing_behind(folder, capsys, monkeypatch):
@@ -215,11 +256,23 @@ def test_progress_bar_only_on_a_terminal(folder, capsys, monkeypatch):
     assert run("filter in.wav out.wav --butter 4 --cutoff 1000") == 0
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(_progress, "DELAY", 0.0)
     assert run("filter in.wav out.wav --butter 4 --cutoff 1000 --zero-phase") == 0
     assert "10.0k" in capsys.readouterr().err  # two passes of 5000
 
 
-# --------------------------------------------------------------------------------------------------- the other commands
+def test_a_log_gets_a_line_now_and_then(folder, capsys, monkeypatch):
+    monkeypatch.setattr(_progress, "PERIOD", 0.0)
+    assert run("filter in.wav out.wav --butter 4 --cutoff 1000 --block 2000") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(", ")[0] for line in lines] == [
+        "out.wav: 2000 of 5000 (40%) samples",
+        "out.wav: 4000 of 5000 (80%) samples",
+        "out.wav: 5000 of 5000 (100%) samples",
+    ]
+
+
+# The other commands
 
 
 def test_info(capsys):
@@ -244,22 +297,13 @@ def test_help(capsys, command):
 
 
 def test_warmup(monkeypatch, capsys):
-    """The real one may take a minute: here only what is handed over."""
-    pytest.importorskip("tqdm")
-    bars = []
-
-    def fake(progress=None):
-        bars.append(progress)
-        return len(list(progress(range(3)) if progress else range(3)))
-
-    monkeypatch.setattr("sigrnn.warmup.warmup", fake)
-    assert run("warmup") == 0
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    """The real one takes minutes: here only what is handed over."""
+    monkeypatch.setattr("sigrnn.warmup.warmup", lambda progress: len(list(progress(range(3)))))
+    monkeypatch.setattr(_progress, "PERIOD", 0.0)
     assert run("warmup") == 0
     out, err = capsys.readouterr()
-    assert out.count("3 steps done; the compiled code lies in ") == 2
-    assert "0/3" in err
-    assert [bar is None for bar in bars] == [True, False]
+    assert "3 steps done; the compiled code lies in " in out
+    assert "warmup: 2 of 3 (67%) step" in err
 
 
 def test_bench_gets_its_arguments_untouched(monkeypatch):

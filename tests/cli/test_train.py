@@ -1,6 +1,9 @@
-"""`sigrnn train` and `sigrnn apply`: what is learnt is right, and block by block is the whole at once."""
+"""`sigrnn train` and `sigrnn apply`: models are right, and blocks give the same result as the whole file."""
 
+import dataclasses
+import importlib
 import os
+import time
 import types
 
 import numpy as np
@@ -8,9 +11,11 @@ import pytest
 from scipy.io import wavfile
 
 import sigrnn
-from sigrnn import cli
+from sigrnn import _progress, cli
 from sigrnn.cli import audio, train
 from sigrnn.cli.model_spec import SpecError, model_from
+
+pytest.importorskip("soundfile")
 
 RATE = 8000
 
@@ -48,7 +53,7 @@ def complaint(capsys, line):
     return err
 
 
-# --------------------------------------------------------------------------------------------------------------- specs
+# Specs
 
 
 @pytest.mark.parametrize(
@@ -78,7 +83,7 @@ def test_specs_refused(text):
         model_from(text)
 
 
-# --------------------------------------------------------------------------------------------------------------- train
+# Train
 
 
 def test_a_filter_is_learnt_and_applied(folder, capsys):
@@ -117,9 +122,43 @@ def test_the_seed_decides(folder):
 
 
 def test_time_ends_training(folder, capsys):
-    line = "train in.wav target.wav --model gru:2 --solver adam --iterations 1000 --batch 2 --time 1e-9 -o model.npz"
-    assert run(line) == 0
+    run("train in.wav target.wav --model gru:2 --solver adam --iterations 1000 --batch 2 --time 1e-9 -o model.npz")
     assert "adam, 1 iteration; the time is over" in capsys.readouterr().out
+    assert sigrnn.load("model.npz").n_parameters > 0
+
+
+def test_compiling_takes_no_time(monkeypatch):
+    """What Numba reports as compiling does not count, nor does what came before the clock."""
+    event = importlib.import_module("numba.core.event")
+    with train._Clock(0.2) as clock:
+        with event.trigger_event("numba:compile"):
+            time.sleep(0.4)
+        assert not clock.is_over(None)
+        time.sleep(0.4)
+        assert clock.is_over(None)
+    with train._Clock(None) as clock:
+        assert not clock.is_over(None)
+
+
+def test_a_model_worse_than_silence_is_no_success(folder, capsys):
+    line = "train in.wav target.wav --model gru:2 --solver sgd --learning-rate 1e-9 --iterations 1 -o model.npz"
+    assert run(line) == 1
+    out, err = capsys.readouterr()
+    ratio = float(out.split("error-to-signal ratio ")[1].split()[0])
+    assert ratio > 1
+    assert err.startswith("sigrnn: the model is worse than silence on what was held out: train longer")
+
+
+def test_a_model_worse_than_before_is_no_success(folder, capsys, monkeypatch):
+    real = train.fit
+
+    def fit(model, *args, max_iter, **options):
+        result = real(model, *args, max_iter=max_iter, **options)
+        return result if max_iter != 0 else dataclasses.replace(result, validation_loss=1e-30)
+
+    monkeypatch.setattr(train, "fit", fit)
+    assert run("train in.wav target.wav --model fir:2 -o model.npz") == 1
+    assert capsys.readouterr().err.startswith("sigrnn: the model is worse than before training on what was held out")
 
 
 def test_ctrl_c_keeps_the_best(folder, capsys, monkeypatch):
@@ -153,13 +192,15 @@ def test_ends_that_differ_are_left_out(folder, capsys, sound):
         ("train in.wav broken.wav -o m.npz", "cannot read broken.wav"),
         ("train in.wav mono.wav -o m.npz", "in.wav has 2 channels, mono.wav has 1"),
         ("train in.wav slow.wav -o m.npz", "in.wav has 8000 samples a second, slow.wav has 4000"),
-        ("train in.wav nan.wav -o m.npz", "nan.wav has samples that are NaN"),
+        ("train in.wav nan.wav -o m.npz", "nan.wav: sample 0 (0 s) of channel 1 is NaN"),
         ("train in.wav target.wav -o none/m.npz", "no such folder"),
         ("train in.wav target.wav --warmup 9000 -o m.npz", "leave nothing of 3000 samples"),
         ("train in.wav target.wav --validation 1 -o m.npz", "'1' is not between 0 and 1"),
         ("train in.wav target.wav --solver lm --batch 2 -o m.npz", "batch"),
         ("train in.wav target.wav", "-o/--output"),
-        ("apply none.npz in.wav out.wav", "none.npz"),
+        ("apply none.npz in.wav out.wav", "cannot read none.npz: no such file"),
+        ("apply fir.npz in.wav o5", "cannot write o5: it needs an extension, such as o5.wav or o5.flac"),
+        ("apply fir.npz nan.wav out.wav", "nan.wav: sample 0 (0 s) of channel 1 is NaN; --nan zero"),
         ("apply in.wav in.wav out.wav", "is no model of sigrnn"),
         ("apply fir.npz none.wav out.wav", "no such file"),
         ("apply fir.npz broken.wav out.wav", "cannot read broken.wav"),
@@ -170,7 +211,7 @@ def test_ends_that_differ_are_left_out(folder, capsys, sound):
         ("apply both.npz in.wav out.wav", "Bidirectional"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(folder, capsys, sound, line, message):
+def test_what_cannot_be_done_is_explained_in_one_line(folder, capsys, sound, line, message):
     (folder / "broken.wav").write_bytes(b"RIFF no sound at all")
     wavfile.write("mono.wav", RATE, sound[:, 0])
     wavfile.write("slow.wav", 4000, sound)
@@ -181,7 +222,7 @@ def test_what_cannot_be_done_is_told_in_one_line(folder, capsys, sound, line, me
     assert message in complaint(capsys, line)
 
 
-# --------------------------------------------------------------------------------------------------------------- apply
+# Apply
 
 
 @pytest.mark.parametrize("block", [1, 997, 65536])
@@ -203,7 +244,7 @@ def test_apply_mixes_channels_where_the_model_does(folder, sound):
 
 
 def test_apply_keeps_sample_format_and_reports(folder, capsys, sound):
-    with audio.Writer("a.wav", 11127, 2, "PCM_24") as writer:
+    with audio.open_writer("a.wav", 11127, 2, "PCM_24") as writer:
         writer.write(sound.astype(float))
     sigrnn.FIR(1).init(1).save("model.npz")
     assert run("apply model.npz a.wav b.wav") == 0
@@ -222,8 +263,36 @@ def test_apply_warns_of_another_rate(folder, capsys, sound):
     assert "the model was learnt at 8000 Hz, IN has 16000 Hz" in capsys.readouterr().err
 
 
+def test_apply_warns_of_an_unstable_model(folder, capsys):
+    model = sigrnn.Chain(sigrnn.IIR(1), sigrnn.FIR(1)).init(1)
+    model.params["0.b"], model.params["0.a"], model.params["1.b"] = [1.0, 0.0], [1.0, -1.01], [1.0]
+    model.save("model.npz")
+    assert run("apply model.npz in.wav out.wav") == 0
+    assert "warning: the model is unstable: it has a pole of radius 1.01" in capsys.readouterr().err
+    model.params["0.a"] = [1.0, -2.0]
+    model.save("model.npz")
+    assert run("apply model.npz in.wav never.wav") == 2
+    err = capsys.readouterr().err
+    assert "cannot write never.wav: sample 10" in err
+    assert "is infinite: the filter or model is unstable" in err
+    assert not os.path.exists("never.wav")
+
+
+def test_apply_takes_zero_for_nan_if_asked(folder, sound):
+    sigrnn.FIR(1).init(1).save("model.npz")
+    sound[7, 0] = np.inf
+    wavfile.write("inf.wav", RATE, sound)
+    assert run("apply model.npz inf.wav out.wav --nan zero") == 0
+    assert wavfile.read("out.wav")[1][7, 0] == 0.0
+
+
+def test_a_log_gets_a_line_now_and_then(folder, capsys, monkeypatch):
+    monkeypatch.setattr(_progress, "PERIOD", 0.0)
+    assert run("train in.wav target.wav --model iir:2,tanh --solver lbfgs --iterations 2 -o model.npz") == 0
+    assert "lbfgs: 2 of 2 (100%) iteration" in capsys.readouterr().err
+
+
 def test_apply_leaves_nothing_behind(folder, capsys):
-    pytest.importorskip("soundfile")
     run("filter in.wav a.flac --butter 4 --cutoff 1000")
     whole = (folder / "a.flac").read_bytes()
     (folder / "a.flac").write_bytes(whole[: len(whole) // 2])

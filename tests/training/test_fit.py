@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import sigrnn
+from sigrnn import _progress
 from sigrnn.bench import timing
 from sigrnn.bench import training as bench
-from sigrnn.training import watch
 
 SOLVERS = "lm", "lbfgs", "adam", "sgd"
 
@@ -420,7 +420,7 @@ def test_no_iterations_change_nothing(rng):
 
 def test_progress_bar(rng, capsys, monkeypatch):
     pytest.importorskip("tqdm")
-    monkeypatch.setattr(watch, "SILENT", 0.0)
+    monkeypatch.setattr(_progress, "DELAY", 0.0)
     x, t = resonance(rng, 100)
     fit(recurrent(), x, t, solver="adam", tbptt=5, max_iter=100, progress=True, validation=0.5)
     shown = capsys.readouterr().err

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 import sigrnn
+from sigrnn._progress import Silent
 from sigrnn.models import base, parameters
 from sigrnn.training import descent
 from sigrnn.training.data import sequences
 from sigrnn.training.losses import LOSSES, known
 from sigrnn.training.problem import Problem
-from sigrnn.training.watch import NoBar, Watch
+from sigrnn.training.watch import Watch
 
 
 def recurrent():
@@ -128,7 +129,7 @@ def walk(model, x, t, plan, warmup=0, epochs=1):
     if plan.batch is not None and len(data.x) == 1:
         data = data.cut(plan.batch, warmup)
     p = Problem(model, data, known("mse", data))
-    watch = Watch(model.to_vector(), p, None, 99, None, NoBar())
+    watch = Watch(model.to_vector(), p, None, 99, None, Silent())
     plan.epochs = epochs
     descent.descend("sgd", p, watch, plan, np.random.default_rng(0))
     return watch.history

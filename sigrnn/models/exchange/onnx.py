@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
 from sigrnn._arrays import Array
+from sigrnn._files import replacing
 from sigrnn.models.exchange.layers import RECURRENT, Place, activation, both_ways, halves, need_sizes, option, taps
 
 OPSET, IR = 20, 9  # 20 has Gelu; IR 9 is what came with it, so that runtimes of that time read the file
@@ -45,15 +45,8 @@ def write(model: Any, path: Any = None) -> Any:
     proto = graph.proto(last, model.inputs, model.outputs)
     onnx.checker.check_model(proto, full_check=True)
     if path is not None:
-        target = os.fspath(path)
-        beside = f"{target}.{os.getpid()}.part"
-        try:
-            with open(beside, "wb") as file:
-                file.write(proto.SerializeToString())
-            os.replace(beside, target)
-        finally:
-            if os.path.exists(beside):
-                os.unlink(beside)
+        with replacing(path) as file:
+            file.write(proto.SerializeToString())
     return proto
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._arrays import Array, short
+from sigrnn._files import replacing
 from sigrnn.models.exchange import keras
 from sigrnn.models.exchange.layers import TAPS, Place, activation, fill, halves, need_sizes, option, refuse_extras, row
 
@@ -38,13 +39,8 @@ def write(model: Any, path: Any = None) -> str:
     layers = [_entry(place) for place in _joined(model)]
     text = json.dumps({"in_shape": [None, None, model.inputs], "layers": layers}, allow_nan=False)
     if path is not None:
-        target = Path(path)
-        beside = target.with_name(f"{target.name}.{os.getpid()}.part")
-        try:
-            beside.write_text(text, "utf-8")
-            os.replace(beside, target)
-        finally:
-            beside.unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.write(text.encode())
     return text
 
 
