@@ -12,7 +12,8 @@ from sigrnn.activations import NAMES
 from sigrnn.filters.linear import lfilter, lfilter_tv, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.gradients import vjp
-from sigrnn.layers.recurrent import gru, lstm, rnn
+from sigrnn.layers import recurrent
+from sigrnn.layers._cells import FUNCTIONS, Cell
 
 __all__ = ["warmup"]
 
@@ -63,7 +64,7 @@ def all_runs() -> list[Callable[[Any], Any]]:
     runs += [partial(_order, order) for order in ORDERS]
     runs += [partial(_sections, depth) for depth in DEPTHS]
     runs += [partial(_activation, name) for name in NAMES]
-    runs += [partial(_layer, *layer) for layer in ((rnn, 1), (gru, 3), (lstm, 4))]
+    runs += [partial(_layer, cell) for cell in FUNCTIONS.values()]
     return runs
 
 
@@ -98,10 +99,12 @@ def _activation(name: str, kind: Any) -> None:
             pullback(np.zeros(shape, kind))
 
 
-def _layer(function: Any, gates: int, kind: Any) -> None:
+def _layer(cell: Cell, kind: Any) -> None:
+    function = getattr(recurrent, cell.function)
     for hidden in (8, 16):
-        weights = np.zeros((gates * hidden, 1), kind), np.zeros((gates * hidden, hidden), kind)
+        rows = cell.gates * hidden
+        weights = [np.zeros((rows, 1), kind), np.zeros((rows, hidden), kind)][: 1 + cell.recurrent]
         for shape in ((4, 1), (2, 4, 1)):
+            function(np.zeros(shape, kind), *weights)
             _, pullback = vjp(function, np.zeros(shape, kind), *weights)
-            state = np.zeros((hidden,) if len(shape) == 2 else (2, hidden), kind)
-            pullback((None, (state, state) if function is lstm else state))
+            pullback(None)

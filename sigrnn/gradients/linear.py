@@ -28,6 +28,7 @@ from sigrnn.filters.linear import check_method, coefficients, known_recursion, l
 from sigrnn.gradients.reverse import Reverse, Rows
 from sigrnn.gradients.tape import Beside, Chain, Together
 
+EXCITATION = "excitation"  # the key of the gradient of what goes into an activation, among those by argument
 Named = dict[str, Any]
 Pull = Callable[..., Named]
 Way = Callable[[Array, Array], tuple[Array, Reverse]]

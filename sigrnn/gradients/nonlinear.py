@@ -24,6 +24,7 @@ from sigrnn.filters._recursive import MANY, in_lanes
 from sigrnn.filters.linear import coefficients, lfilter, normalised
 from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.gradients.linear import (
+    EXCITATION,
     Named,
     Pull,
     denormalised,
@@ -34,7 +35,6 @@ from sigrnn.gradients.linear import (
     tail_of,
 )
 from sigrnn.gradients.reverse import Reverse, Rows, entered
-from sigrnn.layers._run import EXCITATION
 
 
 def nlfilter_vjp(arguments: Named, total: bool = True) -> tuple[Any, Pull]:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-STATES = {"rnn": 1, "gru": 1, "lstm": 2}  # of layers
+from sigrnn.layers._cells import FUNCTIONS
+
 OWN = {"b": 1, "a": 1, "sos": 2, "bias": 0}  # last axes of coefficients that are not channels
 
 
@@ -28,9 +29,10 @@ def results(function: str, given: dict[str, Like], options: dict[str, Any]) -> l
     x = given["x"].shape
     if function == "dense":
         return [Like((*x[:-1], given["v"].shape[0]), dtype)]
-    if function in STATES:
-        hidden = given["w_hh"].shape[-1]
-        return [Like((*x[:-1], hidden), dtype), *[Like((*x[:-2], hidden), dtype)] * STATES[function]]
+    if function in FUNCTIONS:
+        cell = FUNCTIONS[function]
+        hidden = given["w_hh"].shape[-1] if cell.recurrent else given["w_ih"].shape[0] // cell.gates
+        return [Like((*x[:-1], hidden), dtype), *[Like((*x[:-2], hidden), dtype)] * len(cell.states)]
     axis = options.get("axis", -1) % len(x)
     coefficients = {name: like.shape for name, like in given.items() if name in OWN}
     leading = [shape[: len(shape) - OWN[name]] for name, shape in coefficients.items()]

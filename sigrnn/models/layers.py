@@ -1,4 +1,4 @@
-"""Layers as models: `RNN`, `GRU`, `LSTM`, with PyTorch's weights, and `Dense`."""
+"""Layers as models: `RNN`, `GRU`, `LSTM`, with weights as in PyTorch, and `Dense`."""
 
 from __future__ import annotations
 
@@ -11,25 +11,34 @@ from numpy.typing import ArrayLike
 from sigrnn._arrays import F8, Array
 from sigrnn.activations import Activation, known, respond, slope_of_output
 from sigrnn.gradients import jvp, vjp
-from sigrnn.gradients.recurrent import kind_of
-from sigrnn.layers.recurrent import dense, gru, lstm, rnn
+from sigrnn.gradients.sensitivities import layer_rows
+from sigrnn.layers import recurrent as layers
+from sigrnn.layers._cells import MODELS, Cell
+from sigrnn.layers.recurrent import dense
 from sigrnn.layers.recurrent import weighed as excitation
 from sigrnn.layers.streams import LayerStream
 from sigrnn.models.hooks import Pull
 from sigrnn.models.protocol import Model
 from sigrnn.models.signals import count, precision
 from sigrnn.models.streams import Stream
-from sigrnn.models.tangents import pushed
 
 __all__ = ["GRU", "LSTM", "RNN", "Dense"]
 
 
 class Recurrent(Model):
-    """A function of a signal, weights and a state."""
+    """A layer of the table of cells, found by the name of the class."""
 
-    function: Any
     hidden: int
-    gates = 1
+    _cell: Cell
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__name__ in MODELS:
+            cls._cell = MODELS[cls.__name__]
+
+    @property
+    def function(self) -> Any:
+        return getattr(layers, self._cell.function)
 
     @property
     def _kind(self) -> np.dtype[Any]:
@@ -40,15 +49,17 @@ class Recurrent(Model):
         return {}
 
     def _state(self, state: Any) -> dict[str, Array]:
-        return {} if state is None else {"h0": state}
+        states = self._cell.states
+        return {} if state is None else dict(zip(states, state if len(states) > 1 else (state,), strict=True))
 
     def _arguments(self, state: Any) -> dict[str, Any]:
         return {**self._named(), **self._state(state), **self._options()}
 
     def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[Mapping[str, Any], int]:
-        rows, scale = self.gates * self.hidden, 1.0 / np.sqrt(self.hidden)
+        rows, scale = self._cell.gates * self.hidden, 1.0 / np.sqrt(self.hidden)
         shapes = {"w_ih": (rows, inputs), "w_hh": (rows, self.hidden), "b_ih": (rows,), "b_hh": (rows,)}
-        return {name: rng.uniform(-scale, scale, shape) for name, shape in shapes.items()}, self.hidden
+        drawn = {name: rng.uniform(-scale, scale, s) for name, s in shapes.items() if name in self._cell.arrays}
+        return drawn, self.hidden
 
     def _inputs_of(self, params: Mapping[str, Any]) -> int:
         return np.asarray(params["w_ih"]).shape[1]
@@ -57,16 +68,13 @@ class Recurrent(Model):
         return self.function(x, **self._arguments(state))
 
     def _vjp(self, x: Array, state: Any, **kwargs: Any) -> tuple[tuple[Array, Any], Pull]:
-        (y, state), pullback = vjp(self.function, x, **self._arguments(state), **kwargs)
-        # In the order of the signature: x, weights, states, and last the peephole.
-        names = [name for name in self._named() if name != "peephole"]
+        given = {"x": x, **self._arguments(state)}
+        (y, state), pullback = vjp(self.function, **given, **kwargs)
+        names, order = tuple(self._named()), [name for name in self._cell.arrays if name in given]
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
-            dx, *found = pullback((dy, None))
-            grads = dict(zip(names, found, strict=False))
-            if len(names) < len(self._named()):
-                grads["peephole"] = found[-1]
-            return grads, dx
+            found = dict(zip(order, pullback((dy, None)), strict=True))
+            return {name: found[name] for name in names}, found["x"]
 
         return (y, state), pull
 
@@ -74,21 +82,17 @@ class Recurrent(Model):
         return self._vjp(x, state, checkpoint=size)
 
     def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
-        given, weights = self._arguments(state), self._named()
-        states = self._state(state)
-        order = [*(name for name in weights if name != "peephole"), *states]
-        order += ["peephole"] * ("peephole" in weights)
-        moves = dx, *(tangents.get(name) for name in order)
-        (y, _), (dy, _) = jvp(self.function, (x,), moves, **given)
+        given = {"x": x, **self._arguments(state)}
+        moves = tuple({"x": dx, **tangents}.get(name) for name in self._cell.arrays if name in given)
+        (y, _), (dy, _) = jvp(self.function, (), moves, **given)
         return y, dy
 
     def _stream(self) -> Stream:
         arguments: dict[str, Any] = {**self._named(), **self._options()}
-        return Blocks(LayerStream(self.function.__name__, **arguments), self.dtype)
+        return Blocks(LayerStream(self._cell.function, **arguments), self.dtype)
 
     def _rows(self, x: Array, state: Any, names: tuple[str, ...], rows: Array | None) -> tuple[Array, Array]:
-        given = {**self._arguments(state), "x": x}
-        return pushed(kind_of({"peephole": None, **given}), given, names, rows)
+        return layer_rows(self._cell.function, {**self._arguments(state), "x": x}, names, rows)
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
         return self._rows(x, state, tuple(self._named()), None)
@@ -130,8 +134,6 @@ class RNN(Recurrent):
     (3, 4)
     """
 
-    function = staticmethod(rnn)
-
     def __init__(self, hidden: int, activation: str | Activation = "tanh", *, dtype: str = "float64") -> None:
         self.hidden, self.activation, self.dtype = count("hidden", hidden), known(activation), precision(dtype)
 
@@ -168,9 +170,6 @@ class GRU(Recurrent):
     >>> print(sigrnn.GRU(8).init(inputs=1, rng=0))
     GRU(8)  1 -> 8  264 parameters
     """
-
-    function = staticmethod(gru)
-    gates = 3
 
     def __init__(self, hidden: int, reset_after: bool = True, *, dtype: str = "float64") -> None:
         self.hidden, self.reset_after, self.dtype = count("hidden", hidden), bool(reset_after), precision(dtype)
@@ -219,9 +218,6 @@ class LSTM(Recurrent):
       Dense(1)  16 -> 1     17 parameters
     """
 
-    function = staticmethod(lstm)
-    gates = 4
-
     def __init__(
         self, hidden: int, peephole: bool = False, *, forget_bias: float = 0.0, dtype: str = "float64"
     ) -> None:
@@ -236,9 +232,6 @@ class LSTM(Recurrent):
             scale = 1.0 / np.sqrt(self.hidden)
             drawn["peephole"] = rng.uniform(-scale, scale, (3, self.hidden))
         return drawn, outputs
-
-    def _state(self, state: Any) -> dict[str, Array]:
-        return {} if state is None else dict(zip(("h0", "c0"), state, strict=True))
 
 
 class Dense(Model):

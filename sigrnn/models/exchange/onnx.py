@@ -9,11 +9,10 @@ import numpy as np
 
 from sigrnn._arrays import Array
 from sigrnn._kernels.activation_table import TABLE
+from sigrnn.layers._cells import MODELS
 from sigrnn.models.exchange.layers import RECURRENT, Place, activation, both_ways, halves, need_sizes, option, taps
 
 OPSET, IR = 20, 9  # 20 has Gelu; IR 9 is what came with it, so that runtimes of that time read the file
-
-ORDER = {"RNN": [0], "GRU": [1, 0, 2], "LSTM": [0, 3, 1, 2]}  # ONNX's gates, z r h and i o f c, among ours
 
 
 def write(model: Any, path: Any = None) -> Any:
@@ -142,7 +141,7 @@ class Graph:
 
     def gates(self, place: Place, name: str) -> Array:
         """An array of a layer, its gates in ONNX's order."""
-        order = ORDER[place.kind]
+        order = MODELS[place.kind].onnx
         parts = np.split(place.layer.params[name], len(order))
         return np.concatenate([parts[at] for at in order])
 

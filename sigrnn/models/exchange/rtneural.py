@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._arrays import Array, short
+from sigrnn.layers._cells import FUNCTIONS
 from sigrnn.models.exchange import keras
 from sigrnn.models.exchange.layers import TAPS, Place, activation, fill, halves, need_sizes, option, refuse_extras, row
 
 ACTIVATIONS = {"": "linear", "linear": "linear", "tanh": "tanh", "relu": "relu", "sigmoid": "sigmoid"}
-TYPES = {"dense": "Dense", "time-distributed-dense": "Dense", "gru": "GRU", "lstm": "LSTM"}
+LAYERS = {cell.rtneural: cell.model for cell in FUNCTIONS.values() if cell.rtneural}
+TYPES = {"dense": "Dense", "time-distributed-dense": "Dense", **LAYERS}
 
 
 class Told(NamedTuple):
@@ -200,7 +202,7 @@ def _layer(entry: Any, title: str, inputs: int, before: list[Told]) -> Told:
         weights = [np.array(array, float) for array in entry.get("weights", [])]
     except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
         raise ValueError(f"{title} is damaged: {error!r}") from None
-    if g is None and kind not in ("gru", "lstm"):
+    if g is None and kind not in LAYERS:
         raise ValueError(f"{title} has the activation {entry['activation']!r}; known are tanh, relu and sigmoid")
     if kind == "activation":
         return _activated(str(g), outputs, title, before)
