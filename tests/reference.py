@@ -274,6 +274,19 @@ def gru(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, *, reset_after=True, lengt
     return h, last
 
 
+def mingru(x, w_ih, b_ih=None, h0=None, *, lengths=None):
+    """z = sigmoid(W_z x[n] + b_z), h[n] = (1 - z) h[n-1] + z (W_h x[n] + b_h)."""
+    x, w_ih, b_ih, h0 = filled(x, w_ih, b_ih, h0)
+    (w_z, w_h), (b_z, b_h) = gates(2, w_ih, b_ih)
+
+    def step(x, h):
+        z = sigmoid(x @ w_z.T + b_z)
+        return ((1 - z) * h + z * (x @ w_h.T + b_h),)
+
+    h, (last,) = through(x, len(w_ih) // 2, [h0], lengths, step)
+    return h, last
+
+
 def lstm(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, *, peephole=None, lengths=None):
     """i, f = sigmoid(W x[n] + b + W h[n-1] + b + p c[n-1]), g = tanh(W x[n] + b + W h[n-1] + b),
 

@@ -111,6 +111,11 @@ def reset_before_tangent(s: Step, da: Array, dh: Array, dc0: Array) -> tuple[Arr
     return (1 - z) * (1 - n * n) * da[2] + z * (1 - z) * da[1] * (s.h - n) + z * dh, dc0
 
 
+def mingru_tangent(s: Step, da: Array, dh: Array, dc0: Array) -> tuple[Array, Array]:
+    z, n = s.a
+    return (1 - z) * dh + z * (1 - z) * da[0] * (n - s.h) + z * da[1], dc0
+
+
 RNN = Cell("rnn", "rnn", "RNN", (0,), (0,), None, activation=True, torch="RNN", keras=(0,), onnx=(0,))
 # The sum of n over the units is kept apart from that over the inputs, as r acts on it.
 GRU = Cell(
@@ -164,8 +169,9 @@ PEEPHOLE = Cell(
     options={"peephole": True},
     onnx=(0, 3, 1, 2),
 )
+MINGRU = Cell("mingru", "mingru", "MinGRU", (0, 1), (-1, -1), mingru_tangent, ("x", "w_ih", "b_ih", "h0"))
 
-CELLS = {cell.name: cell for cell in (RNN, GRU, RESET_BEFORE, LSTM, PEEPHOLE)}
+CELLS = {cell.name: cell for cell in (RNN, GRU, RESET_BEFORE, LSTM, PEEPHOLE, MINGRU)}
 FUNCTIONS = {cell.function: cell for cell in CELLS.values() if cell.options is None}  # and the row of its defaults
 MODELS = {cell.model: cell for cell in FUNCTIONS.values()}
 

@@ -1,4 +1,4 @@
-"""Recurrent layers with PyTorch's weights: `rnn`, `gru`, `lstm`; and `dense`, which weighs what they give."""
+"""Recurrent layers with PyTorch's weights: `rnn`, `gru`, `lstm`, `mingru`; and `dense`, which weighs what they give."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, array, promoted, whole
 from sigrnn.activations import Activation, known, respond
-from sigrnn.layers._cells import GRU, LSTM, PEEPHOLE, RESET_BEFORE, RNN, Cell
+from sigrnn.layers._cells import GRU, LSTM, MINGRU, PEEPHOLE, RESET_BEFORE, RNN, Cell
 from sigrnn.layers._run import Given, Layer, Layout, Run, Runs, layout_of
 
-__all__ = ["dense", "gru", "lstm", "rnn"]
+__all__ = ["dense", "gru", "lstm", "mingru", "rnn"]
 
 PLANS = 512  # kept
 
@@ -257,6 +257,75 @@ def lstm(
     """
     given = Given(x, w_ih, w_hh, b_ih, b_hh, h0, c0, peephole)
     return prepare(LSTM if peephole is None else PEEPHOLE, given, lengths).value()
+
+
+def mingru(
+    x: ArrayLike,
+    w_ih: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    *,
+    lengths: ArrayLike | None = None,
+) -> tuple[Array, Array]:
+    r"""
+    Run a layer of minimal gated recurrent units, whose gates see inputs only, over one sequence or several.
+
+    .. math::
+        z &= \sigma(W_{iz} x[n] + b_{iz}) \\
+        \tilde h &= W_{ih} x[n] + b_{ih} \\
+        h[n] &= (1 - z) \odot h[n-1] + z \odot \tilde h
+
+    Parameters
+    ----------
+    x : array_like, shape (N, I) or (B, N, I)
+        Inputs: N steps of I numbers, B sequences.
+    w_ih : array_like, shape (2 H, I)
+        Weights of the inputs, gates in the order z h.
+    b_ih : array_like, shape (2 H,), optional
+        Biases; none by default.
+    h0 : array_like, shape (H,) or (B, H), optional
+        Initial state, zero by default.
+    lengths : array_like of int, shape (B,), optional
+        How many steps of each sequence count. Outputs after them are zero, final states are those they lead to.
+
+    Returns
+    -------
+    h : ndarray, shape (N, H) or (B, N, H)
+        The units after each step, in the common dtype of all arrays given.
+    h_N : ndarray, shape (H,) or (B, H)
+        Final state.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or `lengths` are not between 0 and N.
+    NotImplementedError
+        If the common dtype is neither float32 nor float64.
+
+    See Also
+    --------
+    gru : The layer it is a part of; its gates also see the units.
+
+    Notes
+    -----
+    Each unit is a filter of first order whose pole 1 - z moves with the input [1]_: it is linear in its state, and the
+    candidate :math:`\tilde h` has no activation. Cost: O(N B H I).
+
+    References
+    ----------
+    .. [1] L. Feng, F. Tung, M. O. Ahmed, Y. Bengio, H. Hajimirsadeghi, "Were RNNs all we needed?", 2024,
+       arXiv:2410.01201.
+
+    Examples
+    --------
+    A unit whose z is 1/2 averages its inputs:
+
+    >>> import sigrnn
+    >>> h, h_N = sigrnn.mingru([[8.0], [0.0], [0.0]], [[0.0], [1.0]])
+    >>> h[:, 0]
+    array([4., 2., 1.])
+    """
+    return prepare(MINGRU, Given(x, w_ih, b_ih=b_ih, h0=h0), lengths).value()
 
 
 def dense(

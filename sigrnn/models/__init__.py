@@ -1,7 +1,7 @@
 """Models: filters and layers with parameters, to be trained, run block by block, and kept in files."""
 
 from sigrnn.models.composition import Chain
-from sigrnn.models.layers import GRU, LSTM, RNN, Dense
+from sigrnn.models.layers import GRU, LSTM, RNN, Dense, MinGRU
 from sigrnn.models.linear import FIR, IIR, SOS
 from sigrnn.models.nonlinear import NonlinearFIR, NonlinearIIR
 from sigrnn.models.parallel import Bidirectional, Parallel, Residual
@@ -18,6 +18,7 @@ __all__ = [
     "Bidirectional",
     "Chain",
     "Dense",
+    "MinGRU",
     "Model",
     "NonlinearFIR",
     "NonlinearIIR",

@@ -1,4 +1,4 @@
-"""Layers as models: `RNN`, `GRU`, `LSTM`, with weights as in PyTorch, and `Dense`."""
+"""Layers as models: `RNN`, `GRU`, `LSTM`, `MinGRU`, with weights as in PyTorch, and `Dense`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sigrnn.models.protocol import Model
 from sigrnn.models.signals import count, precision
 from sigrnn.models.streams import Stream
 
-__all__ = ["GRU", "LSTM", "RNN", "Dense"]
+__all__ = ["GRU", "LSTM", "RNN", "Dense", "MinGRU"]
 
 
 class Recurrent(Model):
@@ -232,6 +232,37 @@ class LSTM(Recurrent):
             scale = 1.0 / np.sqrt(self.hidden)
             drawn["peephole"] = rng.uniform(-scale, scale, (3, self.hidden))
         return drawn, outputs
+
+
+class MinGRU(Recurrent):
+    r"""
+    A layer of minimal gated recurrent units, to be trained: gates see inputs only.
+
+    Parameters
+    ----------
+    hidden : int
+        H, the number of units, which are the outputs.
+    dtype : {'float64', 'float32'}, default 'float64'
+        That of all weights, sums and outputs.
+
+    See Also
+    --------
+    GRU : Units whose gates also see the units.
+    mingru : The function, and its equations.
+
+    Notes
+    -----
+    Weights ``w_ih`` (2 H, I) and ``b_ih`` (2 H,) are drawn between :math:`\pm 1 / \sqrt H`.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> print(sigrnn.MinGRU(8).init(inputs=1, rng=0))
+    MinGRU(8)  1 -> 8  32 parameters
+    """
+
+    def __init__(self, hidden: int, *, dtype: str = "float64") -> None:
+        self.hidden, self.dtype = count("hidden", hidden), precision(dtype)
 
 
 class Dense(Model):

@@ -609,6 +609,8 @@ SHAPES = [
     ("lstm", "w_ih", (3, 16), "w_ih has shape (3, 16), expected (16, 3)"),
     ("rnn", "b_ih", (), "b_ih has shape (), expected (4,)"),
     ("gru", "b_hh", (4,), "b_hh has shape (4,), expected (12,)"),
+    ("mingru", "w_ih", (7, 3), "w_ih has shape (7, 3), expected (2 * H, inputs)"),
+    ("mingru", "w_ih", (8, 2), "w_ih has shape (8, 2), expected (8, 3): x has 3 inputs"),
     ("lstm", "b_ih", (16, 1), "b_ih has shape (16, 1), expected (16,)"),
     ("rnn", "h0", (4,), "h0 has shape (4,), expected (2, 4)"),
     ("gru", "h0", (1, 2, 4), "h0 has shape (1, 2, 4), expected (2, 4)"),

@@ -104,6 +104,21 @@ def gru_back(d, a, h, c0, c, dh, dc, p, k, hop):
     return dh * z, dc
 
 
+@device
+def mingru_step(a, h, c, p, k, hop):
+    """h <- (1 - z) h + z n: z and n are sums over inputs alone."""
+    a[0] = sigmoid2(a[0])
+    return (1.0 - a[0]) * h + a[0] * a[1], c
+
+
+@device
+def mingru_back(d, a, h, c0, c, dh, dc, p, k, hop):
+    z, n = a[0], a[1]
+    d[0] = dh * (n - h) * z * (1.0 - z)
+    d[1] = dh * z
+    return dh * (1.0 - z), dc
+
+
 @once
 def rnn(activation: Any) -> Cell:
     """h <- g(a), for any activation."""
@@ -139,6 +154,7 @@ CELLS = {
     "peephole": lstm(with_peephole),
     "gru": Cell((GATE, GATE, SQUASH, SQUASH), gru_step, gru_step, gru_back, no_inputs=3, no_units=2),
     "reset_before": Cell((GATE, GATE, SQUASH), None, None, None),  # has loops of its own
+    "mingru": Cell((GATE, 1.0), mingru_step, mingru_step, mingru_back),
 }
 
 
