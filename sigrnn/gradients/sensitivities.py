@@ -135,12 +135,12 @@ def weighed(rows: Array, weights: Array) -> Array:
 
 
 class Pushed(NamedTuple):
-    """Outputs, and the tangents of outputs and of h and c after each step."""
+    """Outputs and final states of a call, and the tangents of both."""
 
     y: Array  # (B, T, H)
-    states: tuple[Array, Array]  # final, (B, H)
-    dh: Array  # (R, B, T + 1, H), the initial state first
-    dc: Array
+    states: tuple[Array, Array]  # (B, H)
+    dy: Array  # (R, B, T, H)
+    dstates: tuple[Array, Array]  # (R, B, H)
 
 
 def pushed(call: Call, now: StepMap, tangents: Tangents) -> Pushed:
@@ -155,12 +155,10 @@ def pushed(call: Call, now: StepMap, tangents: Tangents) -> Pushed:
     if call.layer.given.peephole is not None:
         peephole[:, :hidden] = call.layer.given.peephole
     dh, dc = tangents.h0, tangents.c0
-    found_h = np.empty((tangents.count, batch, steps + 1, hidden), y.dtype)
-    found_c = np.zeros(found_h.shape if cell.memory else (tangents.count, batch, steps + 1, 0), y.dtype)
-    for t in range(steps + 1):
-        found_h[:, :, t], found_c[:, :, t] = dh[..., :hidden], dc[..., : found_c.shape[-1]]
-        if t == steps:
-            break
+    dy = np.empty((tangents.count, batch, steps, hidden), y.dtype)
+    ends = np.full(batch, steps) if call.lengths is None else call.lengths
+    final_h, final_c = dh[..., :hidden].astype(y.dtype), dc[..., :hidden].astype(y.dtype)
+    for t in range(steps):
         da = weighed(dh, units)
         tangents.add(t, s[t], da)
         step = Step(tape[t].transpose(1, 0, 2), s[t, :, layout.first :], c[t], c[t + 1], peephole, tangents.peephole)
@@ -173,8 +171,11 @@ def pushed(call: Call, now: StepMap, tangents: Tangents) -> Pushed:
         else:
             dh, dc = cell.tangent(step, da, dh, dc)
         dh[..., hidden:] = dc[..., hidden:] = 0.0  # units that only fill up a vector
-    ends = steps if call.lengths is None else call.lengths
-    return Pushed(y, call.layer.state(run, batch, ends), found_h, found_c)
+        dy[:, :, t] = dh[..., :hidden]
+        here = np.flatnonzero(ends == t + 1)
+        final_h[:, here], final_c[:, here] = dh[:, here, :hidden], dc[:, here, :hidden]
+    last = steps if call.lengths is None else call.lengths
+    return Pushed(y, call.layer.state(run, batch, last), dy, (final_h, final_c))
 
 
 def layer_jvp(function: str, arguments: Named, tangents: Named) -> tuple[Any, Any]:
@@ -189,12 +190,8 @@ def layer_jvp(function: str, arguments: Named, tangents: Named) -> tuple[Any, An
     change = call_of(function, {**arguments, **still, **tangents})
     now = step_map(layout, call.layer.given)
     found = pushed(call, now, OfArguments(layout, call, change, now))
-    ends: Any = -1 if call.lengths is None else call.lengths
-    each: Any = slice(None) if call.lengths is None else np.arange(call.x.shape[1])
-    moved = (np.ascontiguousarray(part[0][each, ends]) for part in (found.dh, found.dc))
-    return call.restore_layout(found.y, *found.states), call.restore_layout(
-        np.ascontiguousarray(found.dh[0, :, 1:]), *moved
-    )
+    dstates = (part[0] for part in found.dstates)
+    return call.restore_layout(found.y, *found.states), call.restore_layout(found.dy[0], *dstates)
 
 
 def layer_rows(function: str, arguments: Named, names: tuple[str, ...], rows: Array | None) -> tuple[Array, Array]:
@@ -212,4 +209,4 @@ def layer_rows(function: str, arguments: Named, names: tuple[str, ...], rows: Ar
     else:
         tangents = OfInputs(layout, rows, now)
     found = pushed(call, now, tangents)
-    return found.y, found.dh[:, :, 1:]
+    return found.y, found.dy

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,6 +132,15 @@ def test_values_written_out():
     for name, desired in known.items():
         np.testing.assert_allclose(vector(name, x), desired, rtol=2e-15, atol=0, err_msg=name)
         np.testing.assert_allclose(single(name, x), desired, rtol=2e-15, atol=0, err_msg=name)
+
+
+def test_the_how_to_shows_the_table():
+    """It is put in when the site is built, in place of a comment."""
+    docs = Path(__file__).parents[2] / "docs"
+    marker = "<!-- table of activations -->"
+    assert (docs / "howto" / "nonlinear.md").read_text("utf-8").count(marker) == 1
+    assert marker in (docs / "conf.py").read_text("utf-8")
+    assert all(row.formula and row.values and row.slope for row in TABLE.values())
 
 
 # Slopes
