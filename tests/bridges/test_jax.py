@@ -51,7 +51,7 @@ def calls(rng):
         "nlfilter": ({"b": b, "a": a, "x": x, "zi": zi, "bias": np.array(0.3)}, {"activation": "tanh"}),
         "rnn": (layer(1), {}),
         "gru": (layer(3), {"lengths": np.array([4, 6])}),
-        "reset_before": (layer(3), {"reset_after": False}),
+        "gru before": (layer(3), {"reset_after": False}),
         "lstm": (cell, {}),
         "lstm peephole": ({**cell, "peephole": noise(3, HIDDEN)}, {}),
         "dense": ({"x": x, "v": noise(4, 24), "bias": noise(4)}, {"activation": "tanh"}),

@@ -59,7 +59,7 @@ def calls(rng, dtype=torch.float64):
         "nlfilter": ({"b": b, "a": a, "x": x, "zi": state, "bias": leaf(0.3, dtype)}, {"activation": "tanh"}),
         "rnn": (layer(1), {}),
         "gru": (layer(3), {"lengths": [4, 6]}),
-        "reset_before": (layer(3), {"reset_after": False}),
+        "gru before": (layer(3), {"reset_after": False}),
         "lstm": ({**layer(4), "c0": c0}, {}),
         "lstm peephole": ({**layer(4), "c0": c0, "peephole": peephole}, {}),
         "dense": (
