@@ -7,6 +7,7 @@ from docutils.nodes import SkipNode
 from sphinx.util.math import get_node_equation_number
 
 import sigrnn
+from sigrnn._kernels.activation_table import TABLE
 
 project = "sigrnn"
 author = "sigrnn developers"
@@ -79,7 +80,20 @@ def formula(writer, node):
     raise SkipNode
 
 
+def activations():
+    """The table of activations, in Markdown."""
+    head = "| name | $g(e)$ | values | largest slope |\n|---|---|---|---|\n"
+    return head + "\n".join(
+        f"| `'{name}'` | {row.formula} | {row.values} | {row.slope} |" for name, row in TABLE.items()
+    )
+
+
+def fill_in_tables(app, page, source):
+    source[0] = source[0].replace("<!-- table of activations -->", activations())
+
+
 def setup(app):
+    app.connect("source-read", fill_in_tables)
     app.add_html_math_renderer("mathml", (inline_formula, None), (formula, None))
 
 

@@ -9,7 +9,7 @@ from sigrnn.filters.streams import Stream
 from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
 from sigrnn.gradients import jvp, synchronous_grad, vjp
 from sigrnn.gradients.flow import GradientFlow, gradient_flow
-from sigrnn.layers.recurrent import dense, gru, lstm, rnn
+from sigrnn.layers.recurrent import dense, gru, lstm, mingru, rnn
 from sigrnn.models import (
     FIR,
     GRU,
@@ -20,6 +20,7 @@ from sigrnn.models import (
     Bidirectional,
     Chain,
     Dense,
+    MinGRU,
     Model,
     NonlinearFIR,
     NonlinearIIR,
@@ -47,6 +48,7 @@ __all__ = [
     "DivergenceError",
     "FitResult",
     "GradientFlow",
+    "MinGRU",
     "Model",
     "NonlinearFIR",
     "NonlinearIIR",
@@ -68,6 +70,7 @@ __all__ = [
     "lfiltic",
     "load",
     "lstm",
+    "mingru",
     "nlfilter",
     "rnn",
     "set_workers",

@@ -9,22 +9,11 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array
+from sigrnn._kernels.activation_table import TABLE
 
 __all__ = ["Activation"]
 
-NAMES = (
-    "linear",
-    "tanh",
-    "sigmoid",
-    "relu",
-    "leaky_relu",
-    "softsign",
-    "softplus",
-    "hard_tanh",
-    "hard_sigmoid",
-    "silu",
-    "gelu",
-)
+NAMES = tuple(TABLE)
 
 _numbers = count()
 
@@ -92,9 +81,7 @@ def known(activation: Any) -> Any:
 
 def slope_of_output(activation: Any) -> bool:
     """Whether g' is found from y and does not need e."""
-    from sigrnn._kernels.base.activations import pair
-
-    return bool(pair(activation).of_output)
+    return isinstance(activation, str) and TABLE[activation].of_output
 
 
 def respond(activation: Any, e: Array, slope: bool = False) -> Array:

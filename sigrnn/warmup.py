@@ -15,6 +15,7 @@ import numpy as np
 import sigrnn
 from sigrnn import adaptive
 from sigrnn._kernels.sizes import UNROLLED_ORDER
+from sigrnn.layers._cells import FUNCTIONS, Cell
 
 __all__ = ["warmup"]
 
@@ -34,8 +35,8 @@ def calls() -> dict[str, Callable[[], Any]]:
     """Calls by name; what takes longest comes first."""
     table: dict[str, Callable[[], Any]] = {}
     for kind in (DOUBLE, SINGLE):
-        for layer in (sigrnn.lstm, sigrnn.gru, sigrnn.rnn):
-            table[f"{layer.__name__} {kind}"] = partial(call_layer, layer, kind)
+        for cell in FUNCTIONS.values():
+            table[f"{cell.function} {kind}"] = partial(call_layer, cell, kind)
         for order in ORDERS:
             table[f"lfilter {order} {kind}"] = partial(call_filter, sigrnn.lfilter, _coefficients(order, kind))
         for number in SECTIONS:
@@ -75,11 +76,12 @@ def call_nonlinear(order: int) -> None:
     sigrnn.gradient_flow(sigrnn.nlfilter, b, a, x)
 
 
-def call_layer(function: Any, kind: str) -> None:
+def call_layer(cell: Cell, kind: str) -> None:
     """One sequence and several, forward and backward."""
+    function = getattr(sigrnn, cell.function)
     for hidden in UNITS:
-        rows = {sigrnn.rnn: 1, sigrnn.gru: 3, sigrnn.lstm: 4}[function] * hidden
-        weights = np.full((rows, 1), 0.1, kind), np.full((rows, hidden), 0.1, kind)
+        rows = cell.gates * hidden
+        weights = [np.full((rows, columns), 0.1, kind) for columns in (1, hidden)][: 1 + cell.recurrent]
         for shape in ((100, 1), (2, 100, 1), (16, 100, 1)):
             x = np.ones(shape, kind)
             function(x, *weights)

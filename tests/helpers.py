@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import sigrnn
+from sigrnn.layers._cells import CELLS
 
 TESTS = Path(__file__).resolve().parent
 PACKAGE = Path(sigrnn.__file__).resolve().parent
@@ -224,14 +225,10 @@ def guarded(values, side="after"):
     return copy
 
 
-# Recurrent layers: name in the tests, function of sigrnn and of `reference`, gates, keyword arguments
+# Recurrent layers: name in the tests, row of the table of cells, keyword arguments. Arrays are given by `layer_arrays`.
 LAYERS = {
-    "rnn": ("rnn", 1, {}),
-    "relu": ("rnn", 1, {"activation": "relu"}),
-    "gru": ("gru", 3, {}),
-    "gru before": ("gru", 3, {"reset_after": False}),
-    "lstm": ("lstm", 4, {}),
-    "peephole": ("lstm", 4, {}),
+    **{name: (cell, {k: v for k, v in (cell.options or {}).items() if v is not True}) for name, cell in CELLS.items()},
+    "relu": (CELLS["rnn"], {"activation": "relu"}),
 }
 
 
@@ -239,8 +236,8 @@ def layer(name):
     """The function of sigrnn, its twin, and the keyword arguments of both."""
     import reference
 
-    function, _, options = LAYERS[name]
-    return getattr(sigrnn, function), getattr(reference, function), options
+    cell, options = LAYERS[name]
+    return getattr(sigrnn, cell.function), getattr(reference, cell.function), options
 
 
 def layer_arrays(rng, name, batch, steps, inputs, hidden, dtype=np.float64):
@@ -248,8 +245,8 @@ def layer_arrays(rng, name, batch, steps, inputs, hidden, dtype=np.float64):
 
     Weights are small enough that no layer is chaotic.
     """
-    function, gates, _ = LAYERS[name]
-    rows, some = gates * hidden, () if batch is None else (batch,)
+    cell, _ = LAYERS[name]
+    rows, some = cell.gates * hidden, () if batch is None else (batch,)
     arrays = {
         "x": noise(rng, (*some, steps, inputs)),
         "w_ih": noise(rng, (rows, inputs)),
@@ -257,12 +254,10 @@ def layer_arrays(rng, name, batch, steps, inputs, hidden, dtype=np.float64):
         "b_ih": 0.5 * noise(rng, rows),
         "b_hh": 0.5 * noise(rng, rows),
         "h0": noise(rng, (*some, hidden)),
+        "c0": noise(rng, (*some, hidden)) if cell.memory else None,
+        "peephole": 0.5 * noise(rng, (3, hidden)) if name == "peephole" else None,
     }
-    if function == "lstm":
-        arrays["c0"] = noise(rng, (*some, hidden))
-    if name == "peephole":
-        arrays["peephole"] = 0.5 * noise(rng, (3, hidden))
-    return {name: array.astype(dtype) for name, array in arrays.items()}
+    return {name: arrays[name].astype(dtype) for name in cell.arrays if arrays[name] is not None}
 
 
 def leaves(value):

@@ -1,5 +1,7 @@
 """Models for tests, and a model of one's own."""
 
+from functools import partial
+
 import numpy as np
 
 import sigrnn
@@ -18,6 +20,7 @@ from sigrnn import (
     Parallel,
     Residual,
 )
+from sigrnn.layers._cells import FUNCTIONS
 
 
 class Shaper(sigrnn.Model):
@@ -86,11 +89,10 @@ MODELS = [
     ("NonlinearFIR, two inputs", lambda: NonlinearFIR(2, "silu"), 2),
     ("NonlinearIIR", lambda: NonlinearIIR(2, 3), 1),
     ("NonlinearIIR, two inputs", lambda: NonlinearIIR(2, 2, "gelu"), 2),
-    ("RNN", lambda: RNN(3), 2),
+    *((cell.model, partial(getattr(sigrnn, cell.model), 3), 2) for cell in FUNCTIONS.values()),
     ("RNN, silu", lambda: RNN(3, "silu"), 1),
-    ("GRU", lambda: GRU(3), 2),
     ("GRU, reset before", lambda: GRU(3, reset_after=False), 2),
-    ("LSTM", lambda: LSTM(3, forget_bias=1.0), 1),
+    ("LSTM, forget bias", lambda: LSTM(3, forget_bias=1.0), 1),
     ("LSTM, peephole", lambda: LSTM(3, peephole=True), 2),
     ("Dense", lambda: Dense(3, "tanh"), 2),
     ("Dense, gelu", lambda: Dense(2, "gelu"), 1),

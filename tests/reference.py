@@ -175,6 +175,7 @@ ACTIVATIONS = {
     "hard_sigmoid": lambda e: between(e + 3, 0, 6) / 6,
     "silu": lambda e: between(e, -1e4, np.inf) * sigmoid(e),
     "gelu": lambda e: between(e, -1e4, np.inf) * normal(e),
+    "mish": lambda e: between(e, -1e4, np.inf) * np.tanh(ACTIVATIONS["softplus"](between(e, -1e4, 1e4))),
 }
 
 
@@ -270,6 +271,19 @@ def gru(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, *, reset_after=True, lengt
         return ((1 - z) * n + z * h,)
 
     h, (last,) = through(x, w_hh.shape[1], [h0], lengths, step)
+    return h, last
+
+
+def mingru(x, w_ih, b_ih=None, h0=None, *, lengths=None):
+    """z = sigmoid(W_z x[n] + b_z), h[n] = (1 - z) h[n-1] + z (W_h x[n] + b_h)."""
+    x, w_ih, b_ih, h0 = filled(x, w_ih, b_ih, h0)
+    (w_z, w_h), (b_z, b_h) = gates(2, w_ih, b_ih)
+
+    def step(x, h):
+        z = sigmoid(x @ w_z.T + b_z)
+        return ((1 - z) * h + z * (x @ w_h.T + b_h),)
+
+    h, (last,) = through(x, len(w_ih) // 2, [h0], lengths, step)
     return h, last
 
 

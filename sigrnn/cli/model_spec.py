@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sigrnn import models
 from sigrnn.activations import NAMES
+from sigrnn.layers._cells import FUNCTIONS
 from sigrnn.models import Chain, Dense, Model, Residual
 
 __all__ = ["SPECS", "SpecError", "model_from"]
@@ -26,9 +27,7 @@ KINDS = {
     "sos": Kind(models.SOS, ("SECTIONS",)),
     "nfir": Kind(models.NonlinearFIR, ("TAPS",), True),
     "niir": Kind(models.NonlinearIIR, ("TAPS", "ORDER"), True),
-    "rnn": Kind(models.RNN, ("UNITS",), True),
-    "gru": Kind(models.GRU, ("UNITS",)),
-    "lstm": Kind(models.LSTM, ("UNITS",)),
+    **{name: Kind(getattr(models, cell.model), ("UNITS",), cell.activation) for name, cell in FUNCTIONS.items()},
     "dense": Kind(models.Dense, ("OUTPUTS",), True),
 }
 SPECS = ", ".join(":".join((name, *kind.numbers)) for name, kind in KINDS.items())
@@ -75,4 +74,4 @@ def _part(word: str, width: int, stable: bool) -> tuple[Model, int]:
     if name in ("iir", "sos"):
         options["stable"] = stable
     numbers = [int(size) for size in sizes]
-    return kind.make(*numbers, **options), numbers[0] if name in ("rnn", "gru", "lstm", "dense") else 1
+    return kind.make(*numbers, **options), numbers[0] if name in (*FUNCTIONS, "dense") else 1

@@ -54,8 +54,8 @@ def nlfilter(
         Initial state (transposed direct form II), as in `lfilter`: what the samples before `x` add to the
         excitations.
     activation : str or Activation, default 'tanh'
-        'linear', 'tanh', 'sigmoid', 'relu', 'leaky_relu' (slope 0.01 below 0), 'softsign', 'softplus', 'hard_tanh',
-        'hard_sigmoid' ((e + 3) / 6 between 0 and 1), 'silu', 'gelu', or an `Activation` of your own.
+        'tanh', 'relu' or another name of the table in :doc:`/howto/nonlinear`, which an unknown name prints; or an
+        `Activation` of your own.
     bias : array_like, default 0.0
         Added to each excitation; one for all channels, or an array that broadcasts against the channels of `x`.
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from sigrnn._arrays import NATIVE, Array, array, short, whole
 from sigrnn.gradients.checkpoints import by_blocks
+from sigrnn.gradients.linear import EXCITATION
 from sigrnn.gradients.rules import RULES, Named, Rule
-from sigrnn.layers._run import EXCITATION
 
 __all__ = ["jvp", "synchronous_grad", "vjp"]
 
@@ -31,8 +31,8 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     Parameters
     ----------
     function : callable
-        One of `lfilter`, `lfilter_tv`, `sosfilt`, `filtfilt`, `sosfiltfilt`, `nlfilter`, `rnn`, `gru`, `lstm`,
-        `dense`.
+        One of `lfilter`, `lfilter_tv`, `sosfilt`, `filtfilt`, `sosfiltfilt`, `nlfilter`, a recurrent layer (`rnn`,
+        `gru`, `lstm`, ...), `dense`.
     *args : array_like
         Its arguments. Coefficients, signals and states given here get a gradient.
     checkpoint : int, optional
@@ -363,7 +363,7 @@ def _arrays(rule: Rule, arguments: Named, positional: list[str], kwargs: Named) 
         given = arguments[name]
         if given is None or (name not in positional and (name not in kwargs or type(given) in NUMBERS)):
             continue
-        found[name] = _array(name, given)
+        found[name] = given if type(given) is np.ndarray and given.dtype.char in NATIVE else _array(name, given)
         if type(given) not in NUMBERS:
             arguments[name] = found[name]
     return found
@@ -405,12 +405,14 @@ def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def _layout(value: Any) -> Any:
     """Shapes and dtypes of a value, so that the value itself need not be kept."""
     if isinstance(value, tuple):
-        return tuple(_layout(part) for part in value)
+        return tuple(map(_layout, value))
     return Expected(value.shape, value.dtype)
 
 
 def _matching(expected: Any, given: Any, name: str) -> Any:
     """The gradient of a value as arrays of its shape and dtype; zeros for None."""
+    if type(given) is np.ndarray and (given.shape, given.dtype) == expected and given.flags.aligned:
+        return given
     if not isinstance(expected, Expected):
         names = (name, "dzf") if name == "dy" else tuple(f"{name}[{i}]" for i in range(len(expected)))
         if given is None:
@@ -419,7 +421,7 @@ def _matching(expected: Any, given: Any, name: str) -> Any:
             raise TypeError(f"the value is a pair: expected ({', '.join(names)}), got {type(given).__name__}")
         if len(given) != len(expected):
             raise ValueError(f"the value is a pair: expected ({', '.join(names)}), got {len(given)} of them")
-        return tuple(_matching(*each) for each in zip(expected, given, names, strict=True))
+        return tuple(map(_matching, expected, given, names))
     if given is None:
         return np.zeros(expected.shape, expected.dtype)
     fits = type(given) is np.ndarray and given.dtype is expected.dtype and given.shape == expected.shape

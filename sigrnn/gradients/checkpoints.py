@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import Array, time_axis
+from sigrnn.gradients.linear import EXCITATION
 from sigrnn.gradients.rules import Named, Rule
-from sigrnn.layers._run import EXCITATION
 
 
 def by_blocks(

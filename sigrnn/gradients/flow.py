@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +19,11 @@ from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.gradients.api import bound
 from sigrnn.gradients.nonlinear import excitation, feed_back
-from sigrnn.gradients.recurrent import kind_of
+from sigrnn.gradients.recurrent import call_of
 from sigrnn.gradients.reverse import Rows
-from sigrnn.layers._run import Layer, Run
-from sigrnn.layers.recurrent import gru, lstm, prepared, rnn
+from sigrnn.layers import recurrent as layers
+from sigrnn.layers._cells import FUNCTIONS
+from sigrnn.layers._run import Backward, Layer, Run
 
 __all__ = ["GradientFlow", "gradient_flow"]
 
@@ -108,7 +109,7 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
     Parameters
     ----------
     function : callable or Model
-        `nlfilter`, `lfilter`, `sosfilt`, `rnn`, `gru` or `lstm`; or a model, compositions included.
+        `nlfilter`, `lfilter`, `sosfilt` or a recurrent layer (`rnn`, `gru`, `lstm`, ...); or a model, compositions included.
     *args : array_like
         Its arguments; of a model, the signal. For linear ones it does not matter but for its length.
     lags : int, optional
@@ -223,8 +224,8 @@ def path_of_sosfilt(arguments: dict[str, Any]) -> Path:
     return path(a, np.ones((len(a), x.shape[axis])))
 
 
-def path_of_layer(arguments: dict[str, Any]) -> Path:
-    call = prepared(kind_of(arguments), {**arguments, "lengths": None})
+def path_of_layer(function: str, arguments: dict[str, Any]) -> Path:
+    call = call_of(function, {**arguments, "lengths": None}, gradients=True)
     _, run = call.run_whole()
     return Path(len(call.x), 1, lambda lags: followed_in_layer(call.layer, run, call.x.shape[1], lags))
 
@@ -271,9 +272,7 @@ PATHS: dict[Callable[..., Any], Callable[[dict[str, Any]], Path]] = {
     nlfilter: path_of_nlfilter,
     lfilter: path_of_lfilter,
     sosfilt: path_of_sosfilt,
-    rnn: path_of_layer,
-    gru: path_of_layer,
-    lstm: path_of_layer,
+    **{getattr(layers, name): partial(path_of_layer, name) for name in FUNCTIONS},
 }
 
 
@@ -309,23 +308,16 @@ def root_mean_square(delta: Array, axis: int) -> Array:
 
 def followed_in_layer(layer: Layer, run: Run, batch: int, lags: int) -> Array:
     """Root mean square, over outputs and directions, of the norm of the gradient by all sums of a step."""
-    steps = len(run.tape)
+    steps, layout = len(run.tape), layer.layout
     ends = np.unique(np.linspace(lags, steps - 1, FEW_ENDS).astype(int))
     rng = np.random.default_rng(0)
     found = []
-    alone = run.s.shape[1] == 1
-    kernel = layer.kernel("backward", alone)
     for end in ends:
-        part = slice(end - lags, end + 1)
-        s, tape = run.s[part.start : part.stop + 1], run.tape[part]
-        c = run.c[part.start : part.stop + 1] if layer.memory else run.c
         for _ in range(DIRECTIONS):
-            slopes = np.zeros((lags + 1, s.shape[1], layer.units), layer.dtype)
-            direction = rng.standard_normal((batch, layer.hidden))
-            slopes[-1, :batch, : layer.hidden] = direction / np.linalg.norm(direction, axis=1, keepdims=True)
-            dh, dc = (np.zeros((s.shape[1], layer.units), layer.dtype) for _ in range(2))
-            d = np.empty(tape.shape, layer.dtype)
-            kernel(layer.backward_weights, layer.peepholes, s, c, tape, slopes, dh, dc, d)
+            dy = np.zeros((lags + 1, batch, layout.hidden), layout.dtype)
+            direction = rng.standard_normal((batch, layout.hidden))
+            dy[-1] = direction / np.linalg.norm(direction, axis=1, keepdims=True)
+            d = Backward(layer, run, batch, total=True).piece(slice(end - lags, end + 1), dy)
             found.append(d[::-1, :batch].reshape(lags + 1, batch, -1))
     each = np.stack(found, axis=1).astype(F8)  # lags, runs, sequences, sums
     return root_mean_square(each.reshape(lags + 1, -1, each.shape[-1]), axis=2)

@@ -30,6 +30,7 @@ from sigrnn.filters.linear import lfilter, lfilter_tv
 from sigrnn.gradients.reverse import Reverse, Rows
 from sigrnn.gradients.tape import ChannelTape, LanesTape, SectionsTape, channel_tapes, denormalise
 
+EXCITATION = "excitation"  # the key of the gradient of what goes into an activation, among those by argument
 Named = dict[str, Any]
 Pull = Callable[..., Named]
 Way = Callable[[Array, Array], tuple[Array, Reverse]]

@@ -25,6 +25,7 @@ from sigrnn.filters._recursive import MANY, in_lanes
 from sigrnn.filters.linear import lfilter
 from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.gradients.linear import (
+    EXCITATION,
     Named,
     Pull,
     denormalised,
@@ -35,7 +36,6 @@ from sigrnn.gradients.linear import (
     tail_of,
 )
 from sigrnn.gradients.reverse import Reverse, Rows, state_after
-from sigrnn.layers._run import EXCITATION
 
 
 def nlfilter_vjp(arguments: Named, total: bool = True) -> tuple[Any, Pull]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from sigrnn.filters.linear import lfilter, lfilter_tv, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
-from sigrnn.gradients import linear, nonlinear, recurrent, sections, zerophase
-from sigrnn.layers.recurrent import dense, gru, lstm, rnn
+from sigrnn.gradients import linear, nonlinear, recurrent, sections, sensitivities, zerophase
+from sigrnn.layers import recurrent as layers
+from sigrnn.layers._cells import FUNCTIONS, RNN, Cell
 
 Named = dict[str, Any]
 
@@ -42,6 +44,18 @@ class Rule(NamedTuple):
     by_blocks: Callable[[Named, int], tuple[Any, Callable[..., Named]]] | None = None
 
 
+def of_layer(cell: Cell) -> Rule:
+    """The rule of a recurrent layer, from its row in the table of cells."""
+    given = cell.function
+    return Rule(
+        partial(recurrent.layer_vjp, given),
+        partial(sensitivities.layer_jvp, given),
+        cell.arrays,
+        partial=partial(recurrent.layer_partial, given) if cell is RNN else None,
+        by_blocks=partial(recurrent.layer_by_blocks, given),
+    )
+
+
 RULES: dict[Callable[..., Any], Rule] = {
     lfilter: Rule(linear.lfilter_vjp, linear.lfilter_jvp, ("b", "a", "x", "zi"), True),
     lfilter_tv: Rule(linear.lfilter_tv_vjp, linear.lfilter_tv_jvp, ("b", "a", "x", "zi"), True, ("b", "a")),
@@ -55,24 +69,6 @@ RULES: dict[Callable[..., Any], Rule] = {
         stateful=True,
         partial=nonlinear.nlfilter_partial,
     ),
-    rnn: Rule(
-        recurrent.layer_vjp,
-        recurrent.layer_jvp,
-        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0"),
-        partial=recurrent.layer_partial,
-        by_blocks=recurrent.layer_by_blocks,
-    ),
-    gru: Rule(
-        recurrent.layer_vjp,
-        recurrent.layer_jvp,
-        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0"),
-        by_blocks=recurrent.layer_by_blocks,
-    ),
-    lstm: Rule(
-        recurrent.layer_vjp,
-        recurrent.layer_jvp,
-        ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0", "c0", "peephole"),
-        by_blocks=recurrent.layer_by_blocks,
-    ),
-    dense: Rule(recurrent.dense_vjp, recurrent.dense_jvp, ("x", "v", "bias")),
+    **{getattr(layers, name): of_layer(cell) for name, cell in FUNCTIONS.items()},
+    layers.dense: Rule(recurrent.dense_vjp, recurrent.dense_jvp, ("x", "v", "bias")),
 }

@@ -1,143 +1,197 @@
-"""Recurrent layers ready to run: weights as the kernels want them, the memory of a run, and the way back through it.
+"""Recurrent layers ready to run: weights as the kernels want them, the memory of a run, and the backward pass.
 
-A step's sums are one affine map of what it sees, [x, 1, h]; `Layer.whole` (Q, units, S) holds it with zeros where a cell
-has none, so that a single matrix product gives the gradients of all weights and biases.
+A step's sums are one affine map of the row s[n] = [x[n], 1, h[n-1]] that it sees, so a single matrix product gives the
+gradients of all weights and biases.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sigrnn._arrays import Array
+from sigrnn._memory import LEAST, Pool
 from sigrnn.activations import respond
+from sigrnn.layers._cells import Cell
 from sigrnn.workers import share
 
-EXCITATION = "excitation"  # the key of the gradient by the sums, among the others
-GATES = {
-    "lstm": 4,
-    "peephole": 4,
-    "gru": 3,
-    "gru_before": 3,
-}  # rows of the user's weights for each unit; others have one
-PIECE = 1 << 16  # gradients of sums taken at a time on the way back: they stay in the cache
+PIECE = 1 << 16  # gradients of sums taken at a time in the backward pass: they stay in the cache
 SHORTEST = 64  # steps, at least
+PRODUCTS = (
+    1 << 18
+)  # of numbers in a matrix product that OpenBLAS does not divide among threads: to wake them takes longer
+FEW_INPUTS = 4  # gradients of so few are found by a loop: BLAS divides products with a vector among threads earlier
 HARMLESS = 1.0  # where slopes of activations are finite, as the user's may not be at 0
 PART, WORTH = 8, 500_000  # sequences for a thread at a time: so many, or what takes so many nanoseconds
+LAYOUTS = 128  # kept
+
+pool = Pool(np.empty)
 
 
 @cache
-def loops() -> Any:
+def kernels() -> Any:
     """The compiled loops; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.layers import loops as compiled
+    from sigrnn._kernels.layers import loops
 
-    return compiled
+    return loops
+
+
+@cache
+def weight_kernels() -> Any:
+    from sigrnn._kernels.layers import weights
+
+    return weights
+
+
+class Given(NamedTuple):
+    """The arrays of a call as the user gives them, B sequences or one without an axis for it; a layer reads the weights."""
+
+    x: Any  # (B, T, I)
+    w_ih: Any  # (G H, I)
+    w_hh: Any = None  # (G H, H)
+    b_ih: Any = None  # (G H,)
+    b_hh: Any = None
+    h0: Any = None  # (B, H)
+    c0: Any = None
+    peephole: Any = None  # (3, H)
 
 
 class Run(NamedTuple):
-    """What a run leaves behind: what each step saw, the cells' memories, and what the way back needs of each step."""
+    """What a run leaves behind: what each step saw, the cells' memories, and what the backward pass needs of each step."""
 
     s: Array  # (T + 1 or, with the last state alone, 1, B, S)
-    c: Array  # the same, (.., B, units)
+    c: Array  # the same, (.., B, units), of size 0 in a cell without
     tape: Array  # (T or 0, B, Q, units)
 
 
-class Layer:
-    """
-    A cell and its weights.
+class Sums(NamedTuple):
+    """Sums over all steps and sequences: the gradients of weights, as the backward pass finds them, in float64."""
 
-    kind : 'lstm', 'peephole', 'gru', 'gru_before' (r acts on the units before they are weighed), or the activation of a
-        plain recurrent net.
-    w_ih, w_hh : (G H, I) and (G H, H), G gates. b_ih, b_hh : (G H,) or None. peephole : (3, H) or None.
-    """
+    whole: Array  # (Q, units, S): of the map from s to the sums
+    late: Array  # (units, units): of the sum that takes r h
+    peephole: Array  # (3, units)
 
-    def __init__(
-        self, kind: Any, w_ih: Array, w_hh: Array, b_ih: Array | None, b_hh: Array | None, peephole: Array | None
-    ) -> None:
-        self.kind, self.dtype = kind, w_hh.dtype
-        self._entries: dict[tuple[str, bool], Any] = {}
-        self.gates = GATES.get(kind, 1) if isinstance(kind, str) else 1
-        self.inputs, self.hidden = w_ih.shape[1], w_hh.shape[1]
-        self.width = loops().lanes(self.dtype, self.hidden)
-        self.units = -(-self.hidden // self.width) * self.width
-        self.first = self.inputs + 1  # where h begins in what a step sees
-        self.sums, self.memory = 4 if kind == "gru" else self.gates, kind in ("lstm", "peephole")
-        self.whole = np.zeros((self.sums, self.units, self.first + self.units), self.dtype)
-        for part, rows, columns in self._places():
-            given = {"w_ih": w_ih, "w_hh": w_hh, "b_ih": b_ih, "b_hh": b_hh}[part]
-            if given is not None:
-                each = given.reshape(self.gates, self.hidden, -1)
-                for gate, q in enumerate(rows):
-                    self.whole[q, : self.hidden, columns] += each[gate]
-        depth, blocks = self.first + self.hidden, self.units // self.width
-        factors = np.array(loops().factors(kind))[:, None, None]
-        seen = self.whole[:, :, :depth] * factors
-        units = self.whole[:, :, self.first :]
-        if kind == "gru_before":  # the third weighs r h, after all else
-            self.gated = np.zeros((self.units, self.units), self.dtype)
-            self.gated[: self.hidden, : self.hidden] = w_hh[2 * self.hidden :]
-            last = np.zeros((3, self.units, self.hidden), self.dtype)
-            last[0] = self.gated[:, : self.hidden] * factors[2]
-            seen = np.concatenate([seen, last], axis=2)
-            units = np.concatenate([units[:2], self.gated[None]])
-        seen = seen.reshape(self.sums, blocks, self.width, -1)
-        self.forward_weights = np.ascontiguousarray(seen.transpose(1, 3, 0, 2), self.dtype)
-        back = units[:, : self.hidden].reshape(self.sums * self.hidden, blocks, self.width)
-        groups = np.split(back, np.cumsum(loops().groups(blocks))[:-1], axis=1)
-        self.backward_weights = np.concatenate([group.reshape(-1) for group in groups]).reshape(blocks, -1, self.width)
-        self.peepholes = np.zeros((3, self.units), self.dtype)
-        if peephole is not None:
-            self.peepholes[:, : self.hidden] = peephole
-        self.forward_peepholes = (self.peepholes * factors[0, 0]).astype(self.dtype)
+    def __add__(self, other: Any) -> Sums:
+        return Sums(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
-    def _places(self) -> list[tuple[str, Sequence[int], slice]]:
-        """Where the user's arrays go: for each gate its sum, and the columns. The GRU's n has a sum of its own over units."""
-        ours, theirs = ((0, 1, 2), (0, 1, 3)) if self.kind == "gru" else (tuple(range(self.gates)),) * 2
-        x, one, h = slice(0, self.inputs), slice(self.inputs, self.first), slice(self.first, self.first + self.hidden)
-        weighed = ours[:2] if self.kind == "gru_before" else theirs
-        return [("w_ih", ours, x), ("b_ih", ours, one), ("w_hh", weighed, h), ("b_hh", theirs, one)]
 
-    def taken_apart(self, whole: Array) -> dict[str, Array]:
-        """From the gradient of the map to those of the user's arrays."""
-        found = {}
-        for part, rows, columns in self._places():
-            each = whole[list(rows), : self.hidden, columns]
-            found[part] = each.reshape(len(rows) * self.hidden, -1)
-        return {name: value[:, 0] if name.startswith("b") else value for name, value in found.items()}
+class Gradients(NamedTuple):
+    """Gradients of all that a layer is given."""
+
+    sums: Sums
+    x: Array  # (T, B, I)
+    h0: Array  # (B, H)
+    c0: Array
+    excitation: Array | None  # (T, B, H), if a unit has one sum
+
+
+class Layout:
+    """Sizes and kernels: what layers of the same cell, dtype and shapes have in common. Kept from call to call."""
+
+    def __init__(self, cell: Cell, activation: Any, dtype: np.dtype[Any], inputs: int, hidden: int) -> None:
+        self.cell, self.activation, self.dtype, self.inputs, self.hidden = cell, activation, dtype, inputs, hidden
+        self.width = kernels().lanes(dtype, hidden)
+        self.blocks = -(-hidden // self.width)
+        self.units = self.blocks * self.width
+        self.sums, self.late, self.memory, self.recurrent = cell.sums, cell.late, cell.memory, cell.recurrent
+        self.rows = cell.gates * hidden  # of the user's weights
+        self.late_shape = (self.units,) * 2 if cell.late >= 0 else (0, 0)
+        self.peephole_shape = 3, self.units if cell.name == "peephole" else 0
+        self.first = inputs + 1  # where h begins in a row
+        self.size = self.first + self.units  # of a row
+        self.seen = self.size if cell.recurrent else self.first  # entries of a row that have weights
+        self.ours = slice(self.first, self.first + hidden)
+        depth = self.first + hidden * (cell.recurrent + (cell.late >= 0))
+        self.packed_shape = self.blocks, depth, cell.sums, self.width
+        self.returned = cell.sums * hidden if cell.recurrent else 0  # gradients that go back to each unit
+        self.gates = np.array([cell.x_gates, cell.h_gates], np.int64)
+        self.factors = np.array(kernels().factors(cell.name), np.float64)
+        self.no_matrix, self.no_vector = np.zeros((0, 0), dtype), np.zeros(0, dtype)
+        self.none_back = self.no_vector, self.no_matrix, np.zeros((0, 0, 0), dtype)
+        self.pack = kernels().entry_point(weight_kernels().pack(dtype.char))
+        self.kernels: dict[tuple[str, bool], Any] = {}
+
+    @cached_property
+    def unpack(self) -> Any:
+        return kernels().entry_point(weight_kernels().unpack(self.dtype.char))
+
+    @cached_property
+    def input_gradients(self) -> Any:
+        return kernels().entry_point(weight_kernels().input_gradients(self.dtype.char, self.width))
 
     def kernel(self, direction: str, alone: bool) -> Any:
-        given = direction, self.kind, self.dtype.char, self.width, alone
-        if direction != "backward":
-            return loops().runner(*given)
-        groups = loops().groups(self.units // self.width)
-        return loops().runner(*given, tuple(sorted(set(groups), reverse=True)))
-
-    def entry(self, alone: bool, direction: str = "forward") -> Any:
-        """The way forward, with less checks at each call."""
-        known = self._entries.get((direction, alone))
+        """'forward', 'taped' or 'backward'; for one sequence in all, or for several."""
+        known = self.kernels.get((direction, alone))
         if known is None:
-            known = self._entries[direction, alone] = loops().entry_point(self.kernel(direction, alone))
+            given = direction, self.cell.name, self.activation, self.dtype.char, self.width, alone
+            taken = (kernels().groups(self.blocks),) if direction == "backward" else ()
+            known = self.kernels[direction, alone] = kernels().entry_point(kernels().runner(*given, *taken))
         return known
 
-    def rest(self, batch: int, alone: bool, steps: int = 0, taped: bool = False) -> Run:
-        """Memory for a run, at rest; an odd sequence, if not `alone`, gets another beside it, that sees zeros."""
+
+@lru_cache(LAYOUTS)
+def layout_of(cell: Cell, activation: Any, dtype: np.dtype[Any], inputs: int, hidden: int) -> Layout:
+    return Layout(cell, activation, dtype, inputs, hidden)
+
+
+class Layer:
+    """A layout with weights; `gradients`: also those that the backward pass reads."""
+
+    def __init__(self, layout: Layout, given: Given, gradients: bool) -> None:
+        self.layout, self.given = layout, given
+        dtype, units = layout.dtype, layout.units
+        _, w_ih, w_hh, b_ih, b_hh, _, _, peephole = given
+        self.forward = np.zeros(layout.packed_shape, dtype)
+        self.scaled_peephole = np.zeros((3, units), dtype)  # peepholes with the factors of gates
+        back = layout.none_back
+        if gradients:
+            back = (
+                np.zeros(layout.returned * units, dtype),
+                np.zeros((3, units), dtype),
+                np.zeros((layout.inputs, layout.sums, units), dtype),
+            )
+        self.backward, self.peephole, self.into_x = back
+        layout.pack(
+            w_ih,
+            layout.no_matrix if w_hh is None else w_hh,
+            layout.no_vector if b_ih is None else b_ih,
+            layout.no_vector if b_hh is None else b_hh,
+            layout.no_matrix if peephole is None else peephole,
+            layout.gates,
+            layout.factors,
+            layout.late,
+            layout.hidden,
+            self.forward,
+            self.scaled_peephole,
+            *back,
+        )
+
+    def at_rest(self, batch: int, alone: bool, steps: int = 0, taped: bool = False) -> Run:
+        """Memory for a run, at rest; an odd sequence, if not `alone`, is joined by another that sees zeros."""
+        layout, dtype = self.layout, self.layout.dtype
         full, rows = batch if alone else batch + batch % 2, steps + 1 if taped else 2
-        s = np.empty((rows, full, self.first + self.units), self.dtype)
-        c = np.empty((rows if self.memory else 2, full, self.units), self.dtype)
-        kept = steps if taped else 1 if self.kind == "gru_before" else 0  # that one works in it
-        s[:, batch:, : self.inputs] = s[0, :, self.first :] = c[: 1 if self.memory else 2] = 0.0
-        s[:, :, self.inputs] = 1.0
-        return Run(s, c, np.empty((kept, full, self.sums, self.units), self.dtype))
+        kept, width = steps if taped else 0, layout.units if layout.memory else 0
+        if layout.late >= 0:  # works in both
+            kept, width = max(kept, 1), layout.units
+        seen, memory = (rows, full, layout.size), (rows if layout.memory else 2, full, width)
+        tape = kept, full, layout.sums, layout.units
+        if rows * full * (layout.size + layout.sums * layout.units) * dtype.itemsize < LEAST:
+            return Run(np.zeros(seen, dtype), np.zeros(memory, dtype), np.empty(tape, dtype))
+        s, c = pool.borrow(seen, dtype), pool.borrow(memory, dtype)
+        s[:, batch:] = s[0, :, layout.first :] = c[0] = 0.0
+        return Run(s, c, pool.borrow(tape, dtype))
 
-    def start(self, run: Run, h0: Array, c0: Array) -> None:
+    def start(self, run: Run, h0: Array | None, c0: Array | None) -> None:
         """States (B, H) before the first step."""
-        run.s[0, : len(h0), self.first : self.first + self.hidden], run.c[0, : len(c0), : self.hidden] = h0, c0
+        if h0 is not None:
+            run.s[0, : len(h0), self.layout.ours] = h0
+        if c0 is not None and self.layout.memory:
+            run.c[0, : len(c0), : self.layout.hidden] = c0
 
-    def run(self, x: Array, h0: Array, c0: Array, h: Array, taped: bool, alone: bool) -> Run:
+    def run(self, x: Array, states: tuple[Array | None, Array | None], h: Array, taped: bool, alone: bool) -> Run:
         """
         Fill h (B, T, H) from x (T, B, I) and the states before, (B, H).
 
@@ -145,151 +199,231 @@ class Layer:
             its own, that sum in another order, which must not depend on how sequences are parted.
         """
         steps, batch = x.shape[:2]
-        run = self.rest(batch, alone, steps, taped)
-        self.start(run, h0, c0)
-        kernel = self.entry(alone, "taped" if taped else "forward")
-        kernel(self.forward_weights, self.forward_peepholes, x, *run, h)
-        if not taped:
-            return Run(run.s[:1], run.c[:1], run.tape)
-        # What a sequence that fills a pair has come to must not be NaN times 0 on the way back.
-        run.s[:, batch:] = run.c[:, batch:] = 0.0
-        run.tape[:, batch:] = HARMLESS
+        run = self.at_rest(batch, alone, steps, taped)
+        if states[0] is not None or states[1] is not None:
+            self.start(run, *states)
+        direction = "taped" if taped else "forward"
+        kernel = self.layout.kernels.get((direction, alone)) or self.layout.kernel(direction, alone)
+        kernel(self.forward, self.scaled_peephole, x, run.s, run.c, run.tape, h)
+        if taped and run.s.shape[1] > batch:
+            # What a sequence that fills a pair has come to must not be NaN times 0 in the backward pass.
+            run.s[:, batch:] = run.c[:, batch:] = 0.0
+            run.tape[:, batch:] = HARMLESS
         return run
 
     def forget(self, run: Run, ends: Array) -> None:
         """Drop what has been made after the ends of sequences: it may have overflowed, and counts for nothing."""
         for b, end in enumerate(ends):
-            run.s[end + 1 :, b, self.first :] = 0.0
+            run.s[end + 1 :, b, self.layout.first :] = 0.0
             run.tape[end:, b] = HARMLESS
-            if self.memory:
+            if self.layout.memory:
                 run.c[end + 1 :, b] = 0.0
 
-    def partial(
-        self, w: Array, p: Array, s: Array, c: Array, tape: Array, dy: Array, dh: Array, dc: Array, d: Array
-    ) -> None:
-        """In place of the kernel, for a plain recurrent net: no way back from step to step."""
-        slope = respond(self.kind, np.array(tape[:, :, 0], np.float64), slope=True)
-        dy[-1:] += dh
-        dh[...] = 0.0
-        d[:, :, 0] = slope * dy
-
-    def state(self, run: Run, batch: int, steps: Array | None) -> tuple[Array, Array]:
-        """h and c after so many steps of each sequence, or after the last, (B, H)."""
-        ours = slice(self.first, self.first + self.hidden)
-        if steps is None:
-            last = len(run.s) - 1
-            return run.s[last, :batch, ours].copy(), run.c[last % len(run.c), :batch, : self.hidden].copy()
-        each = np.arange(batch)
-        return run.s[steps, each, ours], run.c[steps % len(run.c), each, : self.hidden]
+    def state(self, run: Run, batch: int, last: Any) -> tuple[Array, Array]:
+        """h and c (B, H) in row `last`, or each sequence's in a row of its own; what is no memory has no columns."""
+        layout = self.layout
+        each: Any = slice(batch) if isinstance(last, int) else np.arange(batch)
+        h = run.s[last, each, layout.ours].copy()
+        return h, run.c[last, each, : layout.hidden].copy() if layout.memory else h
 
     def back(
-        self, run: Run, dy: Array, finals: dict[int, list[tuple[int, Array, Array]]], total: bool = True
-    ) -> dict[str, Array]:
+        self, run: Run, dy: Array, states: tuple[Array, Array | None], ends: Array | None, total: bool = True
+    ) -> Gradients:
         """
-        Gradients of weights, inputs and initial states, and of the sums if there is one for a unit.
+        Gradients of everything.
 
-        dy : (T, B, H). finals : by step count, the sequences that end there with the gradients of their final h and c.
+        dy : (T, B, H), zero after the ends. states : gradients of h and c (B, H) after `ends` steps, or after all.
         total : False for partial derivatives, other steps held constant.
         """
         steps, batch = dy.shape[:2]
-        full = run.s.shape[1]
-        dh, dc = (np.zeros((full, self.units), self.dtype) for _ in range(2))
-        whole, peepholes = np.zeros(self.whole.shape), np.zeros(self.peepholes.shape)
-        gated = np.zeros((self.units, self.units))
-        dx = np.empty((steps, batch, self.inputs), self.dtype)
-        size = max(SHORTEST, PIECE // max(full * self.sums * self.units, 1))
-        slopes = np.zeros((min(size, steps), full, self.units), self.dtype)
-        d = np.empty((min(size, steps), full, self.sums, self.units), self.dtype)
-        into_x = self.whole[:, :, : self.inputs].reshape(self.sums * self.units, self.inputs)
-        kernel = self.kernel("backward", full == 1) if total else self.partial
-        delta = np.empty((steps, batch, self.hidden), self.dtype) if self.sums == 1 else None
-        after = [(b, end) for end, those in finals.items() if end < steps for b, *_ in those]
-        stop = steps
-        while True:
-            for b, dh_final, dc_final in finals.get(stop, ()):
-                dh[b, : self.hidden] += dh_final
-                dc[b, : self.hidden] += dc_final
+        layout, full = self.layout, run.s.shape[1]
+        backward = Backward(self, run, batch, total)
+        size = max(SHORTEST, PIECE // max(full * layout.sums * layout.units, 1))
+        delta = np.empty((steps, batch, layout.hidden), layout.dtype) if layout.sums == 1 else None
+        dx = np.empty((steps, batch, layout.inputs), layout.dtype)
+        stops = [0, steps] if ends is None else sorted({0, steps, *ends.tolist()})
+        while stops:
+            stop = stops[-1]
+            if ends is None:
+                if stop == steps:
+                    backward.receive(slice(batch), *states)
+            else:
+                here = np.flatnonzero(ends == stop)
+                backward.receive(here, states[0][here], None if states[1] is None else states[1][here])
             if not stop:
                 break
-            start = max(stop - size, 0, *(end for end in finals if end < stop))
-            part, count = slice(start, stop), stop - start
-            slopes[:count, :batch, : self.hidden] = dy[part]
-            s, c, now = run.s[start : stop + 1], run.c[start : stop + 1], d[:count]
-            kernel(self.backward_weights, self.peepholes, s, c, run.tape[part], slopes[:count], dh, dc, now)
-            now[..., self.hidden :] = now[:, batch:] = 0.0  # units and sequences that are not there
-            for b, over in after:
-                now[max(over - start, 0) :, b] = 0.0
-            flat = now.reshape(-1, self.sums * self.units)
-            whole += (flat.T @ s[:-1].reshape(len(flat), self.whole.shape[2])).reshape(whole.shape)
-            dx[part] = (flat @ into_x).reshape(count, full, self.inputs)[:, :batch]
-            if self.kind == "gru_before":
-                seen = run.tape[part, :, 0] * s[:-1, :, self.first :]
-                gated += np.einsum("tbi,tbj->ij", now[:, :, 2], seen, optimize=True)
-            if self.kind == "peephole":
-                for row, (q, seen) in enumerate(((0, c[:-1]), (1, c[:-1]), (3, c[1:]))):
-                    peepholes[row] += (now[:, :, q] * seen).sum(axis=(0, 1))
+            stops[-1] = start = max(stop - size, stops[-2])
+            if start == stops[-2]:
+                stops.pop()
+            part = slice(start, stop)
+            d = backward.piece(part, dy[part], ends)
+            backward.collect(part, d, dx[part])
             if delta is not None:
-                delta[part] = now[:, :batch, 0, : self.hidden]
-            if not start and not total:
-                dh += (now[0].reshape(full, -1) @ self.whole[:, :, self.first :].reshape(-1, self.units)).astype(
-                    dh.dtype
-                )
-            stop = start
-        states = {name: d[:batch, : self.hidden] for name, d in (("h0", dh), ("c0", dc))}
-        weights_found = self.taken_apart(whole)
-        if self.kind == "gru_before":
-            both = weights_found["w_hh"], gated[: self.hidden, : self.hidden]
-            weights_found["w_hh"] = np.concatenate(both)
-        found = {**weights_found, "x": dx, **states, "peephole": peepholes[:, : self.hidden]}
-        return found if delta is None else {**found, EXCITATION: delta}
+                delta[start:stop] = d[:, :batch, 0, : layout.hidden]
+        dh, dc = backward.dh[:batch, : layout.hidden], backward.dc[:batch, : layout.hidden]
+        return Gradients(backward.sums, dx, dh, dc, delta)
+
+    def weights_of(self, sums: Sums) -> dict[str, Array]:
+        """From sums over all steps to the gradients of the user's arrays."""
+        layout = self.layout
+        rows, dtype = layout.rows, layout.dtype
+        w_ih = np.empty((rows, layout.inputs), dtype)
+        w_hh = np.empty((rows, layout.hidden), dtype) if layout.recurrent else layout.no_matrix
+        b_ih = layout.no_vector if self.given.b_ih is None else np.empty(rows, dtype)
+        b_hh = layout.no_vector if self.given.b_hh is None else np.empty(rows, dtype)
+        layout.unpack(sums.whole, sums.late, layout.gates, layout.late, layout.hidden, w_ih, w_hh, b_ih, b_hh)
+        found = {"w_ih": w_ih, "w_hh": w_hh, "b_ih": b_ih, "b_hh": b_hh}
+        return {**found, "peephole": sums.peephole[:, : layout.hidden]}
+
+
+class Backward:
+    """A backward pass: the gradients of h and c that it carries from piece to piece, and sums over the steps so far."""
+
+    def __init__(self, layer: Layer, run: Run, batch: int, total: bool) -> None:
+        layout, full = layer.layout, run.s.shape[1]
+        self.layer, self.run, self.batch, self.total = layer, run, batch, total
+        self.dh = np.zeros((full, layout.units), layout.dtype)
+        self.dc = np.zeros((full, layout.units if layout.memory else 0), layout.dtype)
+        whole = np.zeros((layout.sums, layout.units, layout.seen))
+        self.sums = Sums(whole, np.zeros(layout.late_shape), np.zeros(layout.peephole_shape))
+        self.backward = layer.backward.reshape(layout.blocks, layout.returned, layout.width)
+
+    def receive(self, each: Any, dh: Array, dc: Array | None) -> None:
+        """Gradients of the states of some sequences, which end here."""
+        hidden = self.layer.layout.hidden
+        self.dh[each, :hidden] += dh
+        if dc is not None and self.dc.size:
+            self.dc[each, :hidden] += dc
+
+    def piece(self, part: slice, dy: Array, ends: Array | None = None) -> Array:
+        """Go back over some steps; the gradients of their sums (T, B, Q, units)."""
+        layer, layout, batch = self.layer, self.layer.layout, self.batch
+        count, full = len(dy), len(self.dh)
+        s, c, tape = self.run.s[part.start : part.stop + 1], self.run.c, self.run.tape[part]
+        if layout.memory:
+            c = c[part.start : part.stop + 1]
+        slopes = np.zeros((count, full, layout.units), layout.dtype)
+        slopes[:, :batch, : layout.hidden] = dy
+        shape = count, full, layout.sums, layout.units
+        large = slopes.nbytes * layout.sums >= LEAST
+        d = pool.borrow(shape, layout.dtype) if large else np.empty(shape, layout.dtype)
+        if self.total:
+            kernel = layout.kernels.get(("backward", full == 1)) or layout.kernel("backward", full == 1)
+            kernel(self.backward, layer.peephole, s, c, tape, slopes, self.dh, self.dc, d)
+        else:
+            self.hold_constant(tape, slopes, d)
+        if layout.hidden < layout.units:  # units and sequences that only fill up vectors and pairs
+            d[..., layout.hidden :] = 0.0
+        if batch < full:
+            d[:, batch:] = 0.0
+        if ends is not None:
+            for b in np.flatnonzero(ends < part.stop):
+                d[max(ends[b] - part.start, 0) :, b] = 0.0
+        if not (part.start or self.total):
+            self.dh[:, : layout.hidden] += d[0, :, 0, : layout.hidden] @ layer.given.w_hh
+        return d
+
+    def hold_constant(self, tape: Array, slopes: Array, d: Array) -> None:
+        """In place of the kernel, for a plain recurrent net: nothing goes back from step to step."""
+        slopes[-1:] += self.dh
+        self.dh[...] = 0.0
+        d[:, :, 0] = respond(self.layer.layout.activation, np.array(tape[:, :, 0], np.float64), slope=True) * slopes
+
+    def collect(self, part: slice, d: Array, dx: Array) -> None:
+        """Add up the gradients of weights over some steps, and find those of the inputs (T, B, I)."""
+        layout, sums = self.layer.layout, self.sums
+        s = self.run.s[part.start : part.stop + 1]
+        flat = d.reshape(d.shape[0] * d.shape[1], layout.sums * layout.units)
+        rows = s[:-1].reshape(len(flat), layout.size)[:, : layout.seen]
+        add_product(sums.whole.reshape(flat.shape[1], layout.seen), flat, rows)
+        whole = dx.shape[1] == len(self.dh)
+        found = dx if whole else np.empty((*d.shape[:2], layout.inputs), layout.dtype)
+        flat_x, into_x = (
+            found.reshape(len(flat), layout.inputs),
+            self.layer.into_x.reshape(layout.inputs, flat.shape[1]),
+        )
+        if layout.inputs <= FEW_INPUTS:
+            layout.input_gradients(flat, into_x, flat_x)
+        else:
+            np.matmul(flat, into_x.T, out=flat_x)
+        if not whole:
+            dx[...] = found[:, : self.batch]
+        if sums.late.size:
+            seen = self.run.tape[part, :, 0] * s[:-1, :, layout.first :]
+            sums.late[...] += np.einsum("tbi,tbj->ij", d[:, :, layout.late], seen, optimize=True)
+        if sums.peephole.size:
+            c = self.run.c[part.start : part.stop + 1]
+            for row, (q, seen) in enumerate(((0, c[:-1]), (1, c[:-1]), (3, c[1:]))):
+                sums.peephole[row] += (d[:, :, q] * seen).sum(axis=(0, 1))
+
+
+def add_product(whole: Array, d: Array, s: Array) -> None:
+    """whole += d^T s; small maps in pieces of steps that BLAS leaves on one thread."""
+    size = PRODUCTS // max(whole.size, 1)
+    if size < SHORTEST:
+        size = max(len(d), 1)
+    for start in range(0, len(d), size):
+        whole += d[start : start + size].T @ s[start : start + size]
 
 
 class Runs:
     """A run of all sequences, on several threads if the user allows it: each takes some of them."""
 
-    def __init__(self, layer: Layer, x: Array, h0: Array, c0: Array, taped: bool) -> None:
+    def __init__(self, layer: Layer, x: Array, states: tuple[Array | None, Array | None], taped: bool) -> None:
         self.layer, self.taped, self.steps, batch = layer, taped, *x.shape[:2]
-        self.work = 0.1 * x.shape[0] * batch * layer.whole.size
+        layout = layer.layout
+        self.h = np.empty((batch, self.steps, layout.hidden), layout.dtype)
+        self.work = 0.1 * self.steps * batch * layer.forward.size
+        if batch <= PART:
+            self.parts = [slice(0, batch)]
+            self.runs: list[Any] = [layer.run(x, states, self.h, taped, batch == 1)]
+            return
         # The same parts whatever the threads: sums over sequences, and with them the last bits, depend on them.
         size = max(PART, 2 * ceil(0.5 * WORTH * batch / max(self.work, 1.0)))
-        self.parts = [slice(b, min(b + size, batch)) for b in range(0, max(batch, 1), size)]
-        self.h = np.empty((batch, self.steps, layer.hidden), layer.dtype)
-        self.runs: list[Any] = [None] * len(self.parts)
+        self.parts = [slice(b, min(b + size, batch)) for b in range(0, batch, size)]
+        self.runs = [None] * len(self.parts)
 
         def run(i: int, part: slice) -> None:
-            self.runs[i] = layer.run(x[:, part], h0[part], c0[part], self.h[part], taped, batch == 1)
+            own = (
+                states[0] if states[0] is None else states[0][part],
+                states[1] if states[1] is None else states[1][part],
+            )
+            self.runs[i] = layer.run(x[:, part], own, self.h[part], taped, False)
 
-        if len(self.parts) == 1:
-            run(0, self.parts[0])
-        else:
-            share([partial(run, i, part) for i, part in enumerate(self.parts)], self.work)
+        share([partial(run, i, part) for i, part in enumerate(self.parts)], self.work)
 
     def states(self, ends: Array | None) -> tuple[Array, Array]:
         """h and c after so many steps of each sequence, or after all, (B, H)."""
-        found = []
-        for run, part in zip(self.runs, self.parts, strict=True):
-            steps = None if ends is None else ends[part]
-            found.append(self.layer.state(run, part.stop - part.start, steps))
+        last = self.steps if self.taped else 0
+        if len(self.runs) == 1:
+            return self.layer.state(self.runs[0], len(self.h), last if ends is None else ends)
+        found = [
+            self.layer.state(run, part.stop - part.start, last if ends is None else ends[part])
+            for run, part in zip(self.runs, self.parts, strict=True)
+        ]
         h, c = zip(*found, strict=True)
-        return (h[0], c[0]) if len(found) == 1 else (np.concatenate(h), np.concatenate(c))
+        return np.concatenate(h), np.concatenate(c)
 
     def forget(self, ends: Array) -> None:
         for run, part in zip(self.runs, self.parts, strict=True):
             self.layer.forget(run, ends[part])
 
-    def back(self, dy: Array, dh: Array, dc: Array, ends: Array, total: bool) -> dict[str, Array]:
-        """Gradients of everything, from those of outputs (T, B, H) and of the states after `ends` steps (B, H)."""
+    def back(self, dy: Array, states: tuple[Array, Array | None], ends: Array | None, total: bool = True) -> Gradients:
+        """Gradients of everything, from those of outputs (T, B, H) and of the states after `ends` steps, or all (B, H)."""
+        if len(self.parts) == 1:
+            return self.layer.back(self.runs[0], dy, states, ends, total)
         found: list[Any] = [None] * len(self.parts)
 
         def back(i: int, part: slice) -> None:
-            finals: dict[int, list[tuple[int, Array, Array]]] = {}
-            for b in range(part.start, part.stop):
-                finals.setdefault(int(ends[b]), []).append((b - part.start, dh[b], dc[b]))
-            found[i] = self.layer.back(self.runs[i], dy[:, part], finals, total)
+            own = states[0][part], None if states[1] is None else states[1][part]
+            found[i] = self.layer.back(self.runs[i], dy[:, part], own, None if ends is None else ends[part], total)
 
         share([partial(back, i, part) for i, part in enumerate(self.parts)], self.work)
-        axes = {"x": 1, "h0": 0, "c0": 0, EXCITATION: 1}
-        return {
-            name: np.concatenate([f[name] for f in found], axes[name]) if name in axes else sum(f[name] for f in found)
-            for name in found[0]
-        }
+        sums, dx, dh, dc, delta = zip(*found, strict=True)
+        return Gradients(
+            sum(sums[1:], sums[0]),
+            np.concatenate(dx, 1),
+            np.concatenate(dh),
+            np.concatenate(dc),
+            None if delta[0] is None else np.concatenate(delta, 1),
+        )

@@ -1,7 +1,8 @@
-"""Recurrent layers with PyTorch's weights: `rnn`, `gru`, `lstm`; and `dense`, which weighs what they give."""
+"""Recurrent layers with PyTorch's weights: `rnn`, `gru`, `lstm`, `mingru`; and `dense`, which weighs what they give."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -10,11 +11,12 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, array, promoted, whole
 from sigrnn.activations import Activation, known, respond
-from sigrnn.layers._run import GATES, Layer, Run, Runs
+from sigrnn.layers._cells import GRU, LSTM, MINGRU, PEEPHOLE, RESET_BEFORE, RNN, Cell
+from sigrnn.layers._run import Given, Layer, Layout, Run, Runs, layout_of
 
-__all__ = ["dense", "gru", "lstm", "rnn"]
+__all__ = ["dense", "gru", "lstm", "mingru", "rnn"]
 
-SMALL = 1 << 16  # bytes of weights that are looked up faster than packed
+PLANS = 512  # kept
 
 
 def rnn(
@@ -88,8 +90,8 @@ def rnn(
            [0.5  , 0.5  ],
            [0.25 , 0.125]])
     """
-    call = prepared(known(activation), locals())
-    return call.value(call.run(taped=False))
+    given = Given(x, w_ih, w_hh, b_ih, b_hh, h0)
+    return prepare(RNN, given, lengths, activation=known(activation)).value()
 
 
 def gru(
@@ -168,8 +170,8 @@ def gru(
     >>> h_N
     array([0.25])
     """
-    call = prepared("gru" if reset_after else "gru_before", locals())
-    return call.value(call.run(taped=False))
+    given = Given(x, w_ih, w_hh, b_ih, b_hh, h0)
+    return prepare(GRU if reset_after else RESET_BEFORE, given, lengths).value()
 
 
 def lstm(
@@ -253,8 +255,77 @@ def lstm(
     >>> c_N
     array([1.])
     """
-    call = prepared("lstm" if peephole is None else "peephole", locals())
-    return call.value(call.run(taped=False))
+    given = Given(x, w_ih, w_hh, b_ih, b_hh, h0, c0, peephole)
+    return prepare(LSTM if peephole is None else PEEPHOLE, given, lengths).value()
+
+
+def mingru(
+    x: ArrayLike,
+    w_ih: ArrayLike,
+    b_ih: ArrayLike | None = None,
+    h0: ArrayLike | None = None,
+    *,
+    lengths: ArrayLike | None = None,
+) -> tuple[Array, Array]:
+    r"""
+    Run a layer of minimal gated recurrent units, whose gates see inputs only, over one sequence or several.
+
+    .. math::
+        z &= \sigma(W_{iz} x[n] + b_{iz}) \\
+        \tilde h &= W_{ih} x[n] + b_{ih} \\
+        h[n] &= (1 - z) \odot h[n-1] + z \odot \tilde h
+
+    Parameters
+    ----------
+    x : array_like, shape (N, I) or (B, N, I)
+        Inputs: N steps of I numbers, B sequences.
+    w_ih : array_like, shape (2 H, I)
+        Weights of the inputs, gates in the order z h.
+    b_ih : array_like, shape (2 H,), optional
+        Biases; none by default.
+    h0 : array_like, shape (H,) or (B, H), optional
+        Initial state, zero by default.
+    lengths : array_like of int, shape (B,), optional
+        How many steps of each sequence count. Outputs after them are zero, final states are those they lead to.
+
+    Returns
+    -------
+    h : ndarray, shape (N, H) or (B, N, H)
+        The units after each step, in the common dtype of all arrays given.
+    h_N : ndarray, shape (H,) or (B, H)
+        Final state.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or `lengths` are not between 0 and N.
+    NotImplementedError
+        If the common dtype is neither float32 nor float64.
+
+    See Also
+    --------
+    gru : The layer it is a part of; its gates also see the units.
+
+    Notes
+    -----
+    Each unit is a filter of first order whose pole 1 - z moves with the input [1]_: it is linear in its state, and the
+    candidate :math:`\tilde h` has no activation. Cost: O(N B H I).
+
+    References
+    ----------
+    .. [1] L. Feng, F. Tung, M. O. Ahmed, Y. Bengio, H. Hajimirsadeghi, "Were RNNs all we needed?", 2024,
+       arXiv:2410.01201.
+
+    Examples
+    --------
+    A unit whose z is 1/2 averages its inputs:
+
+    >>> import sigrnn
+    >>> h, h_N = sigrnn.mingru([[8.0], [0.0], [0.0]], [[0.0], [1.0]])
+    >>> h[:, 0]
+    array([4., 2., 1.])
+    """
+    return prepare(MINGRU, Given(x, w_ih, b_ih=b_ih, h0=h0), lengths).value()
 
 
 def dense(
@@ -320,14 +391,17 @@ def weighed(x: ArrayLike, v: ArrayLike, bias: ArrayLike | None) -> Array:
     return e if bias is None else e + shaped("bias", bias, (v.shape[0],), dtype)
 
 
-def common(arrays: dict[str, Any]) -> np.dtype[Any]:
+def common(arrays: Mapping[str, Any]) -> np.dtype[Any]:
     """The common dtype; integers become float64."""
-    given = {name: array(name, value) for name, value in arrays.items() if value is not None}
-    dtype = promoted(**given)
+    return common_of({name: array(name, value).dtype for name, value in arrays.items() if value is not None})
+
+
+def common_of(dtypes: dict[str, Any]) -> np.dtype[Any]:
+    dtype = promoted(**{name: np.empty(0, each) for name, each in dtypes.items()})
     if dtype.kind in "biu":
         return F8
     if dtype.char not in "fd":
-        kinds = ", ".join(f"{name} {value.dtype}" for name, value in given.items())
+        kinds = ", ".join(f"{name} {each}" for name, each in dtypes.items())
         raise NotImplementedError(
             f"layers serve float32 and float64, not {dtype}, which x and the weights make: {kinds}"
         )
@@ -341,87 +415,118 @@ def shaped(name: str, given: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) 
     return array
 
 
+class Plan(NamedTuple):
+    """What follows from the shapes and dtypes of a call, the number of steps aside."""
+
+    layout: Layout
+    convert: bool  # not all arrays are of the dtype of the layout
+
+
+@lru_cache(PLANS)
+def plan_of(cell: Cell, activation: Any, leading: tuple[int, ...], kinds: tuple[Any, ...]) -> Plan:
+    """Check shapes; `kinds` has dtype and shape of each array, or None, and of x the number of inputs."""
+    given = {name: kind for name, kind in zip(Given._fields, kinds, strict=True) if kind is not None}
+    dtype = common_of({name: kind[0] for name, kind in given.items()})
+    inputs, hidden = given["x"][1], hidden_of(cell, given)
+    rows, states = cell.gates * hidden, (*leading, hidden)
+    shapes = {
+        "w_ih": (rows, inputs),
+        "b_ih": (rows,),
+        "b_hh": (rows,),
+        "peephole": (3, hidden),
+        "h0": states,
+        "c0": states,
+    }
+    for name, expected in shapes.items():
+        if name in given and given[name][1] != expected:
+            why = ""
+            if name == "w_ih":
+                why = f": x has {inputs} inputs" + f", w_hh {hidden} units" * cell.recurrent
+            raise ValueError(f"{name} has shape {given[name][1]}, expected {expected}{why}")
+    layout = layout_of(cell, activation, dtype, inputs, hidden)
+    return Plan(layout, any(kind[0] != dtype for kind in given.values()))
+
+
+def hidden_of(cell: Cell, given: dict[str, Any]) -> int:
+    """The number of units, from the weights."""
+    rows = f"{cell.gates} * H" if cell.gates > 1 else "H"
+    for name in ("w_ih", "w_hh")[: 1 + cell.recurrent]:
+        if name not in given:
+            raise TypeError(f"{name} must be an array, got None")
+    shape: tuple[int, ...] = given[name][1]
+    if cell.recurrent:
+        if len(shape) != 2 or not shape[1] or shape[0] != cell.gates * shape[1]:
+            raise ValueError(f"w_hh has shape {shape}, expected ({rows}, H)")
+        return shape[1]
+    if len(shape) != 2 or not shape[0] or shape[0] % cell.gates:
+        raise ValueError(f"w_ih has shape {shape}, expected ({rows}, inputs)")
+    return shape[0] // cell.gates
+
+
 class Call(NamedTuple):
     """One call of a layer: all arguments checked, sequences side by side."""
 
     layer: Layer
     x: Array  # (T, B, I), zero after the lengths
-    h0: Array  # (B, H)
-    c0: Array
+    given_states: tuple[Array | None, Array | None]  # h0 and c0, (B, H)
     lengths: Array | None
     alone: bool  # one sequence, given without an axis for it
 
     def run(self, taped: bool) -> Runs:
-        return Runs(self.layer, self.x, self.h0, self.c0, taped or self.lengths is not None)
+        return Runs(self.layer, self.x, self.given_states, taped or self.lengths is not None)
 
     def run_whole(self) -> tuple[Array, Run]:
         """Outputs (B, T, H), and all that a run leaves, of all sequences in one piece."""
-        h = np.empty((self.x.shape[1], self.x.shape[0], self.layer.hidden), self.layer.dtype)
-        return h, self.layer.run(self.x, self.h0, self.c0, h, taped=True, alone=len(h) == 1)
+        layout = self.layer.layout
+        h = np.empty((self.x.shape[1], self.x.shape[0], layout.hidden), layout.dtype)
+        return h, self.layer.run(self.x, self.given_states, h, taped=True, alone=len(h) == 1)
 
-    def value(self, runs: Runs) -> Any:
+    def states(self) -> tuple[Array, Array]:
+        """h0 and c0 as new arrays, (B, H)."""
+        shape, dtype = (self.x.shape[1], self.layer.layout.hidden), self.layer.layout.dtype
+        h0, c0 = (np.zeros(shape, dtype) if state is None else state.copy() for state in self.given_states)
+        return h0, c0
+
+    def value(self, runs: Runs | None = None) -> Any:
         """What the user gets."""
-        return self.shown(runs.h, *runs.states(self.lengths))
+        if runs is None:
+            runs = Runs(self.layer, self.x, self.given_states, self.lengths is not None)
+        return self.restore_layout(runs.h, *runs.states(self.lengths))
 
-    def shown(self, h: Array, h_n: Array, c_n: Array) -> Any:
+    def restore_layout(self, h: Array, h_n: Array, c_n: Array) -> Any:
         """The same from outputs (B, T, H) and final states (B, H)."""
         if self.lengths is not None:
             h[np.arange(h.shape[1]) >= self.lengths[:, None]] = 0.0
         if self.alone:
             h, h_n, c_n = h[0], h_n[0], c_n[0]
-        return (h, (h_n, c_n)) if self.layer.memory else (h, h_n)
+        return (h, (h_n, c_n)) if self.layer.layout.memory else (h, h_n)
 
 
-def prepared(kind: Any, arguments: dict[str, Any]) -> Call:
-    """Check the arguments of a layer."""
-    given = {name: arguments.get(name) for name in ("x", "w_ih", "w_hh", "b_ih", "b_hh", "h0", "c0", "peephole")}
-    dtype = common(given)
-    x, w_hh = np.asarray(given["x"], dtype), np.asarray(given["w_hh"], dtype)
-    if x.ndim not in (2, 3):
-        raise ValueError(f"x has shape {x.shape}, expected (N, I) or (B, N, I)")
-    gates = GATES.get(kind, 1) if isinstance(kind, str) else 1
-    if w_hh.ndim != 2 or not w_hh.shape[1] or w_hh.shape[0] != gates * w_hh.shape[1]:
-        raise ValueError(f"w_hh has shape {w_hh.shape}, expected ({f'{gates} * ' if gates > 1 else ''}H, H)")
-    hidden, inputs, alone = w_hh.shape[1], x.shape[-1], x.ndim == 2
-    x = x[None] if alone else x
-    rows = gates * hidden
-    w_ih = np.asarray(given["w_ih"], dtype)
-    if w_ih.shape != (rows, inputs):
-        told = f"x has {inputs} inputs, w_hh {hidden} units"
-        raise ValueError(f"w_ih has shape {w_ih.shape}, expected {(rows, inputs)}: {told}")
-    biases = [None if given[b] is None else shaped(b, given[b], (rows,), dtype) for b in ("b_ih", "b_hh")]
-    peephole = None if given["peephole"] is None else shaped("peephole", given["peephole"], (3, hidden), dtype)
-    states = []
-    for name in ("h0", "c0"):
-        shape = (hidden,) if alone else (len(x), hidden)
-        state = np.zeros(shape, dtype) if given[name] is None else shaped(name, given[name], shape, dtype)
-        states.append(state.reshape(len(x), hidden))
-    lengths = None if arguments.get("lengths") is None else counts(arguments["lengths"], x, alone)
+def prepare(cell: Cell, given: Given, lengths: Any = None, *, activation: Any = None, gradients: bool = False) -> Call:
+    """Check the arguments of a layer; `gradients`: for a backward pass, too."""
+    kinds: list[Any] = []
+    for name, each in zip(Given._fields, given, strict=True):
+        if each is not None and type(each) is not np.ndarray:
+            each = array(name, each)
+            given = given._replace(**{name: each})
+        kinds.append(None if each is None else (each.dtype, each.shape))
+    x = given.x
+    if x is None or x.ndim not in (2, 3):
+        common(given._asdict())
+        raise ValueError(f"x has shape {np.shape(x)}, expected (N, I) or (B, N, I)")
+    kinds[0] = (x.dtype, x.shape[-1])
+    layout, convert = plan_of(cell, activation, x.shape[:-2], tuple(kinds))
+    if convert:
+        given = Given(*(None if each is None else np.asarray(each, layout.dtype) for each in given))
+    x, h0, c0 = given.x, given.h0, given.c0
+    alone = x.ndim == 2
+    if alone:
+        x, h0, c0 = x[None], None if h0 is None else h0[None], None if c0 is None else c0[None]
     steps = x.transpose(1, 0, 2)
     if lengths is not None:
-        steps = np.where((np.arange(len(steps))[:, None] < lengths)[..., None], steps, dtype.type(0))
-    layer = packed(kind, w_ih, w_hh, biases[0], biases[1], peephole)
-    return Call(layer, steps, states[0], states[1], lengths, alone)
-
-
-def packed(kind: Any, *weights: Array | None) -> Layer:
-    """The layer of these weights; the last small ones are kept: packing takes longer than a short block."""
-    w_ih, w_hh, b_ih, b_hh, peephole = weights
-    assert w_ih is not None
-    assert w_hh is not None
-    if not 0 < w_ih.nbytes < SMALL - w_hh.nbytes:
-        return Layer(kind, w_ih, w_hh, b_ih, b_hh, peephole)
-    return remembered(kind, w_hh.dtype.char, w_ih.shape[1], *(w if w is None else w.tobytes() for w in weights))
-
-
-@lru_cache(maxsize=32)
-def remembered(kind: Any, dtype: str, inputs: int, *weights: bytes | None) -> Layer:
-    w_ih, w_hh, b_ih, b_hh, peephole = (None if w is None else np.frombuffer(w, dtype) for w in weights)
-    assert w_ih is not None
-    assert w_hh is not None
-    w_ih = w_ih.reshape(-1, inputs)
-    peephole = None if peephole is None else peephole.reshape(3, -1)
-    return Layer(kind, w_ih, w_hh.reshape(len(w_ih), -1), b_ih, b_hh, peephole)
+        lengths = counts(lengths, x, alone)
+        steps = np.where((np.arange(len(steps))[:, None] < lengths)[..., None], steps, layout.dtype.type(0))
+    return Call(Layer(layout, given, gradients), steps, (h0, c0), lengths, alone)
 
 
 def counts(lengths: ArrayLike, x: Array, alone: bool) -> Array:

@@ -10,29 +10,29 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array
 from sigrnn.activations import Activation, known
-from sigrnn.layers._run import Layer, Run
-from sigrnn.layers.recurrent import common, prepared
+from sigrnn.layers._cells import CELLS, FUNCTIONS, cell_of
+from sigrnn.layers._run import Given, Layout
+from sigrnn.layers.recurrent import Call, common, prepare
 
 __all__ = ["LayerStream"]
 
 State = Any  # (H,) or (B, H), for 'lstm' a pair of them
-MEMORIES = "lstm", "peephole"
 # What holds until the next block, for which the kernel is made ready
 UNPREPARED: dict[str, Any] = {"_dtype": None, "_ndim": 0, "_block": (0, 0)}
 
 
 class LayerStream:
     r"""
-    A recurrent layer with memory: a callable that runs `rnn`, `gru` or `lstm` block after block.
+    A recurrent layer with memory: a callable that runs `rnn`, `gru`, `lstm` or another one block after block.
 
     Calling it with the blocks of a sequence in turn gives what the function gives for the whole, to the last bit.
 
     Parameters
     ----------
-    kind : {'rnn', 'gru', 'lstm'}
-        The layer.
+    kind : str
+        The layer by the name of its function: 'rnn', 'gru', 'lstm', ...
     w_ih, w_hh, b_ih, b_hh, h0, c0 : array_like
-        Weights, biases and the state to start from, as in the function.
+        Weights, biases and the state to start from, as in the function; `w_hh` only where that has it.
     activation : str or Activation, optional
         As in `rnn`: 'tanh' by default.
     reset_after : bool, default True
@@ -92,7 +92,7 @@ class LayerStream:
         self,
         kind: str,
         w_ih: ArrayLike,
-        w_hh: ArrayLike,
+        w_hh: ArrayLike | None = None,
         b_ih: ArrayLike | None = None,
         b_hh: ArrayLike | None = None,
         h0: ArrayLike | None = None,
@@ -102,12 +102,17 @@ class LayerStream:
         reset_after: bool = True,
         peephole: ArrayLike | None = None,
     ) -> None:
-        self._kind = cell(kind, activation, reset_after, peephole)
-        if c0 is not None and kind != "lstm":
-            raise TypeError(f"c0 goes with 'lstm', not with {kind!r}")
+        check_arguments(
+            kind,
+            given(w_hh=w_hh, b_hh=b_hh, c0=c0, peephole=peephole),
+            activation is not None,
+            not reset_after,
+        )
+        self._cell = cell_of(kind, {"peephole": peephole, "reset_after": reset_after}).name
+        self._activation = known("tanh" if activation is None else activation) if kind == "rnn" else None
         self._weights = given(w_ih=w_ih, w_hh=w_hh, b_ih=b_ih, b_hh=b_hh, peephole=peephole)
         self._first = given(h0=h0, c0=c0)
-        self._hidden = self._layer_of(self._weights).hidden
+        self._hidden = self._layout_of(self._weights).hidden
         for name, state in self._first.items():
             self._check_state(name, state)
         self.reset()
@@ -142,30 +147,36 @@ class LayerStream:
         if self._sequences is not None and x.shape[:-2] != self._sequences:
             before = f"the blocks before had sequences {self._sequences}"
             raise ValueError(f"x has shape {x.shape}, {before}: reset() comes first")
-        call = prepared(self._kind, {"x": x, **self._weights, **self._states()})
-        if call.layer.dtype is not self._dtype:
-            layer, batch = call.layer, call.x.shape[1]
-            self._run = run = layer.rest(batch, batch == 1)
-            self._last = Run(run.s[:1], run.c[:1], run.tape)
-            layer.start(run, call.h0, call.c0)
-            self._kernel, self._packed = layer.entry(batch == 1), (layer.forward_weights, layer.forward_peepholes)
-            self._layer, self._dtype, self._block = layer, layer.dtype, (batch, layer.inputs)
+        call = self._call({"x": x, **self._weights, **self._states()})
+        if call.layer.layout.dtype is not self._dtype:
+            layer, layout, batch = call.layer, call.layer.layout, call.x.shape[1]
+            self._run = layer.at_rest(batch, batch == 1)
+            layer.start(self._run, *call.given_states)
+            self._kernel, self._packed = layout.kernel("forward", batch == 1), (layer.forward, layer.scaled_peephole)
+            self._layer, self._dtype, self._block = layer, layout.dtype, (batch, layout.inputs)
             self._ndim, self._sequences = x.ndim, x.shape[:-2]
         return x.astype(self._dtype, copy=False)
 
-    def _layer_of(self, weights: dict[str, Array]) -> Layer:
+    def _call(self, arrays: dict[str, Array]) -> Call:
+        return prepare(CELLS[self._cell], Given(*map(arrays.get, Given._fields)), activation=self._activation)
+
+    def _layout_of(self, weights: dict[str, Array]) -> Layout:
         """Check weights."""
         inputs = weights["w_ih"].shape[-1] if weights["w_ih"].ndim else 1
-        return prepared(self._kind, {"x": np.zeros((0, inputs), np.float32), **weights}).layer
+        return self._call({"x": np.zeros((0, inputs), np.float32), **weights}).layer.layout
 
     def _states(self) -> dict[str, Array]:
         """The state as the function takes it; nothing at rest."""
         if self._dtype is None:
             return self._kept
-        h, c = self._layer.state(self._last, self._block[0], None)
+        h, c = self._layer.state(self._run, self._block[0], 0)
         if self._ndim == 2:
             h, c = h[0], c[0]
-        return {"h0": h, "c0": c} if self._layer.memory else {"h0": h}
+        return {"h0": h, "c0": c} if self._memory else {"h0": h}
+
+    @property
+    def _memory(self) -> bool:
+        return CELLS[self._cell].memory
 
     def _pause(self, states: dict[str, Array]) -> None:
         """Go on from these states, with whatever weights there are then."""
@@ -184,7 +195,7 @@ class LayerStream:
         for name, weight in new.items():
             if weight.shape != old[name].shape:
                 raise ValueError(f"{name} has shape {weight.shape}, expected {old[name].shape} as before")
-        self._layer_of(new)  # checks dtypes
+        self._layout_of(new)  # checks dtypes
         self._pause(self._states())
         self._weights = {name: new[name] for name in old}
 
@@ -193,12 +204,12 @@ class LayerStream:
         states = self._states()
         empty = np.zeros(self._hidden, common(self._weights))
         h, c = (states.get(name, empty).copy() for name in ("h0", "c0"))
-        return (h, c) if self._kind in MEMORIES else h
+        return (h, c) if self._memory else h
 
     @state.setter
     def state(self, state: State) -> None:
-        before = self.state if self._kind in MEMORIES else (self.state,)
-        after = tuple(state) if self._kind in MEMORIES else (state,)
+        before = self.state if self._memory else (self.state,)
+        after = tuple(state) if self._memory else (state,)
         if len(after) != len(before):
             raise ValueError(f"the state of 'lstm' is a pair (h, c), got {len(after)} arrays")
         states = given(**dict(zip(("h0", "c0"), after, strict=False)))
@@ -235,27 +246,23 @@ class LayerStream:
     __copy__ = copy
 
     def __getstate__(self) -> dict[str, Any]:
-        held = "_kind", "_weights", "_first", "_hidden", "_sequences"
+        held = "_cell", "_activation", "_weights", "_first", "_hidden", "_sequences"
         resumed = {"_kept": self._states(), **UNPREPARED}
         return {**{name: self.__dict__[name] for name in held}, **resumed}
 
 
-def cell(kind: str, activation: str | Activation | None, reset_after: bool, peephole: ArrayLike | None) -> Any:
-    """The cell's name among those of the layers below; what it does not have is refused."""
-    if kind not in ("rnn", "gru", "lstm"):
-        raise ValueError(f"no layer {kind!r}: there are 'rnn', 'gru' and 'lstm'")
-    for name, wanted, plain in (
-        ("activation", "rnn", activation is None),
-        ("reset_after", "gru", reset_after),
-        ("peephole", "lstm", peephole is None),
+def check_arguments(kind: str, arrays: dict[str, Array], activation: bool, reset_before: bool) -> None:
+    """Refuse what a layer does not have."""
+    names = [repr(name) for name in FUNCTIONS]
+    if kind not in FUNCTIONS:
+        raise ValueError(f"no layer {kind!r}: there are {', '.join(names[:-1])} and {names[-1]}")
+    for name, is_given, those in (
+        ("activation", activation, ["rnn"]),
+        ("reset_after", reset_before, ["gru"]),
+        *((name, True, [f for f, cell in FUNCTIONS.items() if name in cell.arrays]) for name in arrays),
     ):
-        if kind != wanted and not plain:
-            raise TypeError(f"{name} goes with {wanted!r}, not with {kind!r}")
-    if kind == "rnn":
-        return known("tanh" if activation is None else activation)
-    if kind == "gru":
-        return "gru" if reset_after else "gru_before"
-    return "lstm" if peephole is None else "peephole"
+        if is_given and kind not in those:
+            raise TypeError(f"{name} goes with {', '.join(map(repr, those))}, not with {kind!r}")
 
 
 def given(**arrays: ArrayLike | None) -> dict[str, Array]:

@@ -4,7 +4,7 @@ from sigrnn.models.base import Model
 from sigrnn.models.composition import Chain
 from sigrnn.models.exchange.methods import from_rtneural_json
 from sigrnn.models.files import load
-from sigrnn.models.layers import GRU, LSTM, RNN, Dense
+from sigrnn.models.layers import GRU, LSTM, RNN, Dense, MinGRU
 from sigrnn.models.linear import FIR, IIR, SOS
 from sigrnn.models.nonlinear import NonlinearFIR, NonlinearIIR
 from sigrnn.models.parallel import Bidirectional, Parallel, Residual
@@ -19,6 +19,7 @@ __all__ = [
     "Bidirectional",
     "Chain",
     "Dense",
+    "MinGRU",
     "Model",
     "NonlinearFIR",
     "NonlinearIIR",

@@ -1,4 +1,4 @@
-"""Layers as models: `RNN`, `GRU`, `LSTM`, with PyTorch's weights, and `Dense`."""
+"""Layers as models: `RNN`, `GRU`, `LSTM`, `MinGRU`, with weights as in PyTorch, and `Dense`."""
 
 from __future__ import annotations
 
@@ -10,26 +10,35 @@ import numpy as np
 from sigrnn._arrays import F8, Array, whole
 from sigrnn.activations import Activation, known, respond, slope_of_output
 from sigrnn.gradients import jvp
-from sigrnn.gradients.recurrent import kind_of
-from sigrnn.layers.recurrent import dense, gru, lstm, rnn
+from sigrnn.gradients.sensitivities import layer_rows
+from sigrnn.layers import recurrent as layers
+from sigrnn.layers._cells import MODELS, Cell
+from sigrnn.layers.recurrent import dense
 from sigrnn.layers.recurrent import weighed as excitation
 from sigrnn.layers.streams import LayerStream
 from sigrnn.models.base import Model, Pull
 from sigrnn.models.parameters import precision
-from sigrnn.models.rtrl import forward_sensitivities
 from sigrnn.models.rules import checked_vjp
 from sigrnn.models.streams import Affine, BlockStream, Stream
 
-__all__ = ["GRU", "LSTM", "RNN", "Dense"]
+__all__ = ["GRU", "LSTM", "RNN", "Dense", "MinGRU"]
 
 
 class Recurrent(Model):
-    """A function of a signal, weights and a state."""
+    """A layer of the table of cells, found by the name of the class."""
 
-    function: Any
     hidden: int
-    gates = 1
     _checkpoints = True
+    _cell: Cell
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__name__ in MODELS:
+            cls._cell = MODELS[cls.__name__]
+
+    @property
+    def function(self) -> Any:
+        return getattr(layers, self._cell.function)
 
     @property
     def _compute_dtype(self) -> np.dtype[Any]:  # type: ignore[override]
@@ -40,14 +49,16 @@ class Recurrent(Model):
         return {}
 
     def _state(self, state: Any) -> dict[str, Array]:
-        return {} if state is None else {"h0": state}
+        states = self._cell.states
+        return {} if state is None else dict(zip(states, state if len(states) > 1 else (state,), strict=True))
 
     def _arguments(self, state: Any) -> dict[str, Any]:
         return {**self._named(), **self._state(state), **self._options()}
 
     def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
-        rows = self.gates * self.hidden
-        return {"w_ih": (rows, inputs), "w_hh": (rows, self.hidden), "b_ih": (rows,), "b_hh": (rows,)}
+        rows = self._cell.gates * self.hidden
+        shapes = {"w_ih": (rows, inputs), "w_hh": (rows, self.hidden), "b_ih": (rows,), "b_hh": (rows,)}
+        return {name: shape for name, shape in shapes.items() if name in self._cell.arrays}
 
     def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[dict[str, Array], int]:
         scale = 1.0 / np.sqrt(self.hidden)
@@ -69,21 +80,17 @@ class Recurrent(Model):
         return (y, state), pull
 
     def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
-        given, weights = self._arguments(state), self._named()
-        states = self._state(state)
-        order = [*(name for name in weights if name != "peephole"), *states]
-        order += ["peephole"] * ("peephole" in weights)
-        moves = dx, *(tangents.get(name) for name in order)
-        (y, _), (dy, _) = jvp(self.function, (x,), moves, **given)
+        given = {"x": x, **self._arguments(state)}
+        moves = tuple({"x": dx, **tangents}.get(name) for name in self._cell.arrays if name in given)
+        (y, _), (dy, _) = jvp(self.function, (), moves, **given)
         return y, dy
 
     def _stream(self) -> Stream:
         arguments: dict[str, Any] = {**self._named(), **self._options()}
-        return BlockStream(LayerStream(self.function.__name__, **arguments), self.inputs, self.dtype, self.dtype)
+        return BlockStream(LayerStream(self._cell.function, **arguments), self.inputs, self.dtype, self.dtype)
 
     def _rows(self, x: Array, state: Any, names: tuple[str, ...], rows: Array | None) -> tuple[Array, Array]:
-        given = {**self._arguments(state), "x": x}
-        return forward_sensitivities(kind_of({"peephole": None, **given}), given, names, rows)
+        return layer_rows(self._cell.function, {**self._arguments(state), "x": x}, names, rows)
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
         return self._rows(x, state, tuple(self._named()), None)
@@ -125,8 +132,6 @@ class RNN(Recurrent):
     (3, 4)
     """
 
-    function = staticmethod(rnn)
-
     def __init__(self, hidden: int, activation: str | Activation = "tanh", *, dtype: str = "float64") -> None:
         self.hidden, self.activation, self.dtype = whole("hidden", hidden, 1), known(activation), precision(dtype)
 
@@ -163,9 +168,6 @@ class GRU(Recurrent):
     >>> print(sigrnn.GRU(8).init(inputs=1, rng=0))
     GRU(8)  1 -> 8  264 parameters
     """
-
-    function = staticmethod(gru)
-    gates = 3
 
     def __init__(self, hidden: int, *, reset_after: bool = True, dtype: str = "float64") -> None:
         self.hidden, self.reset_after, self.dtype = whole("hidden", hidden, 1), bool(reset_after), precision(dtype)
@@ -213,9 +215,6 @@ class LSTM(Recurrent):
       Dense(1)  16 -> 1     17 parameters
     """
 
-    function = staticmethod(lstm)
-    gates = 4
-
     def __init__(
         self, hidden: int, *, peephole: bool = False, forget_bias: float = 0.0, dtype: str = "float64"
     ) -> None:
@@ -230,8 +229,36 @@ class LSTM(Recurrent):
     def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         return super()._shapes(inputs) | ({"peephole": (3, self.hidden)} if self.peephole else {})
 
-    def _state(self, state: Any) -> dict[str, Array]:
-        return {} if state is None else dict(zip(("h0", "c0"), state, strict=True))
+
+class MinGRU(Recurrent):
+    r"""
+    A layer of minimal gated recurrent units, to be trained: gates see inputs only.
+
+    Parameters
+    ----------
+    hidden : int
+        H, the number of units, which are the outputs.
+    dtype : {'float64', 'float32'}, default 'float64'
+        That of all weights, sums and outputs.
+
+    See Also
+    --------
+    GRU : Units whose gates also see the units.
+    mingru : The function, and its equations.
+
+    Notes
+    -----
+    Weights ``w_ih`` (2 H, I) and ``b_ih`` (2 H,) are drawn between :math:`\pm 1 / \sqrt H`.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> print(sigrnn.MinGRU(8).init(inputs=1, rng=0))
+    MinGRU(8)  1 -> 8  32 parameters
+    """
+
+    def __init__(self, hidden: int, *, dtype: str = "float64") -> None:
+        self.hidden, self.dtype = whole("hidden", hidden, 1), precision(dtype)
 
 
 class Dense(Model):

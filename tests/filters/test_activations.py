@@ -2,41 +2,20 @@
 
 import math
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 import reference
 
 from sigrnn import Activation, nlfilter
+from sigrnn._kernels.activation_table import TABLE
 from sigrnn.activations import NAMES, respond, slope_of_output
 
 EXTENDED = pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="long double is no longer than double here")
 LARGEST = np.finfo(float).max
-ODD = ["linear", "tanh", "softsign", "hard_tanh"]
-BOUNDS = {
-    "tanh": (-1, 1),
-    "sigmoid": (0, 1),
-    "relu": (0, np.inf),
-    "softsign": (-1, 1),
-    "softplus": (0, np.inf),
-    "hard_tanh": (-1, 1),
-    "hard_sigmoid": (0, 1),
-}
-RISING = [name for name in NAMES if name not in ("silu", "gelu")]
-# At inf and -inf
-LIMITS = {
-    "linear": (np.inf, -np.inf),
-    "tanh": (1, -1),
-    "sigmoid": (1, 0),
-    "relu": (np.inf, 0),
-    "leaky_relu": (np.inf, -np.inf),
-    "softsign": (1, -1),
-    "softplus": (np.inf, 0),
-    "hard_tanh": (1, -1),
-    "hard_sigmoid": (1, 0),
-    "silu": (np.inf, 0),
-    "gelu": (np.inf, 0),
-}
+RISING = [name for name, row in TABLE.items() if row.rising]
+ODD = [name for name, row in TABLE.items() if row.odd]
 
 
 # The ways an activation is computed
@@ -89,7 +68,7 @@ def test_three_ulp(rng, name, way):
 @ways
 def test_never_beyond_its_limits(rng, name, way):
     y = way(name, everywhere(rng))
-    low, high = BOUNDS.get(name, (-np.inf, np.inf))
+    low, high = TABLE[name].bounds
     assert np.isfinite(y).all()
     assert y.min() >= low
     assert y.max() <= high
@@ -114,7 +93,7 @@ def test_odd(rng, name):
 @ways
 def test_limits_and_nan(name, way):
     """One sample at a time: where a number is infinite, 0 times it is part of the next excitation."""
-    high, low = LIMITS[name]
+    high, low = TABLE[name].limits
     for x, desired in ((np.inf, high), (-np.inf, low), (np.nan, np.nan), (LARGEST, min(high, LARGEST))):
         y = way(name, np.full((20, 1) if way is lanes else 1, x))
         assert np.array_equal(y, np.full(y.shape, desired, float), equal_nan=True)
@@ -128,7 +107,7 @@ def test_nan_stays_where_it_is(rng, name):
         assert np.flatnonzero(np.isnan(vector(name, x))).tolist() == [3]
 
 
-@pytest.mark.parametrize("name", ["tanh", "softsign", "hard_tanh", "linear", "leaky_relu", "silu", "gelu"])
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.zero])
 def test_zeros_keep_their_sign(name):
     for zero in (0.0, -0.0):
         assert math.copysign(1.0, respond(name, np.array([zero]))[0]) == math.copysign(1.0, zero)
@@ -150,10 +129,18 @@ def test_values_written_out():
         "silu": [e / (1 + math.exp(-e)) for e in x],
         "gelu": [e * math.erfc(-e / math.sqrt(2)) / 2 for e in x],
     }
-    assert sorted(known) == sorted(NAMES)
     for name, desired in known.items():
         np.testing.assert_allclose(vector(name, x), desired, rtol=2e-15, atol=0, err_msg=name)
         np.testing.assert_allclose(single(name, x), desired, rtol=2e-15, atol=0, err_msg=name)
+
+
+def test_the_how_to_shows_the_table():
+    """It is put in when the site is built, in place of a comment."""
+    docs = Path(__file__).parents[2] / "docs"
+    marker = "<!-- table of activations -->"
+    assert (docs / "howto" / "nonlinear.md").read_text("utf-8").count(marker) == 1
+    assert marker in (docs / "conf.py").read_text("utf-8")
+    assert all(row.formula and row.values and row.slope for row in TABLE.values())
 
 
 # Slopes
@@ -173,7 +160,7 @@ def test_slopes(rng, name):
     e = e[np.abs(e) < 1e4]
     with np.errstate(all="ignore"):
         desired = reference.slope(reference.ACTIVATIONS[name], e.astype(np.longdouble))
-    smooth = np.abs(np.abs(e) - {"hard_tanh": 1, "hard_sigmoid": 3}.get(name, 0)) > 1e-15
+    smooth = np.abs(np.abs(e) - TABLE[name].kink) > 1e-15
     wrong = np.flatnonzero(smooth & ~(np.abs(slope(name, e) - desired) <= 8e-16))
     assert not wrong.size, f"at {e[wrong[0]]!r}: {slope(name, e)[wrong[0]]!r}, expected {float(desired[wrong[0]])!r}"
 

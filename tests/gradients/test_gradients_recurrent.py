@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference
 from helpers import (
+    LAYERS,
     LAYOUTS,
     Unchanged,
     alike,
@@ -19,6 +20,7 @@ from test_recurrent import CELLS, ROOT, SINGLE, assert_error, batches, doubled, 
 
 import sigrnn
 from sigrnn import dense, gru, jvp, lstm, nlfilter, rnn, set_workers, synchronous_grad, vjp
+from sigrnn.layers._cells import FUNCTIONS
 
 STEP = 1e-6  # of central differences: their error is about 1e-10 for values of size 1
 TINY = 1e-30  # of complex steps: they have none
@@ -157,11 +159,11 @@ def test_only_outputs_or_only_states(rng, name):
         assert_same(mine, theirs)
 
 
-@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_gradients_of_what_is_given_only(rng, name):
     function, _, options = layer(name)
     arrays = layer_arrays(rng, name, 2, 5, 2, 4)
-    needed = {key: arrays.pop(key) for key in ("x", "w_ih", "w_hh")}
+    needed = {key: arrays.pop(key) for key in ("x", "w_ih", "w_hh") if key in arrays}
     value, pullback = vjp(function, *needed.values())
     slope = random_like(rng, value)
     zeros = {key: np.zeros_like(array) for key, array in arrays.items()}
@@ -205,7 +207,7 @@ def test_dense(rng, activation):
 # Against torch
 
 
-@pytest.mark.parametrize("name", ["rnn", "relu", "gru", "lstm"])
+@pytest.mark.parametrize("name", [name for name in ("relu", *FUNCTIONS) if LAYERS[name][0].torch])
 def test_against_torch(rng, name):
     torch = pytest.importorskip("torch")
     function, _, options = layer(name)
@@ -268,7 +270,7 @@ def test_lengths_that_end_in_any_piece(rng, name):
         assert_near(found[key], gradient, 1e-11, key)
 
 
-@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_two_blocks_are_one(rng, name):
     """The gradient of the second block by its initial state is that of the first by its final one."""
     function, _, options = layer(name)
@@ -345,7 +347,7 @@ def test_nothing_to_do(rng, name):
         if not steps:
             assert_same(gradients["h0"], leaves(slope)[1])
         if not steps or batch == 0:
-            assert not gradients["w_hh"].any()
+            assert not gradients["w_ih"].any()
         tangent = jvp(function, (), tuple(arrays.values()), **arrays, **options)[1]
         assert abs(inner(tangent, slope) - sum(inner(arrays[key], gradients[key]) for key in arrays)) < 1e-12
 
@@ -475,7 +477,7 @@ def test_two_workers_give_the_same_bits(rng, name, shared):  # noqa: F811
         assert_same(mine, theirs)
 
 
-@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_many_sequences(rng, name):
     """So many that they are taken in parts: all are there, the last of them alone."""
     function, twin, options = layer(name)
@@ -615,10 +617,11 @@ def test_saturated_gates_have_no_gradient_and_no_nan(rng, name):
             for gradient in gradients:
                 assert np.isfinite(gradient).all()
     slope = random_like(rng, value)
-    direction = noise(rng, arrays["w_hh"].shape)
+    key = "w_hh" if "w_hh" in arrays else "w_ih"
+    direction = noise(rng, arrays[key].shape)
     given = {**arrays, "b_ih": 30.0 * arrays["b_ih"]}
-    exact = by_complex_step(twin, **options)(given, "w_hh", direction)
-    mine = inner(gradients_of(function, given, slope, **options)["w_hh"], direction)
+    exact = by_complex_step(twin, **options)(given, key, direction)
+    mine = inner(gradients_of(function, given, slope, **options)[key], direction)
     assert abs(mine - exact @ flat(slope)) <= 1e-11 * max(1.0, np.linalg.norm(exact) * np.linalg.norm(flat(slope)))
 
 
@@ -646,7 +649,7 @@ def test_nan_in_one_sequence_stays_there(rng, name):
                 if key in arrays:
                     assert_same(found[key][others], desired[key][others])
             assert np.isnan(found["x"][b, 0]).all()
-            assert np.isnan(found["w_hh"]).any()
+            assert np.isnan(found["w_ih"]).any()
 
 
 def test_units_that_overflow_after_the_length():
@@ -706,4 +709,4 @@ def test_errors(rng):
 
 
 def test_names_in_the_error_of_an_unknown_function():
-    assert_error(TypeError, "nlfilter, rnn, gru, lstm, dense", vjp, sigrnn.get_workers)
+    assert_error(TypeError, f"nlfilter, {', '.join(FUNCTIONS)}, dense", vjp, sigrnn.get_workers)

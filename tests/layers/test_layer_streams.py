@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sigrnn
+from sigrnn.layers._cells import FUNCTIONS
 from sigrnn.layers.streams import LayerStream
 
 # Kernels that other tests compile, too
@@ -19,12 +20,13 @@ CASES = [
     ("rnn", 9, 5, "d"),
     ("gru", 9, None, "d"),
     ("gru", 17, 3, "f"),
-    ("gru before", 8, None, "d"),
-    ("gru before", 3, 5, "d"),
+    ("reset_before", 8, None, "d"),
+    ("reset_before", 3, 5, "d"),
     ("lstm", 8, None, "f"),
     ("lstm", 17, 2, "f"),
     ("lstm", 3, 9, "d"),
     ("peephole", 9, 5, "d"),
+    *((name, 9, 5, "d") for name in FUNCTIONS if name not in ("rnn", "gru", "lstm")),
 ]
 STEPS = 60
 
@@ -85,12 +87,12 @@ def test_one_input_needs_no_axis():
 
 
 def test_any_layout():
-    arrays, value = case("gru before", 3, 5, "d")
+    arrays, value = case("reset_before", 3, 5, "d")
     wide = np.zeros((5, 2, 3 * STEPS)).transpose(0, 2, 1)
     wide[:, ::3] = arrays["x"]
     view = wide[:, ::3]
     view.flags.writeable = False
-    assert_same(stream_of("gru before", arrays)(view), value[0])
+    assert_same(stream_of("reset_before", arrays)(view), value[0])
 
 
 def test_state():
@@ -193,11 +195,12 @@ def test_errors():
     arrays, _ = case("gru", 17, 3, "f")
     weights = {name: arrays[name] for name in ("w_ih", "w_hh")}
     for kind, options, error, says in (
-        ("elman", {}, ValueError, "no layer 'elman': there are 'rnn', 'gru' and 'lstm'"),
+        ("elman", {}, ValueError, "no layer 'elman': there are 'rnn', 'gru', "),
         ("gru", {"activation": "tanh"}, TypeError, "activation goes with 'rnn', not with 'gru'"),
         ("gru", {"peephole": np.zeros((3, 17))}, TypeError, "peephole goes with 'lstm', not with 'gru'"),
         ("gru", {"c0": np.zeros(17)}, TypeError, "c0 goes with 'lstm', not with 'gru'"),
         ("lstm", {"reset_after": False}, TypeError, "reset_after goes with 'gru', not with 'lstm'"),
+        ("mingru", {}, TypeError, "w_hh goes with 'rnn', 'gru', 'lstm', not with 'mingru'"),
         ("lstm", {}, ValueError, "w_hh has shape (51, 17), expected (4 * H, H)"),
         ("gru", {"h0": np.zeros(3)}, ValueError, "h0 has shape (3,), expected (17,) or (B, 17)"),
         ("gru", {"b_ih": np.zeros(3)}, ValueError, "b_ih has shape (3,), expected (51,)"),

@@ -12,6 +12,7 @@ import pytest
 from helpers import WRITABLE, guarded, layer, layer_arrays, leaves, noise, run_in_fresh_process, stable
 
 import sigrnn
+from sigrnn.layers._cells import CELLS
 
 METHODS = ["auto", "sequential", "blocked"]
 SHAPES = [
@@ -129,7 +130,7 @@ def run_guarded_layers():
     rng, count = np.random.default_rng(5), 0
     cases = [
         (name, hidden, "d", batch)
-        for name in ("rnn", "gru", "gru before", "lstm", "peephole")
+        for name in CELLS
         for hidden in (1, 8, 9)
         for batch in ((None, 1, 3) if name != "peephole" else (3,))
     ]

@@ -67,7 +67,7 @@ def _nothing_left(x):
 
 
 @device
-def falling(a):
+def exp_neg(a):
     """exp(-a) for a >= 0, down to 0."""
     last = nothing_left(a)
     n, p = exponent(choose(last, a, -last, 0.0 - a))
@@ -75,7 +75,7 @@ def falling(a):
 
 
 @device
-def fallen(a):
+def expm1_neg(a):
     """exp(-a) - 1 for a >= 0."""
     n, p = exponent(choose(2.0 * SURE, a, -2.0 * SURE, 0.0 - a))
     s = power_of_two(n)

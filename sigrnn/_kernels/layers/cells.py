@@ -1,7 +1,7 @@
 """The cells of recurrent layers: what happens to each unit in one step, and its transpose.
 
 A step first takes sums over inputs and units, a[q] = W[q] [x, 1, h]; then each unit goes its own way. A cell says how
-many sums a unit has, and what it makes of them. Units stand side by side in the lanes of vectors. Gates are in PyTorch's
+many sums a unit has, and what it makes of them; `sigrnn/layers/_cells.py` has the rest that is known of it. Units stand side by side in the lanes of vectors. Gates are in PyTorch's
 order: i f g o, and r z n.
 """
 
@@ -9,28 +9,33 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sigrnn._kernels.base.activations import label, pair
+from sigrnn._kernels.base.activations import pair
 from sigrnn._kernels.base.jit import device, once
 from sigrnn._kernels.base.vec import load, spread
-from sigrnn._kernels.layers.gates import GATE, SQUASH, closing, gate, squashed, squashed_parts
+from sigrnn._kernels.layers.gates import GATE, SQUASH, inv_sigmoid2, sigmoid2, tanh2, tanh2_parts
 
 
 class Cell(NamedTuple):
-    """A cell: how many sums a unit has, whether it remembers a c beside h, and its two steps.
+    """
+    The steps of a cell.
 
-    step(a, h, c, p, k, hop) : new h and c of units k, k + 1, ... ; leaves in `a` what the way back needs to know.
-    run(a, h, c, p, k, hop) : the same where there is no way back, which may save divisions.
-    back(d, a, h, c0, c, dh, dc, p, k, hop) : from the gradients of h and c to those of the sums, in `d`; gives those that
+    factors : of the sums, as steps are given them.
+    step(a, h, c, p, k, hop) : new h and c of units k, k + 1, ... ; leaves in `a` what the backward pass needs to know.
+    run(a, h, c, p, k, hop) : the same where there is no backward pass, which may save divisions.
+    back(d, a, h, c0, c, dh, dc, p, k, hop) : from the gradients of h and c to those of the sums, in `d`; returns those that
         reach the h and c before directly. `h`, `c0` are those before the step, `c` that after it.
     p : peepholes (3, hop); `step` and `run` are given them with the factors of the sums they belong to.
+    memory : whether it has a c beside h.
+    no_inputs, no_units : the sum that takes no weights of inputs, and the one that takes none of units; -1 for none.
     """
 
-    name: str
-    factors: tuple[float, ...]  # of the sums, as steps are given them
-    memory: bool
+    factors: tuple[float, ...]
     step: Any
     run: Any
     back: Any
+    memory: bool = False
+    no_inputs: int = -1
+    no_units: int = -1
 
     @property
     def sums(self) -> int:
@@ -38,38 +43,38 @@ class Cell(NamedTuple):
 
 
 @device
-def blind(a, p, i, c):
+def no_peephole(a, p, i, c):
     return a
 
 
 @device
-def looking(a, p, i, c):
+def with_peephole(a, p, i, c):
     """A gate that sees the cell through its peephole."""
     return a + load(p, i, c) * c
 
 
-def lstm(name: str, seen: Any) -> Cell:
+def lstm(seen: Any) -> Cell:
     """c <- f c + i g,  h <- o tanh(c); with peepholes i and f see c as it was, o as it has become."""
 
     @device
     def step(a, h, c, p, k, hop):
-        a[0], a[1], a[2] = gate(seen(a[0], p, k, c)), gate(seen(a[1], p, hop + k, c)), squashed(a[2])
+        a[0], a[1], a[2] = sigmoid2(seen(a[0], p, k, c)), sigmoid2(seen(a[1], p, hop + k, c)), tanh2(a[2])
         c = a[1] * c + a[0] * a[2]
-        a[3] = gate(seen(a[3], p, 2 * hop + k, c))
-        return a[3] * squashed(SQUASH * c), c
+        a[3] = sigmoid2(seen(a[3], p, 2 * hop + k, c))
+        return a[3] * tanh2(SQUASH * c), c
 
     @device
     def run(a, h, c, p, k, hop):
         # Divisions take long: i g and o tanh(c) have one each. That by 1 / f leaves c as it is where f is 1.
-        g, below = squashed_parts(a[2])
-        c = c / closing(seen(a[1], p, hop + k, c)) + g / (closing(seen(a[0], p, k, c)) * below)
-        t, below = squashed_parts(SQUASH * c)
-        return t / (closing(seen(a[3], p, 2 * hop + k, c)) * below), c
+        g, below = tanh2_parts(a[2])
+        c = c / inv_sigmoid2(seen(a[1], p, hop + k, c)) + g / (inv_sigmoid2(seen(a[0], p, k, c)) * below)
+        t, below = tanh2_parts(SQUASH * c)
+        return t / (inv_sigmoid2(seen(a[3], p, 2 * hop + k, c)) * below), c
 
     @device
     def back(d, a, h, c0, c, dh, dc, p, k, hop):
         i, f, g, o = a[0], a[1], a[2], a[3]
-        t = squashed(SQUASH * c)
+        t = tanh2(SQUASH * c)
         d[3] = dh * t * o * (1.0 - o)
         dc = seen(dc + dh * o * (1.0 - t * t), p, 2 * hop + k, d[3])
         d[0] = dc * g * i * (1.0 - i)
@@ -77,14 +82,14 @@ def lstm(name: str, seen: Any) -> Cell:
         d[2] = dc * i * (1.0 - g * g)
         return spread(0.0, h), seen(seen(dc * f, p, k, d[0]), p, hop + k, d[1])
 
-    return Cell(name, (GATE, GATE, SQUASH, GATE), True, step, run, back)
+    return Cell((GATE, GATE, SQUASH, GATE), step, run, back, memory=True)
 
 
 @device
 def gru_step(a, h, c, p, k, hop):
     """h <- (1 - z) n + z h with n = tanh(a[2] + r a[3]): a[3] is the part of n's sum over units, which r gates."""
-    a[0], a[1] = gate(a[0]), gate(a[1])
-    a[2], a[3] = squashed(a[2] + a[0] * a[3]), a[3] * (1.0 / SQUASH)
+    a[0], a[1] = sigmoid2(a[0]), sigmoid2(a[1])
+    a[2], a[3] = tanh2(a[2] + a[0] * a[3]), a[3] * (1.0 / SQUASH)
     return a[2] + a[1] * (h - a[2]), c
 
 
@@ -97,6 +102,21 @@ def gru_back(d, a, h, c0, c, dh, dc, p, k, hop):
     d[2] = dn
     d[3] = dn * r
     return dh * z, dc
+
+
+@device
+def mingru_step(a, h, c, p, k, hop):
+    """h <- (1 - z) h + z n: z and n are sums over inputs alone."""
+    a[0] = sigmoid2(a[0])
+    return (1.0 - a[0]) * h + a[0] * a[1], c
+
+
+@device
+def mingru_back(d, a, h, c0, c, dh, dc, p, k, hop):
+    z, n = a[0], a[1]
+    d[0] = dh * (n - h) * z * (1.0 - z)
+    d[1] = dh * z
+    return dh * (1.0 - z), dc
 
 
 @once
@@ -116,7 +136,7 @@ def rnn(activation: Any) -> Cell:
         d[0] = dh * slope(a[0])
         return spread(0.0, h), dc
 
-    return Cell(f"rnn_{label(activation)}", (1.0,), False, step, step, back)
+    return Cell((1.0,), step, step, back)
 
 
 @device
@@ -130,12 +150,14 @@ def the_second(x, y):
 
 
 CELLS = {
-    "lstm": lstm("lstm", blind),
-    "peephole": lstm("peephole", looking),
-    "gru": Cell("gru", (GATE, GATE, SQUASH, SQUASH), False, gru_step, gru_step, gru_back),
+    "lstm": lstm(no_peephole),
+    "peephole": lstm(with_peephole),
+    "gru": Cell((GATE, GATE, SQUASH, SQUASH), gru_step, gru_step, gru_back, no_inputs=3, no_units=2),
+    "reset_before": Cell((GATE, GATE, SQUASH), None, None, None),  # has loops of its own
+    "mingru": Cell((GATE, 1.0), mingru_step, mingru_step, mingru_back),
 }
 
 
-def cell(kind: Any) -> Cell:
-    """A cell by its name, or the recurrent net with an activation."""
-    return CELLS[kind] if kind in CELLS else rnn(kind)
+def cell(name: str, activation: Any) -> Cell:
+    """A cell by its name; 'rnn' is one for each activation."""
+    return rnn(activation) if name == "rnn" else CELLS[name]

@@ -17,7 +17,7 @@ from sigrnn._kernels.base.jit import device, part
 from sigrnn._kernels.base.vec import ROUND, ROUND_SINGLE, choose, power_of_two
 
 GATE, SQUASH = -LOG2E, 2.0 * LOG2E
-# What is beyond the largest power of 2 is taken for an e whose nearest power is inf, from below: a gate is then 0.
+# What is beyond the largest power of 2 is taken for an e whose nearest power is inf, from below: a sigmoid2 is then 0.
 LAST, LAST_SINGLE, BEYOND, BEYOND_SINGLE = 1023.0, 127.0, 1024.25, 128.25
 FULL, FULL_SINGLE = 62.0, 30.0  # tanh rounds to 1
 # (2^r - 1) / r for |r| <= 1/2, to 2e-17 and to 1.2e-8: interpolation in the zeros of a Chebyshev polynomial, computed with
@@ -91,20 +91,20 @@ def power_double(e):
 
 
 @part
-def closing(e):
+def inv_sigmoid2(e):
     """1 / sigmoid(x), inf where that is too large."""
     q, p, s = power(gate_range(e))
     return q * p + (s + 1.0)
 
 
 @device
-def gate(e):
+def sigmoid2(e):
     """sigmoid(x)."""
-    return 1.0 / closing(e)
+    return 1.0 / inv_sigmoid2(e)
 
 
 @part
-def squashed_parts(e):
+def tanh2_parts(e):
     """Numerator and denominator of tanh(x)."""
     q, p, s = power(squash_range(e))
     above = q * p + (s - 1.0)
@@ -112,7 +112,7 @@ def squashed_parts(e):
 
 
 @device
-def squashed(e):
+def tanh2(e):
     """tanh(x)."""
-    above, below = squashed_parts(e)
+    above, below = tanh2_parts(e)
     return above / below

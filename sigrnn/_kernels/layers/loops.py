@@ -1,6 +1,6 @@
 """The loops over time of recurrent layers, forward and back: sums over inputs and units, then the cell of each unit.
 
-A row of `s` is what a step sees, [x, 1, h], and its h is what the step before has made. With a way back there is a row
+A row of `s` is what a step sees, [x, 1, h], and its h is what the step before has made. For a backward pass there is a row
 for each step; without one two rows take turns, and the first is left as the next call needs it. Weights are packed so
 that one pass over them, in the order in which they lie, gives the sums of a vector of units:
     w (J, K, Q, W)    weight of entry K for sum Q of units J W, J W + 1, ...
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sigrnn._kernels.base.activations import label
 from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, register_bytes, routine, strided
 from sigrnn._kernels.base.vec import lanes_of, load, offset, pointer, spread, stack, store
-from sigrnn._kernels.layers.cells import cell
-from sigrnn._kernels.layers.gates import GATE, SQUASH, gate, squashed
+from sigrnn._kernels.layers.cells import Cell, cell
+from sigrnn._kernels.layers.gates import sigmoid2, tanh2
 
 __all__ = ["entry_point", "factors", "groups", "lanes", "runner"]
 
@@ -65,10 +66,12 @@ def added_up(acc, room, entries):
 
 @device
 def see(x, t, s, now):
-    """The inputs of a step, into the row it sees."""
+    """The inputs of a step and 1, into the row it sees."""
+    inputs = x.shape[2]
     for b in range(x.shape[1]):
-        for i in range(x.shape[2]):
+        for i in range(inputs):
             s[now, b, i] = x[t, b, i]
+        s[now, b, inputs] = s.dtype.type(1)
 
 
 @device
@@ -92,12 +95,12 @@ def settle(s, c, now):
                     rows[0, b, i] = rows[1, b, i]
 
 
-def forward(kind: Any, width: int, alone: bool, taped: bool) -> Any:
-    """From one step's inputs and state to the next, through all steps; `taped`: with a way back."""
-    chosen = cell(kind)
+def forward(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
+    """From one step's inputs and state to the next, through all steps; `taped`: for a backward pass."""
     sums, memory, step = chosen.sums, chosen.memory, chosen.step if taped else chosen.run
     entries, sequences = together(sums, alone)
-    room, split = sums * entries * sequences, kind == "gru"
+    room, no_inputs, no_units = sums * entries * sequences, chosen.no_inputs, chosen.no_units
+    split = no_inputs >= 0 or no_units >= 0
 
     def run(w, p, x, s, c, tape, y):
         # w (J, K, Q, W)   p (3, J W)   x (T, B, I)   s (R, B, S) and c (R, B, J W): R = T + 1 if taped, else 2
@@ -117,11 +120,10 @@ def forward(kind: Any, width: int, alone: bool, taped: bool) -> Any:
                     rows = pointer(s[now, b])
                     cleared(acc, room, like)
                     if split:  # a weight that is not there is not 0: that times inf would be NaN
-                        products(pointer(w[j]), rows, size, 0, first - 1, entries, sequences, sums, width, 3, acc, like)
-                        products(
-                            pointer(w[j]), rows, size, first - 1, first, entries, sequences, sums, width, -1, acc, like
-                        )
-                        products(pointer(w[j]), rows, size, first, depth, entries, sequences, sums, width, 2, acc, like)
+                        at, one = pointer(w[j]), first - 1
+                        products(at, rows, size, 0, one, entries, sequences, sums, width, no_inputs, acc, like)
+                        products(at, rows, size, one, first, entries, sequences, sums, width, -1, acc, like)
+                        products(at, rows, size, first, depth, entries, sequences, sums, width, no_units, acc, like)
                     else:
                         products(pointer(w[j]), rows, size, 0, depth, entries, sequences, sums, width, -1, acc, like)
                     added_up(acc, room, entries)
@@ -147,9 +149,19 @@ def forward(kind: Any, width: int, alone: bool, taped: bool) -> Any:
     return run
 
 
-def groups(blocks: int) -> list[int]:
-    """How many vectors of units the way back takes at a time: fours, then what is left."""
-    return [4] * (blocks // 4) + [2] * (blocks // 2 % 2) + [1] * (blocks % 2)
+@device
+def group_of(blocks, j):
+    """How many vectors of units the backward pass takes together with vector j, and the first of them: fours, then what is left."""
+    fours = blocks // 4 * 4
+    if j < fours:
+        return 4, j // 4 * 4
+    twos = blocks // 2 * 2
+    return (2, fours) if j < twos else (1, twos)
+
+
+def groups(blocks: int) -> tuple[int, ...]:
+    """The sizes of groups that there are."""
+    return (4,) * (blocks >= 4) + (2,) * (blocks // 2 % 2) + (1,) * (blocks % 2)
 
 
 def returned(width: int, alone: bool, taken: tuple[int, ...]) -> Any:
@@ -200,14 +212,13 @@ def returned(width: int, alone: bool, taken: tuple[int, ...]) -> Any:
     return run
 
 
-def backward(kind: Any, width: int, alone: bool, taken: tuple[int, ...]) -> Any:
+def backward(chosen: Cell, width: int, alone: bool, taken: tuple[int, ...]) -> Any:
     """The transpose: from the gradients of the outputs and of the state after all steps to those of the sums."""
-    chosen = cell(kind)
     sums, memory, back = chosen.sums, chosen.memory, chosen.back
     add_returned = returned(width, alone, taken)
 
     def run(w, p, s, c, tape, dy, dh, dc, d):
-        # w (J, Q H, W): the weights of h, transposed; vectors that are taken together lie together, as in the way forward
+        # w (J, Q H, W): the weights of h, transposed; vectors that are taken together lie together, as in the forward pass
         # s, c, tape as above, of the steps to take   dy (T, B, J W)
         # dh, dc (B, J W): of the state after the last step, left as those before the first   d (T, B, Q, J W)
         like = lanes_of(width, w)
@@ -237,7 +248,7 @@ def backward(kind: Any, width: int, alone: bool, taken: tuple[int, ...]) -> Any:
     return run
 
 
-def forward_before(kind: Any, width: int, alone: bool, taped: bool) -> Any:
+def forward_before(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
     """The GRU whose r acts on the units themselves: they are weighed a second time, r h, when all r are known."""
     three, one = together(3, alone), together(1, alone)
     room = max(3 * three[0] * three[1], one[0] * one[1])
@@ -266,7 +277,7 @@ def forward_before(kind: Any, width: int, alone: bool, taped: bool) -> Any:
                     )
                     added_up(acc, 3 * three[0] * three[1], three[0])
                     for i in range(three[1]):
-                        r, z = gate(acc[i * three[0]]), gate(acc[(three[1] + i) * three[0]])
+                        r, z = sigmoid2(acc[i * three[0]]), sigmoid2(acc[(three[1] + i) * three[0]])
                         store(pointer(tape[at, b + i, 0]), k, r)
                         store(pointer(tape[at, b + i, 1]), k, z)
                         store(pointer(tape[at, b + i, 2]), k, acc[(2 * three[1] + i) * three[0]])
@@ -282,7 +293,7 @@ def forward_before(kind: Any, width: int, alone: bool, taped: bool) -> Any:
                         gates = pointer(tape[at, b + i, 0])
                         z, n = (
                             load(gates, units + k, like),
-                            squashed(load(gates, 2 * units + k, like) + acc[i * one[0]]),
+                            tanh2(load(gates, 2 * units + k, like) + acc[i * one[0]]),
                         )
                         store(gates, 2 * units + k, n)
                         h = load(pointer(s[now, b + i]), first + k, like)
@@ -297,7 +308,7 @@ def forward_before(kind: Any, width: int, alone: bool, taped: bool) -> Any:
     return run
 
 
-def backward_before(kind: Any, width: int, alone: bool, taken: tuple[int, ...]) -> Any:
+def backward_before(chosen: Cell, width: int, alone: bool, taken: tuple[int, ...]) -> Any:
     """Its transpose."""
     add_returned = returned(width, alone, taken)
 
@@ -347,28 +358,29 @@ def lanes(dtype: Any, hidden: int) -> int:
     return min(most, 8) if hidden <= 8 else most
 
 
-def factors(kind: Any) -> tuple[float, ...]:
+def factors(name: str) -> tuple[float, ...]:
     """What the weights of each sum are to be multiplied by."""
-    return (GATE, GATE, SQUASH) if kind == "gru_before" else cell(kind).factors
+    return cell(name, "linear").factors
 
 
 @once
-def runner(direction: str, kind: Any, dtype: str, width: int, alone: bool, taken: tuple[int, ...] = ()) -> Any:
+def runner(
+    direction: str, name: str, activation: Any, dtype: str, width: int, alone: bool, taken: tuple[int, ...] = ()
+) -> Any:
     """The compiled loop for a cell, 'forward', 'taped' or 'backward', for one sequence `alone` or for pairs of them.
 
     Backward also with how many vectors of units are `taken` at a time, each number once.
     """
-    make = (BEFORE if kind == "gru_before" else LOOPS)[direction]
-    called = kind if kind == "gru_before" else cell(kind).name
-    name = f"{direction}_{called}_{dtype}_{width}_{'one' if alone else 'two'}"
+    make = (BEFORE if name == "reset_before" else LOOPS)[direction]
+    called = f"{direction}_{name if activation is None else f'{name}_{label(activation)}'}_{dtype}_{width}_{'one' if alone else 'two'}"
     weights, state, read = packed(dtype, 4, read=True), packed(dtype, 2, read=True), packed(dtype, 3, read=True)
     if direction == "backward":
         slopes = packed(dtype, 2), packed(dtype, 2), packed(dtype, 4)
         arguments = read, state, read, read, weights, read, *slopes
-        made = make(kind, width, alone, taken)
-        name += "_" + "".join(map(str, taken))
+        made = make(cell(name, activation), width, alone, taken)
+        called += "_" + "".join(map(str, taken))
     else:
         inputs, memory, outputs = strided(dtype, 3, read=True), packed(dtype, 3), strided(dtype, 3)
         arguments = weights, state, inputs, memory, memory, packed(dtype, 4), outputs
-        made = make(kind, width, alone)
-    return kernel(made, name, *arguments, keep=isinstance(kind, str))
+        made = make(cell(name, activation), width, alone)
+    return kernel(made, called, *arguments, keep=activation is None or isinstance(activation, str))

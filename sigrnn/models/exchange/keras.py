@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import Array
+from sigrnn.layers._cells import MODELS
 from sigrnn.models.exchange.layers import (
     RECURRENT,
     TAPS,
@@ -21,8 +22,6 @@ from sigrnn.models.exchange.layers import (
     refuse_extras,
     taps,
 )
-
-GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 
 def read(model: Any, weights: Iterable[Any]) -> Any:
@@ -104,31 +103,30 @@ def taps_with_bias(place: Place, b: Array, bias: Array) -> dict[str, Array]:
 
 def _taken_recurrent(place: Place, pile: Pile) -> dict[str, Array]:
     refuse_extras(place, "Keras")
-    kind, hidden = place.kind, option(place.layer, "hidden")
-    rows = GATES[kind] * hidden
+    order, hidden = MODELS[place.kind].keras, option(place.layer, "hidden")
+    rows = len(order) * hidden
     kernel = pile.take(place, "kernel", (None, rows))
     units = pile.take(place, "recurrent kernel", (hidden, rows))
-    after = kind == "GRU" and option(place.layer, "reset_after")
-    if kind == "GRU" and pile.rest and _fits(pile.rest[0], (rows,) if after else (2, rows)):
+    after = option(place.layer, "reset_after", False)
+    if place.kind == "GRU" and pile.rest and _fits(pile.rest[0], (rows,) if after else (2, rows)):
         told = "False" if after else "True"
         raise ValueError(f"{place.title}: the bias is that of a GRU with reset_after={told}; make the model so, too")
     bias = pile.take_bias(place, (2, rows) if after else (rows,))
     b_ih, b_hh = bias if after else (bias, np.zeros(rows))
-    swap = kind == "GRU"
+    ours = np.argsort(order)
     return {
-        "w_ih": _exchanged(kernel.T, swap),
-        "w_hh": _exchanged(units.T, swap),
-        "b_ih": _exchanged(b_ih, swap),
-        "b_hh": _exchanged(b_hh, swap),
+        "w_ih": _ordered(kernel.T, ours),
+        "w_hh": _ordered(units.T, ours),
+        "b_ih": _ordered(b_ih, ours),
+        "b_hh": _ordered(b_hh, ours),
     }
 
 
-def _exchanged(rows: Array, swap: bool) -> Array:
-    """The first two of three gates exchanged: z r h is r z n, and back."""
-    if not swap:
-        return rows
-    z, r, h = np.split(rows, 3)
-    return np.concatenate((r, z, h))
+def _ordered(rows: Array, order: Iterable[int]) -> Array:
+    """Gates in another order."""
+    order = list(order)
+    each = np.split(rows, len(order))
+    return np.concatenate([each[gate] for gate in order])
 
 
 def given(place: Place) -> list[Array]:
@@ -138,7 +136,7 @@ def given(place: Place) -> list[Array]:
         return [params["v"].T, params["bias"]]
     if place.kind in TAPS:
         return [taps(place.layer).T[::-1, :, None], params.get("bias", np.zeros(1))]
-    swap = place.kind == "GRU"
-    w_ih, w_hh, b_ih, b_hh = (_exchanged(params[name], swap) for name in ("w_ih", "w_hh", "b_ih", "b_hh"))
-    both = swap and option(place.layer, "reset_after")
+    order = MODELS[place.kind].keras
+    w_ih, w_hh, b_ih, b_hh = (_ordered(params[name], order) for name in ("w_ih", "w_hh", "b_ih", "b_hh"))
+    both = option(place.layer, "reset_after", False)
     return [w_ih.T, w_hh.T, np.stack((b_ih, b_hh)) if both else b_ih + b_hh]

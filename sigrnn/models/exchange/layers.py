@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._arrays import Array
+from sigrnn.layers._cells import FUNCTIONS
 
-RECURRENT = ("RNN", "GRU", "LSTM")
+RECURRENT = tuple(cell.model for cell in FUNCTIONS.values() if cell.torch)  # those that other libraries have
 TAPS = ("FIR", "NonlinearFIR")
 
 

@@ -8,31 +8,11 @@ import numpy as np
 
 from sigrnn._arrays import Array
 from sigrnn._files import replacing
+from sigrnn._kernels.activation_table import TABLE
+from sigrnn.layers._cells import MODELS
 from sigrnn.models.exchange.layers import RECURRENT, Place, activation, both_ways, halves, need_sizes, option, taps
 
 OPSET, IR = 20, 9  # 20 has Gelu; IR 9 is what came with it, so that runtimes of that time read the file
-# What a recurrent layer may have as its activation, with ONNX's own parameters alpha and beta where they matter.
-OF_RNN: dict[str, tuple[str, float | None, float | None]] = {
-    "tanh": ("Tanh", None, None),
-    "relu": ("Relu", None, None),
-    "sigmoid": ("Sigmoid", None, None),
-    "linear": ("Affine", 1.0, 0.0),
-    "leaky_relu": ("LeakyRelu", 0.01, None),
-    "softsign": ("Softsign", None, None),
-    "softplus": ("Softplus", None, None),
-    "hard_sigmoid": ("HardSigmoid", 1.0 / 6.0, 0.5),
-}
-SIMPLE: dict[str, tuple[str, dict[str, Any]]] = {
-    "tanh": ("Tanh", {}),
-    "sigmoid": ("Sigmoid", {}),
-    "relu": ("Relu", {}),
-    "leaky_relu": ("LeakyRelu", {"alpha": 0.01}),
-    "softsign": ("Softsign", {}),
-    "softplus": ("Softplus", {}),
-    "hard_sigmoid": ("HardSigmoid", {"alpha": 1.0 / 6.0, "beta": 0.5}),
-    "gelu": ("Gelu", {}),
-}
-ORDER = {"RNN": [0], "GRU": [1, 0, 2], "LSTM": [0, 3, 1, 2]}  # ONNX's gates, z r h and i o f c, among ours
 
 
 def write(model: Any, path: Any = None) -> Any:
@@ -133,8 +113,9 @@ class Graph:
             return self.node("Mul", e, self.node("Sigmoid", e))
         if name == "hard_tanh":
             return self.node("Clip", e, self.constant(-1.0), self.constant(1.0))
-        op, attributes = SIMPLE[name]
-        return self.node(op, e, **attributes)
+        found = TABLE[name].onnx
+        assert found is not None
+        return self.node(found[0], e, **found[1])
 
     def add_recurrent(self, places: list[Place], x: str) -> str:
         """One layer, or two halves: (B, N, I) -> (N, B, I) -> (N, directions, B, H) -> (B, N, directions H)."""
@@ -153,7 +134,7 @@ class Graph:
 
     def gates(self, place: Place, name: str) -> Array:
         """An array of a layer, its gates in ONNX's order."""
-        order = ORDER[place.kind]
+        order = MODELS[place.kind].onnx
         parts = np.split(place.layer.params[name], len(order))
         return np.concatenate([parts[at] for at in order])
 
@@ -164,9 +145,10 @@ class Graph:
             found["linear_before_reset"] = int(option(place.layer, "reset_after"))
         if place.kind == "RNN":
             name = activation(place)
-            if name not in OF_RNN:
+            known = TABLE[name].onnx_layer
+            if known is None:
                 raise ValueError(f"{place.title}: ONNX has no recurrent layer with the activation {name!r}")
-            op, alpha, beta = OF_RNN[name]
+            op, alpha, beta = known
             found["activations"] = [op] * len(places)
             found |= {} if alpha is None else {"activation_alpha": [alpha] * len(places)}
             found |= {} if beta is None else {"activation_beta": [beta] * len(places)}

@@ -12,12 +12,14 @@ import numpy as np
 
 from sigrnn._arrays import Array, short
 from sigrnn._files import replacing
+from sigrnn.layers._cells import FUNCTIONS
 from sigrnn.models.exchange import keras
 from sigrnn.models.exchange.layers import TAPS, Place, activation, fill, halves, need_sizes, option, refuse_extras, row
 
 MOST_TAPS = 1 << 20  # of a convolution, dilation included
 ACTIVATIONS = {"": "linear", "linear": "linear", "tanh": "tanh", "relu": "relu", "sigmoid": "sigmoid"}
-TYPES = {"dense": "Dense", "time-distributed-dense": "Dense", "gru": "GRU", "lstm": "LSTM"}
+LAYERS = {cell.rtneural: cell.model for cell in FUNCTIONS.values() if cell.rtneural}
+TYPES = {"dense": "Dense", "time-distributed-dense": "Dense", **LAYERS}
 
 
 class Spec(NamedTuple):

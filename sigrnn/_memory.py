@@ -1,0 +1,58 @@
+"""Large arrays whose memory is used again: to have fresh pages from the system costs more than most passes over them."""
+
+from __future__ import annotations
+
+import math
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sigrnn._arrays import F8, Array
+
+LEAST, MOST = 1 << 18, 1 << 26  # bytes of an array that is worth it; of all that wait for their next use
+
+
+class Loan:
+    """The owner of borrowed memory, as NumPy sees it: it goes when the last array in it goes."""
+
+    def __init__(self, memory: Array) -> None:
+        self.__array_interface__ = memory.__array_interface__
+
+
+class Pool:
+    """Memory for large arrays: given back when the last view of one goes, and lent to the next of the same size.
+
+    A training loop wants arrays of the same sizes in each turn.
+    """
+
+    def __init__(self, make: Callable[[int], Array]) -> None:
+        self.make = make  # of so many float64 numbers
+        self.free: dict[int, list[Array]] = {}
+        self.waiting = 0  # bytes in all of them
+        self.lock = threading.RLock()  # again in the same thread: a finalizer may run anywhere
+
+    def borrow(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """An array with anything in it."""
+        size = math.prod(shape) * dtype.itemsize
+        if size < LEAST:
+            return np.empty(shape, dtype)
+        with self.lock:
+            free = self.free.get(size)
+            memory = free.pop() if free else None
+            self.waiting -= 0 if memory is None else size
+        if memory is None:
+            memory = self.make(-(-size // F8.itemsize)).view(np.uint8)[:size]
+        loan = Loan(memory)
+        weakref.finalize(loan, self._give_back, memory).atexit = False
+        return np.asarray(loan).view(dtype).reshape(shape)
+
+    def _give_back(self, memory: Array) -> None:
+        with self.lock:
+            if self.waiting + memory.size > MOST:
+                self.free, self.waiting = {}, 0
+            if memory.size <= MOST:
+                self.free.setdefault(memory.size, []).append(memory)
+                self.waiting += memory.size
