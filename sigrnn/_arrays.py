@@ -158,7 +158,8 @@ def initial_state(zi: Any, shape: Sequence[int], axes: Sequence[int], x: Array, 
 
 def regular(x: Array) -> bool:
     """Whether steps from element to element are whole elements, as the kernels count them (a field of a record's may not be)."""
-    return x.flags.aligned and not any(step % x.itemsize for step in x.strides)
+    flags = x.flags
+    return flags.aligned and (flags.c_contiguous or not any(step % x.itemsize for step in x.strides))
 
 
 def rows(x: Array, y: Array) -> bool:

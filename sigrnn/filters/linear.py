@@ -25,6 +25,7 @@ from sigrnn.filters._coefficients import (
 )
 
 __all__ = ["lfilter", "lfilter_tv", "sosfilt"]
+from sigrnn.filters._recursive import RecursiveFilter
 
 ndarray, empty, zeros = np.ndarray, np.empty, np.zeros  # looked up once: a short call is counted in nanoseconds
 
@@ -111,10 +112,10 @@ def lfilter(
     """
     if type(a) is float:  # as in lfilter(taps, 1.0, x)
         a = np.array([a])
-    if type(x) is ndarray and x.ndim == 1 and (axis == -1 or axis == 0):
-        known = recall(b, a, x)
-        if known is not None:
-            filter, dtype = known
+    known = recall(b, a, x) if type(x) is ndarray else None
+    if known is not None and type(x) is ndarray:
+        filter, dtype = known
+        if x.ndim == 1 and (axis == -1 or axis == 0):
             if dtype is F8 is x.dtype and zi is out is None and method == "auto":
                 y, z = empty(len(x)), zeros(filter.states)
                 if len(x) < filter.least:
@@ -125,6 +126,9 @@ def lfilter(
             result = one_channel(filter, dtype, x, zi, out, method)
             if result is not None:
                 return result
+        elif x.ndim > 1 and isinstance(filter, RecursiveFilter) and filter.kind == "direct" and plain_state(zi, dtype):
+            check_method(method, False)
+            return apply(Recursion(filter, method), x, time_axis(axis, x), zi, out, dtype)
     b, a, x = coefficients(b, "b"), coefficients(a, "a"), signal(x)
     dtype = promoted(b=b, a=a, x=x) if zi is None else promoted(b=b, a=a, x=x, zi=weak(zi))
     check_method(method, a.shape[-1] == 1)
@@ -306,6 +310,11 @@ def lfilter_tv(b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: Arr
     b, a = normalised(b, a, dtype, fir=False)
     (b, a), x = matched({"b": b, "a": a}, 2, x, axis)
     return apply(Varying(b, a), x, axis, zi, None, dtype)
+
+
+def plain_state(zi: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether a state does not change the dtype of the result."""
+    return zi is None or (type(zi) is ndarray and zi.dtype is dtype)
 
 
 def _full(zi: Any, own: tuple[int, ...], x: Array, axis: int) -> Any:
