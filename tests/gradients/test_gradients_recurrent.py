@@ -20,6 +20,7 @@ from test_recurrent import CELLS, ROOT, SINGLE, assert_error, batches, doubled, 
 
 import sigrnn
 from sigrnn import dense, gru, jvp, lstm, nlfilter, rnn, set_workers, synchronous_grad, vjp
+from sigrnn.layers import _run
 from sigrnn.layers._cells import FUNCTIONS
 
 STEP = 1e-6  # of central differences: their error is about 1e-10 for values of size 1
@@ -486,6 +487,24 @@ def test_many_sequences(rng, name):
     assert_gradients(function, arrays, by_complex_step(twin, **options), rng, **options)
     with set_workers(2):
         assert_gradients(function, arrays, by_complex_step(twin, **options), rng, **options)
+
+
+def test_memory_is_used_again_but_not_shared(rng):
+    """Two pull-backs that live at the same time keep what is theirs; of those that are gone the next has the memory."""
+    one, two = (layer_arrays(rng, "lstm", 32, 64, 1, 16) for _ in range(2))
+    value, first = vjp(lstm, **one)
+    slope = random_like(rng, value)
+    desired = first(slope)
+    _, second = vjp(lstm, **two)
+    second(slope)
+    for mine, theirs in zip(first(slope), desired, strict=True):
+        assert_same(mine, theirs)
+    del first, second
+    waiting = _run.pool.waiting
+    assert waiting >= _run.LEAST
+    for _ in range(3):
+        vjp(lstm, **one)[1](slope)
+    assert _run.pool.waiting == waiting
 
 
 # The gradient of sums, and partial derivatives

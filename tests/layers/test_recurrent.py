@@ -28,7 +28,7 @@ import sigrnn
 from sigrnn import Activation, dense, gru, lstm, rnn, set_workers
 from sigrnn.layers import _run
 from sigrnn.layers._cells import CELLS as TABLE
-from sigrnn.layers._cells import FUNCTIONS
+from sigrnn.layers._cells import FUNCTIONS, MODELS
 
 CELLS = [name for name in LAYERS if name != "relu"]
 # To compile little: float32 takes other loops for up to 8 units than beyond, one sequence others than several.
@@ -503,6 +503,7 @@ def test_the_table_of_cells():
             missing = [gates.index(-1) if -1 in gates and row.recurrent else -1 for gates in (row.x_gates, row.h_gates)]
             assert missing == [steps.no_inputs, steps.no_units]
         assert set(row.arrays) <= set(inspect.signature(getattr(sigrnn, row.function)).parameters)
+    assert {*FUNCTIONS, *MODELS} <= set(sigrnn.__all__)
 
 
 # Threads

@@ -113,9 +113,9 @@ class Graph:
             return self.node("Mul", e, self.node("Sigmoid", e))
         if name == "hard_tanh":
             return self.node("Clip", e, self.constant(-1.0), self.constant(1.0))
-        found = TABLE[name].onnx
-        assert found is not None
-        return self.node(found[0], e, **found[1])
+        row = TABLE[name]
+        attributes = {key: value for key, value in (("alpha", row.alpha), ("beta", row.beta)) if value is not None}
+        return self.node(row.onnx, e, **attributes)
 
     def add_recurrent(self, places: list[Place], x: str) -> str:
         """One layer, or two halves: (B, N, I) -> (N, B, I) -> (N, directions, B, H) -> (B, N, directions H)."""
@@ -145,10 +145,10 @@ class Graph:
             found["linear_before_reset"] = int(option(place.layer, "reset_after"))
         if place.kind == "RNN":
             name = activation(place)
-            known = TABLE[name].onnx_layer
-            if known is None:
+            row = TABLE[name]
+            if not row.onnx_layer:
                 raise ValueError(f"{place.title}: ONNX has no recurrent layer with the activation {name!r}")
-            op, alpha, beta = known
+            op, alpha, beta = row.onnx, row.alpha, row.beta
             found["activations"] = [op] * len(places)
             found |= {} if alpha is None else {"activation_alpha": [alpha] * len(places)}
             found |= {} if beta is None else {"activation_beta": [beta] * len(places)}
