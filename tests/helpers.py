@@ -21,7 +21,8 @@ EPS = {np.dtype(kind): np.finfo(kind).eps for kind in "efdgFDG"}
 
 def environment(changes=None, packages=None):
     """The environment of a child process that imports the same sigrnn (or the one in `packages`) and these tests."""
-    first = [str(PACKAGE.parent if packages is None else packages), str(TESTS)]
+    folders = sorted(str(folder) for folder in TESTS.iterdir() if folder.is_dir())
+    first = [str(PACKAGE.parent if packages is None else packages), str(TESTS), *folders]
     env = os.environ | {"PYTHONPATH": os.pathsep.join([*first, os.environ.get("PYTHONPATH", "")])}
     for name, value in (changes or {}).items():
         if value is None:
