@@ -101,13 +101,13 @@ def one_channel(
     """Filter x (N,), of any real dtype, in float32 or float64: y, or (y, zf). None where that takes more care."""
     if out is None:
         y = empty(len(x), dtype)
-    elif type(out) is ndarray and out.dtype is dtype and out.shape == x.shape and out.flags.writeable:
+    elif type(out) is ndarray and out.dtype is dtype and out.shape == x.shape and out.flags.behaved:
         if out is not x and may_share_memory(out, x):
             return None
         y = out
     else:
         return None
-    if method != "auto" and (method not in METHODS or method == "fft" or filter.kind == "taps"):
+    if method != "auto" and (method not in METHODS or method == "fft"):
         return None
     if zi is None:
         z = zeros(filter.states)

@@ -15,7 +15,6 @@ from sigrnn.filters._recursive import METHODS, RecursiveFilter
 ndarray = np.ndarray
 SIMPLE = ndarray, list, tuple, float, int
 REAL = "fiub"  # kinds of dtypes
-FEW = 32  # taps up to which the plain recurrence beats setting up sums over the taps
 
 
 def sections(sos: ArrayLike) -> Array:
@@ -86,13 +85,11 @@ def inner(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 @lru_cache(maxsize=128)
 def recursive(b: bytes, a: bytes) -> RecursiveFilter | None:
-    """The filter of float64 coefficients. None without memory, or for many taps and no feedback."""
-    taps = len(a) == F8.itemsize
-    if not a or not b or (taps and not 1 < len(b) // F8.itemsize <= FEW):
+    """The filter of float64 coefficients; None without feedback."""
+    if not b or len(a) <= F8.itemsize:
         return None
     normal = normalised(np.frombuffer(b), np.frombuffer(a), F8)
-    b_row, a_row = (c[None] for c in normal)
-    return RecursiveFilter(b_row, b_row, "taps") if taps else RecursiveFilter(b_row, a_row, "direct")
+    return RecursiveFilter(normal[0][None], normal[1][None], "direct")
 
 
 @lru_cache(maxsize=128)
@@ -106,8 +103,8 @@ def cascaded(sos: bytes) -> RecursiveFilter | None:
 
 @lru_cache(maxsize=128)
 def without_feedback(b: bytes, a: bytes) -> FIRFilter | None:
-    """The filter of float64 coefficients with a single a and many taps."""
-    if len(a) != F8.itemsize or len(b) <= FEW * F8.itemsize:
+    """The filter of float64 coefficients with a single a and at least two taps."""
+    if len(a) != F8.itemsize or len(b) <= F8.itemsize:
         return None
     taps, _ = normalised(np.frombuffer(b), np.frombuffer(a), F8)
     return FIRFilter(taps) if np.isfinite(taps).all() else None
@@ -123,7 +120,7 @@ def recall(b: Any, a: Any, x: Array) -> tuple[RecursiveFilter | FIRFilter, np.dt
     else:
         if not isinstance(b, SIMPLE) or not isinstance(a, SIMPLE):
             return None
-        b, a = coefficients(b, "b"), coefficients(a, "a")
+        b, a = np.atleast_1d(array("b", b)), np.atleast_1d(array("a", a))
     if b.ndim != 1 or a.ndim != 1:
         return None
     if not (b.dtype.kind in REAL and a.dtype.kind in REAL and x.dtype.kind in REAL):

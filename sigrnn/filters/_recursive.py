@@ -28,6 +28,7 @@ NO_TAPE = np.empty((1, 0)), np.empty((1, 0, LANES))
 NO_TILES = np.empty((0, 0, 0)), np.empty((0, 0, 0, 0, 0))
 MANY = 8  # channels from which lanes of channels beat blocks of time
 LINEAR = "direct", "sections", "taps", "poles"  # the kinds without an activation
+BLOCKED = "direct", "sections", "poles"  # those with feedback among them
 
 
 @cache
@@ -77,7 +78,7 @@ class RecursiveFilter:
         self.rest = sections % self.depth
         # Samples from which one channel runs in blocks of time
         self.least = FEW_SAMPLES + PER_STATE * self.depth * self.order if kind in LINEAR else long_nonlinear(self.order)
-        self.plain: Callable[..., None] = self._first_plain  # kernels for float64, looked up at the first call
+        self.plain: Callable[..., None] = self.first_plain  # kernels for float64, looked up at the first call
         self.blocked: Callable[..., None] = self._first_blocked
         self._run: dict[tuple[str, str], Any] = {}
         self._blocks: dict[int, Blocks] = {}
@@ -94,7 +95,8 @@ class RecursiveFilter:
             self._run[loop, dtype] = known
         return known
 
-    def _first_plain(self, *arrays: Any) -> None:
+    def first_plain(self, *arrays: Any) -> None:
+        """The plain recurrence, which is compiled or looked up at its first call."""
         self.plain = self.kernel("sequential", "d")
         self.plain(*arrays)
 
@@ -133,7 +135,7 @@ class RecursiveFilter:
     def blocks(self, samples: int, method: str = "auto") -> Blocks | None:
         """Blocks for one channel of this length; None where it runs sample after sample."""
         least = 0 if method == "blocked" else self.least
-        suited = method != "sequential" and self.kind in LINEAR and self.b.ndim == 2 and self.b.dtype == F8
+        suited = method != "sequential" and self.kind in BLOCKED and self.b.ndim == 2 and self.b.dtype == F8
         found = self.blocks_of(length_for(samples)) if suited and samples >= least else None
         if method == "auto":
             if len(self._by_samples) >= 64:

@@ -115,7 +115,7 @@ def lfilter(
     known = recall(b, a, x) if type(x) is ndarray else None
     if known is not None and type(x) is ndarray:
         filter, dtype = known
-        if x.ndim == 1 and (axis == -1 or axis == 0):
+        if x.ndim == 1 and type(axis) is int and (axis == -1 or axis == 0):
             if dtype is F8 is x.dtype and zi is out is None and method == "auto":
                 y, z = empty(len(x)), zeros(filter.states)
                 if len(x) < filter.least:
@@ -218,7 +218,13 @@ def sosfilt(
     >>> sigrnn.sosfilt(sos, [8.0, 0.0, 0.0, 0.0])
     array([ 8., 12.,  6.,  3.])
     """
-    if type(x) is type(sos) is ndarray and x.ndim == 1 and sos.ndim == 2 and (axis == -1 or axis == 0):
+    if (
+        type(x) is type(sos) is ndarray
+        and x.ndim == 1
+        and sos.ndim == 2
+        and type(axis) is int
+        and (axis == -1 or axis == 0)
+    ):
         known = cascaded(sos.tobytes()) if sos.dtype is x.dtype is F8 and sos.shape[1] == 6 else None
         if known is not None:
             if zi is out is None and method == "auto":

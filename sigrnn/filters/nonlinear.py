@@ -102,7 +102,7 @@ def nlfilter(
     >>> y, zf
     (array([ 1., -1., -1.]), array([1.]))
     """
-    if axis in (-1, 0) and isinstance(bias, float | int):
+    if type(axis) is int and axis in (-1, 0) and isinstance(bias, float | int):
         result = _one_channel(b, a, x, zi, known(activation), float(bias))
         if result is not None:
             return result

@@ -11,7 +11,6 @@ from sigrnn._arrays import C16, F8, NATIVE, Array, numbers, signal, time_axis, w
 from sigrnn.activations import Activation, known
 from sigrnn.filters._call import Recursion, Runner, Taps, fill, state_given, state_rows
 from sigrnn.filters._coefficients import (
-    FEW,
     check_method,
     coefficients,
     filter_of_sections,
@@ -21,6 +20,7 @@ from sigrnn.filters._coefficients import (
     real_if_exact,
     sections,
 )
+from sigrnn.filters._fir import FIRFilter
 from sigrnn.filters._recursive import RecursiveFilter
 from sigrnn.filters.nonlinear import ExcitedTaps
 
@@ -110,8 +110,8 @@ class Stream:
         self._axis, self._method = whole("axis", axis), method
         self._size: tuple[int, ...] | None = None  # of one channel's state
         self._channels: tuple[int, ...] | None = None  # those of the blocks so far, None before the first
-        self._cascade: RecursiveFilter | None = None  # if the filter is recursive and real
-        self._quick: RecursiveFilter | None = None  # the same, if the next block may take the short way
+        self._cascade: RecursiveFilter | FIRFilter | None = None  # if the filter is recursive and real
+        self._quick: RecursiveFilter | FIRFilter | None = None  # the same, if the next block may take the short way
         self._assign({"b": b, "a": a} if sos is None else {"sos": sos})
         self._start = doubled(0.0 if zi is None else zi)
         self.reset()
@@ -166,7 +166,7 @@ class Stream:
 
     def _assign(self, given: dict[str, Any]) -> None:
         """Take these coefficients, if they go with the state there is."""
-        cascade: RecursiveFilter | None
+        cascade: RecursiveFilter | FIRFilter | None
         if "sos" in given:
             given = {"sos": sections(numbers("sos", given["sos"]).copy())}  # copies: the user may change theirs
             check_method(self._method, fir=False)
@@ -186,7 +186,7 @@ class Stream:
         cascade = filter_of_sections(real_if_exact(sos.astype(inner(sos.dtype))))
         return Recursion(cascade, self._method), cascade
 
-    def _from_coefficients(self, b: Array, a: Array) -> tuple[Runner, RecursiveFilter | None]:
+    def _from_coefficients(self, b: Array, a: Array) -> tuple[Runner, RecursiveFilter | FIRFilter | None]:
         longest = max(b.size, a.size)
         length = longest if self._size is None else self._size[0] + 1
         if b.ndim > 1 or a.ndim > 1 or longest > length:
@@ -205,7 +205,8 @@ class Stream:
             cascade = RecursiveFilter(b[None], np.concatenate([bias, padded(a, length)[1:]])[None], self._activation)
             return Recursion(cascade, "auto"), cascade
         if a.size == 1:
-            return Taps(b, self._method), RecursiveFilter(b[None], b[None], "taps") if 1 < length <= FEW else None
+            quick = length > 1 and b.dtype == F8 and np.isfinite(b).all()
+            return Taps(b, self._method), FIRFilter(b) if quick else None
         cascade = RecursiveFilter(b[None], padded(a, length)[None], "direct")
         return Recursion(cascade, self._method), cascade
 

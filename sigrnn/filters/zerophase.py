@@ -97,7 +97,14 @@ def filtfilt(
     >>> sigrnn.filtfilt([0.5], [1.0, -0.5], np.full(9, 2.0)).round(12)
     array([2., 2., 2., 2., 2., 2., 2., 2., 2.])
     """
-    if type(x) is np.ndarray and x.ndim == 1 and (axis == -1 or axis == 0) and method == "pad" and irlen is None:
+    if (
+        type(x) is np.ndarray
+        and x.ndim == 1
+        and type(axis) is int
+        and (axis == -1 or axis == 0)
+        and method == "pad"
+        and irlen is None
+    ):
         known = recall(b, a, x)
         if known is not None and known[1] is F8:
             b, a = np.asarray(b, F8), np.asarray(a, F8)
@@ -195,7 +202,13 @@ def sosfiltfilt(
     >>> sigrnn.sosfiltfilt(sos, np.full(9, 2.0)).round(12)
     array([2., 2., 2., 2., 2., 2., 2., 2., 2.])
     """
-    if type(x) is type(sos) is np.ndarray and x.ndim == 1 and sos.ndim == 2 and (axis == -1 or axis == 0):
+    if (
+        type(x) is type(sos) is np.ndarray
+        and x.ndim == 1
+        and sos.ndim == 2
+        and type(axis) is int
+        and (axis == -1 or axis == 0)
+    ):
         known = cascaded(sos.tobytes()) if sos.dtype is F8 and sos.shape[1] == 6 and x.dtype.kind in REAL else None
         if known is not None and x.dtype.itemsize <= F8.itemsize:
             steady, taps = _steady_sections(sos.tobytes())

@@ -42,7 +42,14 @@ def lfilter_vjp(arguments: Named) -> tuple[Any, Pull]:
 
 def _one_channel(b: Any, a: Any, x: Any, axis: Any, zi: Any, method: str) -> tuple[Any, Pull] | None:
     """A real filter with feedback over one channel; None for all else."""
-    if type(x) is not np.ndarray or x.ndim != 1 or axis not in (0, -1) or method not in METHODS or method == "fft":
+    if (
+        type(x) is not np.ndarray
+        or x.ndim != 1
+        or type(axis) is not int
+        or axis not in (0, -1)
+        or method not in METHODS
+        or method == "fft"
+    ):
         return None
     known = recall(b, a, x)
     if known is None:
