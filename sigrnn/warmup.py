@@ -117,6 +117,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "RNN": lambda: sigrnn.Chain(sigrnn.RNN(8), sigrnn.Dense(1)),
     "GRU": lambda: sigrnn.Chain(sigrnn.GRU(8), sigrnn.Dense(1)),
     "LSTM": lambda: sigrnn.Chain(sigrnn.LSTM(8), sigrnn.Dense(1)),
+    "MinGRU": lambda: sigrnn.Chain(sigrnn.MinGRU(8), sigrnn.Dense(1)),
 }
 
 

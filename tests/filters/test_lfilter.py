@@ -384,15 +384,17 @@ def test_wrong_out(out, error, says):
 
 
 def test_short_signals_are_not_cut(rng):
-    """Up to 4096 samples: to get blocks ready takes longer than the plain recurrence. Asked for, they are cut from 1024."""
+    """Order 4, below 768 samples: a segment costs more than the plain recurrence. Asked for, they are cut from 256."""
     b, a = stable(rng, 4)
     x = noise(rng, 5000)
     plain = lfilter(b, a, x, method="sequential")
     for samples, method, cut in (
-        (1500, "auto", False),
-        (4096, "auto", False),
+        (700, "auto", False),
+        (767, "auto", False),
+        (768, "auto", True),
         (5000, "auto", True),
-        (1500, "blocked", True),
+        (255, "blocked", False),
+        (256, "blocked", True),
     ):
         for zi in (None, np.zeros(4), 0.0):
             y = lfilter(b, a, x[:samples], zi=zi, method=method)

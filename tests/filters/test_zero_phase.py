@@ -90,7 +90,7 @@ def test_orders(rng, order):
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_sections(rng, count):
     sos = cascade(rng, count)
-    sos[0, [2, 5]] = 0.0  # a section of first order shortens the padding
+    sos[0, 2:] = 0.0, 1.0, -0.5, 0.0  # a section of first order shortens the padding
     for shape in ((200,), (3, 200), (10, 200), (5000,)):
         x = noise(rng, shape)
         assert_close(sosfiltfilt(sos, x), scipy.signal.sosfiltfilt(sos, x), EPS)

@@ -234,7 +234,7 @@ def test_plot_of_anything(axes, radius):
 @pytest.mark.parametrize("function", [sigrnn.filtfilt, sigrnn.lfilter_tv, np.tanh, 3])
 def test_other_functions(function):
     with pytest.raises(
-        TypeError, match="gradient_flow is for nlfilter, lfilter, sosfilt, rnn, gru, lstm and models; got"
+        TypeError, match="gradient_flow is for nlfilter, lfilter, sosfilt, rnn, gru, lstm, mingru and models; got"
     ):
         gradient_flow(function, [1.0], [1.0, -0.5], np.zeros(30))
 
