@@ -102,7 +102,7 @@ def one_channel(
     if out is None:
         y = empty(len(x), dtype)
     elif type(out) is ndarray and out.dtype is dtype and out.shape == x.shape and out.flags.behaved:
-        if out is not x and may_share_memory(out, x):
+        if out is not x and not (out.base is x.base is None) and may_share_memory(out, x):
             return None
         y = out
     else:

@@ -61,6 +61,7 @@ class RecursiveFilter:
         "kind",
         "least",
         "order",
+        "pair",
         "plain",
         "rest",
         "shape",
@@ -71,6 +72,7 @@ class RecursiveFilter:
         self.c = np.stack([b, a])
         (self.b, self.a), self.kind = self.c, kind
         sections, self.order = b.shape[-2], b.shape[-1] - 1
+        self.pair = (self.b[0], self.a[0]) if sections else ()  # the coefficients of a single section
         self.states = sections * self.order
         self.shape = (sections, self.order) if kind == "sections" else (self.states,)  # of a state, as users give it
         groups = max(1, -(-sections // DEEPEST))
@@ -206,7 +208,10 @@ def run_complex(filter: RecursiveFilter, x: Array, y: Array, z: Array) -> None:
 def run_real(filter: RecursiveFilter, x: Array, y: Array, z: Array | None, method: str) -> None:
     """Channels in lanes, or one after the other: in blocks of time where they are few and long."""
     channels, samples = x.shape
-    each = channels == 1 or filter.order > LANES_ORDER
+    # Two channels: each in blocks of time, or short, takes less time than sixteen lanes of which two are used.
+    each = (
+        channels == 1 or filter.order > LANES_ORDER or (channels == 2 and filter.kind in BLOCKED and filter.b.ndim == 2)
+    )
     if not each and method != "sequential" and (channels < MANY or method == "blocked"):
         each = samples >= long_for(filter, method)
     if not each:

@@ -112,6 +112,8 @@ def lfilter(
     """
     if type(a) is float:  # as in lfilter(taps, 1.0, x)
         a = np.array([a])
+    if isinstance(x, list):
+        x = array("x", x)
     known = recall(b, a, x) if type(x) is ndarray else None
     if known is not None and type(x) is ndarray:
         filter, dtype = known

@@ -287,8 +287,14 @@ class Pullback:
             One for each array given, in the order of the signature.
         """
         slopes = _matching(self._value, cotangent, "dy")
-        with np.errstate(all="ignore"):  # NaN and inf go where the equations take them, as in the functions themselves
-            found = self._pull(slopes) if isinstance(slopes, np.ndarray) else self._pull(*slopes)
+        given = (slopes,) if isinstance(slopes, np.ndarray) else slopes
+        if getattr(self._pull, "compiled", False):  # nothing in it that warns
+            found = self._pull(*given)
+        else:
+            with np.errstate(
+                all="ignore"
+            ):  # NaN and inf go where the equations take them, as in the functions themselves
+                found = self._pull(*given)
         self._excitation = found.get(EXCITATION)
         gradients = []
         for name, shape, dtype in self._given:

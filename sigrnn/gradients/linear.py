@@ -59,20 +59,22 @@ def _one_channel(b: Any, a: Any, x: Any, axis: Any, zi: Any, method: str) -> tup
         return None
     if zi is not None and not (type(zi) is np.ndarray and zi.dtype is dtype and zi.shape == filter.shape):
         return None
-    first, taps_b, taps_a = np.asarray(a).flat[0], getattr(b, "size", 1), getattr(a, "size", 1)
+    first, taps_b, taps_a = float(np.asarray(a).flat[0]), getattr(b, "size", 1), getattr(a, "size", 1)
     tape, y = ChannelTape(filter, len(x), method), np.empty(len(x), dtype)
     z = np.zeros(filter.states) if zi is None else zi.astype(F8)
     tape.forward(x.astype(dtype, copy=False), y, z)
 
     def pull(dy: Array, dzf: Array | None = None) -> Named:
-        dx, sums, tail = np.empty(len(dy), dtype), np.zeros((2, 1, filter.order + 1)), np.zeros((1, filter.order))
-        if dzf is not None:
-            tail[0] = dzf
-        db, da = sums
-        tape.pull(dy, dx, tail, db, da)
-        denormalise()(filter.b[0], filter.a[0], float(first), db[0], da[0])
-        return {"b": db[0, :taps_b], "a": da[0, :taps_a], "x": dx, "zi": None if zi is None else tail[0]}
+        dx, (db, da) = np.empty(len(dy), dtype), np.zeros((2, filter.order + 1))
+        tail = np.zeros(filter.order) if dzf is None else dzf.astype(F8)
+        if tape.done:
+            tape.pull(dy, dx, tail[None], db[None], da[None])
+        else:
+            tape.pull_plain(dy, dx, tail, db, da)
+        denormalise()(*filter.pair, first, db, da)
+        return {"b": db[:taps_b], "a": da[:taps_a], "x": dx, "zi": None if zi is None else tail}
 
+    pull.compiled = True  # type: ignore[attr-defined]
     return y if zi is None else (y, z.astype(dtype, copy=False)), pull
 
 

@@ -170,6 +170,12 @@ class ChannelTape:
             else:
                 done = 0
 
+    def pull_plain(self, dy: Array, dx: Array, tail: Array, db: Array, da: Array) -> None:
+        """The same for a single section that ran without blocks: tail (P,), db and da (P + 1,)."""
+        order = self.filter.order
+        room = np.empty(len(dy) + order), np.empty((order + 1, 2, FIR_WIDTH))
+        pulled_plain(order, dx.dtype.char)(*self.filter.pair, self.x, self.y, dy, dx, tail, db, da, *room)
+
     def _segment(self, i: int) -> tuple[Array, Array]:
         """The input of a segment, and the state (S P,) before it."""
         return self.tiles[i].reshape(-1, LANES).T.reshape(-1), self.entries[i, ..., 0].reshape(-1)
