@@ -1,6 +1,6 @@
 """Adaptive filters: weights that follow what they see, sample by sample, in one call or block by block."""
 
-from sigrnn._errors import DivergenceError
+from sigrnn._errors import DivergenceError as DivergenceError
 from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.adaptive.block_lms import BlockLMS
 from sigrnn.adaptive.fdaf import FDAF, PBFDAF
@@ -29,7 +29,6 @@ __all__ = [
     "AdaptiveResult",
     "BlockLMS",
     "ControlResult",
-    "DivergenceError",
     "EquationErrorLMS",
     "FxLMS",
     "KalmanFilter",

@@ -39,7 +39,7 @@ def _stream(i: Inputs) -> Call:
 
 
 def _nlms(i: Pair) -> Call:
-    adapt = adaptive.NLMS(i.n_taps, 0.5)
+    adapt = adaptive.NLMS(i.n_taps, 0.5, 1e-3)
     return lambda: adapt(i.x, i.d).e
 
 
