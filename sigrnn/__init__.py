@@ -84,7 +84,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Raise an AttributeError that names the place of what is elsewhere."""
-    from sigrnn._elsewhere import hint
+    from sigrnn._utils.elsewhere import hint
 
     where = hint(name, adaptive.__all__, __all__)
     raise AttributeError(f"module 'sigrnn' has no attribute {name!r}{where}", name=name)

@@ -1,6 +1,6 @@
 """Adaptive filters: weights that follow what they see, sample by sample, in one call or block by block."""
 
-from sigrnn._errors import DivergenceError as DivergenceError
+from sigrnn._utils.errors import DivergenceError as DivergenceError
 from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.adaptive.block_lms import BlockLMS
 from sigrnn.adaptive.fdaf import FDAF, PBFDAF

@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn import _files
 from sigrnn._arrays import C16, F8, Array, array, numbers, whole
-from sigrnn._errors import DivergenceError
 from sigrnn._kernels.adaptive import sizes
+from sigrnn._utils import files as _files
+from sigrnn._utils.errors import DivergenceError
 from sigrnn.adaptive.parameters import TINY, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult
 from sigrnn.filters.linear import lfilter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from os import PathLike
 
-from sigrnn import _files
+from sigrnn._utils import files as _files
 from sigrnn.adaptive.base import HEAD, KINDS, AdaptiveFilter
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn import _plotting
 from sigrnn._arrays import Array
-from sigrnn._plotting import GREY, label
+from sigrnn._utils import plotting as _plotting
+from sigrnn._utils.plotting import GREY, label
 
 
 def decibels(power: ArrayLike) -> Array:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigrnn._files import replacing
+from sigrnn._utils.files import replacing
 
 Samples = npt.NDArray[np.float64]  # (frames, channels)
 

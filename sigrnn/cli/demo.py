@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._plotting import BLUE, GREY, RED
+from sigrnn._utils.plotting import BLUE, GREY, RED
 from sigrnn.cli._common import complain, say
 from sigrnn.cli.demo_jobs import (
     BLOCK,

@@ -17,7 +17,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sigrnn import _progress
+from sigrnn._utils import progress as _progress
 from sigrnn.cli import _common, audio, train
 from sigrnn.cli._common import CommandError, complain, count, counted, report, say
 

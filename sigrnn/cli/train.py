@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn import _progress
+from sigrnn._utils import progress as _progress
 from sigrnn.cli import _common, audio
 from sigrnn.cli._common import CommandError, complain, count, counted, report, say
 from sigrnn.cli.model_spec import SPECS, SpecError, model_from

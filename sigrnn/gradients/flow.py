@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn import _plotting
 from sigrnn._arrays import F8, Array, numbers, short, signal, time_axis, whole
+from sigrnn._utils import plotting as _plotting
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.filters._call import matched
 from sigrnn.filters._coefficients import coefficients, normalised, sections

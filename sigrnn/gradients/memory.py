@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from sigrnn._arrays import Array
-from sigrnn._memory import MOST, Pool
+from sigrnn._utils.memory import MOST, Pool
 from sigrnn.filters._memory import aligned
 
 __all__ = ["MOST", "PIECE", "pool", "room"]

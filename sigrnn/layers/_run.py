@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._arrays import Array
-from sigrnn._memory import LEAST, Pool
+from sigrnn._utils.memory import LEAST, Pool
 from sigrnn.activations import respond
 from sigrnn.layers._cells import Cell
 from sigrnn.workers import share

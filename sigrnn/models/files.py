@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn import _files
 from sigrnn._arrays import Array, whole
+from sigrnn._utils import files as _files
 
 __all__ = ["load"]
 

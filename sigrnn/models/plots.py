@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn import _plotting
 from sigrnn._arrays import F8, Array
-from sigrnn._plotting import GREY, label
+from sigrnn._utils import plotting as _plotting
+from sigrnn._utils.plotting import GREY, label
 from sigrnn.activations import respond, slope_of_output
 
 SHORTEST, LONGEST = 32, 2048  # samples of an impulse response

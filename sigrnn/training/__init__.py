@@ -1,6 +1,6 @@
 """Training: `fit` takes a model, inputs and targets, and finds parameters that make its outputs come close to them."""
 
-from sigrnn._errors import DivergenceError
+from sigrnn._utils.errors import DivergenceError
 
 from .fit import fit
 from .result import FitResult

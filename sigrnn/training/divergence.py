@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import Array
-from sigrnn._errors import DivergenceError
+from sigrnn._utils.errors import DivergenceError
 
 from .data import Batch
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn import _progress
 from sigrnn._arrays import F8, number_of, random, whole
-from sigrnn._errors import DivergenceError
+from sigrnn._utils import progress as _progress
+from sigrnn._utils.errors import DivergenceError
 from sigrnn.models import Model
 from sigrnn.models.composition import unstable_parts
 from sigrnn.models.multi_input import CONVENTIONS, warn_if_wide, wide

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn import _plotting
 from sigrnn._arrays import F8, Array, short
-from sigrnn._plotting import GREY, label
+from sigrnn._utils import plotting as _plotting
+from sigrnn._utils.plotting import GREY, label
 
 from .watch import History
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._arrays import Array
-from sigrnn._progress import Silent
+from sigrnn._utils.progress import Silent
 
 from .problem import Problem
 
@@ -87,7 +87,7 @@ class Watch:
     callback : callable, optional
         Called after each iteration.
     bar : object
-        As from `sigrnn._progress.bar`.
+        As from `sigrnn._utils.progress.bar`.
     columns : tuple of str
         More columns of the history.
     """

@@ -11,6 +11,8 @@ from scipy.signal import butter
 import sigrnn
 from sigrnn.adaptive import NLMS
 
+pytestmark = pytest.mark.slow
+
 da = pytest.importorskip("dask.array")
 sd = pytest.importorskip("sigrnn.dask")
 

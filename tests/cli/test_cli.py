@@ -12,7 +12,8 @@ from scipy import signal
 from scipy.io import wavfile
 
 import sigrnn
-from sigrnn import _progress, cli
+from sigrnn import cli
+from sigrnn._utils import progress as _progress
 from sigrnn.cli import audio
 
 pytest.importorskip("soundfile")

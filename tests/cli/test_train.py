@@ -11,7 +11,8 @@ import pytest
 from scipy.io import wavfile
 
 import sigrnn
-from sigrnn import _progress, cli
+from sigrnn import cli
+from sigrnn._utils import progress as _progress
 from sigrnn.cli import audio, train
 from sigrnn.cli.model_spec import SpecError, model_from
 

@@ -15,6 +15,8 @@ from helpers import environment
 
 import sigrnn
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["filtfilt", "lfilter", "lfilter_zi", "lfiltic", "sosfilt", "sosfilt_zi", "sosfiltfilt"]
 # The classes and functions that are about them; other tests of these files are about convolve, decimate and the like.
 ABOUT = {

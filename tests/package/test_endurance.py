@@ -20,6 +20,8 @@ import sigrnn
 from sigrnn import adaptive
 from sigrnn.layers.streams import LayerStream
 
+pytestmark = pytest.mark.slow
+
 SECONDS = float(os.environ.get("SIGRNN_ENDURANCE", "0"))  # for all together
 BLOCK, ROUND = 64, 200  # samples of a block, blocks of a round
 THREADS = 8  # more than there are processors: they interrupt each other

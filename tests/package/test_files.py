@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import sigrnn
-from sigrnn import _files
+from sigrnn._utils import files as _files
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and modes of POSIX")
 

@@ -20,6 +20,8 @@ import sigrnn
 from sigrnn import adaptive
 from sigrnn.layers.streams import LayerStream
 
+pytestmark = pytest.mark.slow
+
 CASES = int(os.environ.get("SIGRNN_FUZZ", "0"))
 # Each dtype costs compilations: a few in every run, all of them in the long one.
 KINDS = st.sampled_from("ddddfffiDDF?bBhHIlLqQegGOUSM" if CASES else "dddddiO?eU")

@@ -14,6 +14,8 @@ from helpers import WRITABLE, guarded, layer, layer_arrays, leaves, noise, run_i
 import sigrnn
 from sigrnn.layers._cells import CELLS
 
+pytestmark = pytest.mark.slow
+
 METHODS = ["auto", "sequential", "blocked"]
 SHAPES = [
     (1,),

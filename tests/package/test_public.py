@@ -111,7 +111,7 @@ def test_missing_names_are_found_elsewhere(name, where):
 def test_names_that_scipy_has():
     import scipy.signal
 
-    from sigrnn._elsewhere import SCIPY
+    from sigrnn._utils.elsewhere import SCIPY
 
     assert [name for name in SCIPY if not hasattr(scipy.signal, name)] == []
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sigrnn
-from sigrnn import _progress
+from sigrnn._utils import progress as _progress
 from sigrnn.bench import timing
 from sigrnn.bench import training as bench
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import sigrnn
-from sigrnn._progress import Silent
+from sigrnn._utils.progress import Silent
 from sigrnn.models import base, parameters
 from sigrnn.training import descent
 from sigrnn.training.data import sequences

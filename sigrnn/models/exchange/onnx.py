@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import Array
-from sigrnn._files import replacing
 from sigrnn._kernels.activation_table import TABLE
+from sigrnn._utils.files import replacing
 from sigrnn.layers._cells import MODELS
 from sigrnn.models.exchange.layers import RECURRENT, Place, activation, both_ways, halves, need_sizes, option, taps
 

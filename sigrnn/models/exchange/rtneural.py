@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._arrays import Array, short
-from sigrnn._files import replacing
+from sigrnn._utils.files import replacing
 from sigrnn.layers._cells import FUNCTIONS
 from sigrnn.models.exchange import keras
 from sigrnn.models.exchange.layers import TAPS, Place, activation, fill, halves, need_sizes, option, refuse_extras, row
