@@ -1,4 +1,4 @@
-"""The door's work on arrays: types, axes, shapes, states. No Numba, no filters."""
+"""Checks and conversions of arguments: types, axes, shapes, states. No Numba, no filters."""
 
 from __future__ import annotations
 

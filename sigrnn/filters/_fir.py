@@ -17,8 +17,8 @@ CHUNK = 960  # samples in the scratch of the sums: first-level cache
 LONG = 384  # taps from which Fourier transforms are faster
 FEW_PRODUCTS = 1024  # products up to which the plain recurrence beats setting up sums over the taps
 THREADED = 20_000_000  # products from which threads may pay
-TOGETHER = 8  # stretches transformed in one call
-QUIET = 100.0  # a stretch quieter than its surroundings by more than this is summed: the transform would blur it
+TOGETHER = 8  # segments transformed in one call
+QUIET = 100.0  # a segment quieter than its surroundings by more than this is summed: the transform would blur it
 
 
 class FIRFilter:
@@ -175,7 +175,7 @@ def beside(x: Array) -> bool:
 
 
 def overlap_save(b: Array, x: Array, y: Array, careful: bool) -> None:
-    """Filter one channel by Fourier transforms; stretches with NaN or inf in reach are summed instead.
+    """Filter one channel by Fourier transforms; segments with NaN or inf in reach are summed instead.
 
     `careful` sums those, too, in which a quiet part lies within reach of a loud one: the error of a transform is
     relative to the loudest sample in it.
@@ -185,7 +185,7 @@ def overlap_save(b: Array, x: Array, y: Array, careful: bool) -> None:
     step = size - reach
     spectrum = np.fft.rfft(b, size)
     padded = np.zeros(TOGETHER * step + reach)
-    stretches = np.lib.stride_tricks.sliding_window_view(padded, size)[::step]
+    segments = np.lib.stride_tricks.sliding_window_view(padded, size)[::step]
     history = np.zeros(reach)  # y may be x: keep what will be overwritten
     for start in range(0, len(x), TOGETHER * step):
         count = min(TOGETHER * step, len(x) - start)
@@ -193,7 +193,7 @@ def overlap_save(b: Array, x: Array, y: Array, careful: bool) -> None:
         padded[reach : reach + count] = x[start : start + count]
         padded[reach + count :] = 0.0
         history = padded[count : count + reach].copy()
-        now = stretches[: -(-count // step)]
+        now = segments[: -(-count // step)]
         with np.errstate(all="ignore"):
             filtered = np.fft.irfft(np.fft.rfft(now) * spectrum, size)[:, reach:]
             sound = smooth(now, reach, careful) & np.isfinite(filtered).all(axis=1)
@@ -210,7 +210,7 @@ def overlap_save(b: Array, x: Array, y: Array, careful: bool) -> None:
 
 
 def sound_end(x: Array, filtered: Array, reach: int, careful: bool) -> bool:
-    """The same check for a stretch that is not full: the zeros after its end are not a quiet part."""
+    """The same check for a segment that is not full: the zeros after its end are not a quiet part."""
     return bool(smooth(x[None], reach, careful)[0] and np.isfinite(filtered).all())
 
 

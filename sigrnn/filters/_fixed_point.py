@@ -15,15 +15,15 @@ LONG = SHORTEST * BLOCKS  # samples from which a channel is cut
 
 
 def run(samples: int, guess: Callable[[slice, int, Array], int], plain: Callable[[slice], None]) -> None:
-    """Run samples in order: `guess` takes a whole number of stretches, of blocks of some length, with scratch, and says
-    how many samples it did before a stretch that would not do; `plain` takes any.
+    """Run samples in order: `guess` takes a whole number of segments, of blocks of some length, with scratch, and says
+    how many samples it did before a segment that would not do; `plain` takes any.
 
     A filter that does not forget loses eight runs in lanes, the time of about one and a half sample after sample, for
-    one stretch; then for two, four, eight ... stretches nothing is tried.
+    one segment; then for two, four, eight ... segments nothing is tried.
     """
     done, skipped = 0, 1
     while samples - done >= LONG:
-        size = stretch(samples - done)
+        size = segment(samples - done)
         stop = done + (samples - done) // size * size
         count = guess(slice(done, stop), size // BLOCKS, aligned(size))
         done, skipped = done + count, 1 if count else skipped
@@ -35,7 +35,7 @@ def run(samples: int, guess: Callable[[slice, int, Array], int], plain: Callable
         plain(slice(done, samples))
 
 
-def stretch(samples: int) -> int:
+def segment(samples: int) -> int:
     """How many of so many samples, LONG or more, to take at a time.
 
     Rows of a block are an odd number: blocks a power of two apart would share the sets of the cache (480 and 736 samples

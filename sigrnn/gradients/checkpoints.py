@@ -66,7 +66,7 @@ def _cut(rule: Rule, arguments: Named, part: slice, axis: int, state: Any) -> Na
 
 
 def _put(whole: Named, name: str, piece: Array, part: slice, axis: int, samples: int) -> None:
-    """Put a block's stretch of time into its place."""
+    """Put the samples of a block into their place."""
     if name not in whole:
         whole[name] = np.zeros((*piece.shape[:axis], samples, *piece.shape[axis + 1 :]), piece.dtype)
     whole[name][(*[slice(None)] * axis, part)] = piece

@@ -1,4 +1,4 @@
-"""What becomes of a gradient on its way back in time: `gradient_flow` measures vanishing and exploding."""
+"""What becomes of a gradient as it goes back in time: `gradient_flow` measures vanishing and exploding."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class GradientFlow:
 
 def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = None, **kwargs: Any) -> GradientFlow:
     r"""
-    Measure how a gradient vanishes or explodes on its way back in time.
+    Measure how a gradient vanishes or explodes as it goes back in time.
 
     .. math:: \delta[n-k] = \frac{dE}{de[n-k]} = g'(e[n-k]) \Bigl( -\sum_{m=1}^{P} a_m \delta[n-k+m] \Bigr),
         \qquad \delta[n] = g'(e[n])

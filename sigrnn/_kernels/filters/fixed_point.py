@@ -1,8 +1,8 @@
-"""One long channel of a recurrence that is not linear, in lanes: time blocks entered with a guess, until the guess is true.
+"""One long channel of a recurrence that is not linear, in lanes: time blocks that begin with a guess, until the guess is true.
 
 A filter that forgets reaches the same state wherever it began, and soon the very same bits: two runs closer than a
 rounding are one. So 32 blocks run side by side from rest, then once more from where their predecessors ended. A block
-that meets its earlier run, sample for sample, would go on as that did; where all do, every block has been entered with
+that meets its earlier run, sample for sample, would go on as that did; where all do, every block has begun with
 the true state, and what stands there is what one run from the first sample to the last would have given. Noise through
 poles at 0.9 takes 270 samples to meet, at 0.99 some 500 to 4000. A filter that does not forget goes sample after sample.
 """
@@ -24,7 +24,7 @@ from sigrnn._kernels.sizes import FIXED_POINT_ROWS as ROWS
 from sigrnn._kernels.sizes import LANES
 
 AREA = ROWS * BLOCKS
-RUNS = 8  # of a stretch at most; one more puts at least one more block right
+RUNS = 8  # of a segment at most; one more puts at least one more block right
 
 
 @routine
@@ -43,7 +43,7 @@ def fetch(x, start, hop, tile):
 
 @routine
 def deliver(tile, y, start, hop):
-    """The way back."""
+    """The reverse."""
     along = y.strides[0] // y.itemsize
     for j in range(GROUPS):
         at, part = pointer(y[start + j * LANES * hop :]), offset(tile, j * ROWS * LANES)
@@ -61,7 +61,7 @@ def guessed(advance: Any, signals: int, order: int) -> Any:
 
     def run(b, a, x, y, z, length, tile):
         # b, a (P + 1,)   x: tuple of signals (M L BLOCKS,)   y (M L BLOCKS,)   z (P,)   L a multiple of ROWS
-        # tile (L BLOCKS,) scratch   returns how many samples are done: it stops before a stretch whose runs do not meet
+        # tile (L BLOCKS,) scratch   returns how many samples are done: it stops before a segment whose runs do not meet
         like = lanes(LANES, True)
         bb, aa, zz = stack(coefficients, like), stack(coefficients, like), stack(states, like)
         entry, end, samples = stack(before, 0.0), stack(before, 0.0), stack(room, 0.0)

@@ -121,7 +121,7 @@ def _pulled_plain(order: int) -> Any:
 
 
 def _pulled(order: int) -> Any:
-    """The pull-back of one long channel, stretch after stretch from the end: y again, v, and the sums while they are near."""
+    """The pull-back of one long channel, segment after segment from the end: y again, v, and the sums while they are near."""
     forward, backward = sweep(recurrence("direct").step, order, 1), sweep(recurrence("poles").step, order, 1)
     known, room = order, order if order else LANES_ORDER
 
@@ -172,7 +172,7 @@ def _pulled(order: int) -> Any:
 
 
 def scratch(lags: int) -> Any:
-    """Room for the sums of so many lags."""
+    """Room for the sums of this many lags."""
     return np.empty((lags, 2, WIDTH))
 
 

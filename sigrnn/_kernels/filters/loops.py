@@ -1,7 +1,7 @@
 """The loops that run the recurrences of `steps.py`: sample after sample, channels in lanes, or time blocks in lanes.
 
 Each function here makes the kernel for one recurrence: `step` says which and `order` how many states a section has
-(0: any number, known only when called). Doors ask for them through `kernels`; they are compiled at their first call.
+(0: any number, known only when called). Callers ask for them through `kernels`; they are compiled at their first call.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def to_lanes(at, hop, along, rows, tile, ahead, coming):
 
 @device
 def from_lanes(tile, rows, at, hop, along, ahead, coming):
-    """The way back: at[k hop + n along] = tile[n, k]."""
+    """The reverse: at[k hop + n along] = tile[n, k]."""
     back, asked = ROWS - 1 if along < 0 else 0, 0
     for first in range(0, rows, TILE):
         for k in range(0, LANES, ROWS):
@@ -154,7 +154,7 @@ def gather(x, c, width, start, count, tile, like, way=1):
 
 @device
 def scatter(tile, y, c, width, start, count, like, way=1):
-    """The way back: y[c + k, start + n] = tile[n, k] for k < width."""
+    """The reverse: y[c + k, start + n] = tile[n, k] for k < width."""
     across, along = y.strides[0] // y.itemsize, y.strides[1] // y.itemsize
     at, rows = pointer(y[c:, start:]), 0
     if width == LANES and abs(along) == 1:
@@ -200,7 +200,7 @@ def channels(kind: Any, order: int, depth: int, rest: int) -> Any:
                 for s in range(b.shape[1]):
                     copy(z[g, s], entries[g, t, s])
             h = g if b.shape[0] > 1 else 0
-            back = 0 if g + 1 < high else groups * LANES  # channels to go back to where the next stretch begins
+            back = 0 if g + 1 < high else groups * LANES  # channels to go back to where the next segment begins
             coming = following(x, g, start, by_row, back), following(y, g, start, by_row, back)
             sections(b[h], a[h], z[g], tile, LANES, count, like, coming)
             scatter(tile, y, g * LANES, width, start, count, like)
@@ -385,7 +385,7 @@ def following_segment(x, start, length, way=1):
 
 @device
 def columns(x, start, length, tile, coming):
-    """tile[n, k] = x[start + k length + n]: block k of the stretch goes into lane k."""
+    """tile[n, k] = x[start + k length + n]: block k of the segment goes into lane k."""
     along = x.strides[0] // x.itemsize
     if abs(along) == 1:
         to_lanes(pointer(x[start:]), along * length, along, length, tile, 0, coming)
@@ -397,7 +397,7 @@ def columns(x, start, length, tile, coming):
 
 @device
 def back(tile, y, start, length, coming):
-    """The way back: y[start + k length + n] = tile[n, k].
+    """The reverse: y[start + k length + n] = tile[n, k].
 
     Stores go to memory in order, so each line is asked into the first-level cache before its turn (1.24, not 1.45 ms).
     """

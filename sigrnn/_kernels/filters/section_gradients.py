@@ -1,6 +1,6 @@
 """The pull-back of second-order sections of one long channel: forward and back through all of them while they are near.
 
-As in `loops.blocked`, a stretch of the signal is cut into blocks that run side by side in the lanes. The way forward left
+As in `loops.blocked`, a segment of the signal is cut into blocks that run side by side in the lanes. The forward pass left
 it transposed; what goes into each section stays in tiles, where the sums for the coefficients find it beside v.
 """
 
@@ -98,8 +98,8 @@ def add_up(sums, db, da):
 
 
 def _section_gradients(b, a, h, power, basis, kept, entries, dy, dx, tail, db, da, tiles, entry, before):
-    """Stretch after stretch from the end, all sections: dx, and the sums db, da. Returns how many samples are left."""
-    # b, a, db, da (S, 3)   h (S, L, 2), power (S, 2, 2), basis (S, 2, 2, 2, W) as from `Entered`   dy, dx (N,), N <= M L LANES
+    """Segment after segment from the end, all sections: dx, and the sums db, da. Returns how many samples are left."""
+    # b, a, db, da (S, 3)   h (S, L, 2), power (S, 2, 2), basis (S, 2, 2, 2, W) as in `ReversedBlocks`   dy, dx (N,), N <= M L LANES
     # kept (M, L LANES) tiles of x   entries (M, S, 2, LANES) states before each block
     # tail (S, 2) v after the last sample, left as v of the first
     # scratch: tiles (S + 1, L LANES)   entry (2, 2, LANES)   before (4, S, 3)

@@ -157,7 +157,7 @@ class Later(NamedTuple):
 
 
 class Half(NamedTuple):
-    """Half of a stretch that comes after more than fits that cache, a line for each row of a tile.
+    """Half of a segment that comes after more than fits that cache, a line for each row of a tile.
 
     Each pass over a tile asks for one half of a signal, since memory takes about as long as all passes together. With all
     asked for in one of them, the pass waits (lfilter order 2, a million samples from memory: 2.46 instead of 1.80 ms).
@@ -170,7 +170,7 @@ class Half(NamedTuple):
 
 @device
 def halves(at, first, along, length):
-    """Both halves of a stretch of so many rows, each for one `ask`; samples are `along` apart."""
+    """Both halves of a segment of `length` rows, each for one `ask`; samples are `along` apart."""
     step = LINE * along
     return (Half(at, first, step),), (Half(at, first + length * step, step),)
 
