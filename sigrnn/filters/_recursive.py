@@ -20,7 +20,9 @@ from sigrnn.workers import get_workers, share
 METHODS = "auto", "sequential", "blocked", "fft"
 
 FEW_SAMPLES, PER_STATE = 512, 64  # one channel runs in blocks from 512 + 64 R samples on, for R states together
-LONG = 4097  # samples from which each of a few channels runs in blocks; below, they lie in lanes together
+PER_CHANNEL = (
+    600  # samples from which, for each of a few channels, they run one by one in blocks; below, in lanes together
+)
 SHARE = 1 << 20  # samples for a thread at a time: what is found ahead takes no more memory than that
 KEPT = 8  # lengths of blocks a filter keeps, for signals of different length
 DEEPEST = 4  # sections run together: more do not fit the registers
@@ -208,12 +210,7 @@ def run_complex(filter: RecursiveFilter, x: Array, y: Array, z: Array) -> None:
 def run_real(filter: RecursiveFilter, x: Array, y: Array, z: Array | None, method: str) -> None:
     """Channels in lanes, or one after the other: in blocks of time where they are few and long."""
     channels, samples = x.shape
-    # Two channels: each in blocks of time, or short, takes less time than sixteen lanes of which two are used.
-    each = (
-        channels == 1 or filter.order > LANES_ORDER or (channels == 2 and filter.kind in BLOCKED and filter.b.ndim == 2)
-    )
-    if not each and method != "sequential" and (channels < MANY or method == "blocked"):
-        each = samples >= long_for(filter, method)
+    each = filter.order > LANES_ORDER or one_by_one(filter, channels, samples, method)
     if not each:
         run_lanes(filter, x, y, z)
         return
@@ -225,11 +222,20 @@ def run_real(filter: RecursiveFilter, x: Array, y: Array, z: Array | None, metho
     )
 
 
-def long_for(filter: RecursiveFilter, method: str) -> int:
-    """Samples from which each of a few channels is cut into blocks of time."""
-    if filter.kind in LINEAR:
-        return 0 if method == "blocked" else LONG
-    return filter.least
+def one_by_one(filter: RecursiveFilter, channels: int, samples: int, method: str) -> bool:
+    """Whether channels run one after the other, in blocks of time if they are long enough, and not side by side in lanes.
+
+    A few channels leave most lanes unused. Order 4, microseconds in lanes and one by one: 3 channels of 1500 samples 23 and
+    19, of 4000 52 and 28; 6 channels of 1500 28 and 34, of 4000 66 and 51.
+    """
+    if channels == 1 or method == "sequential":
+        return channels == 1
+    linear = filter.kind in LINEAR
+    if method == "blocked" and linear:
+        return True
+    if channels == 2 and filter.kind in BLOCKED and filter.b.ndim == 2:  # short ones, too
+        return True
+    return channels < MANY and samples >= (PER_CHANNEL * channels if linear else filter.least)
 
 
 def long_nonlinear(order: int) -> int:

@@ -64,7 +64,7 @@ def lfilter(
         'sequential' is the plain recurrence, sample after sample, with SciPy's own bits for float64 (channels side by
         side); 'blocked' cuts each channel into blocks that run side by side, as accurate; 'fft' (FIR only) uses
         overlap-save. 'auto': for IIR, a single channel is blocked from about 600 samples on (512 plus 64 for each
-        state), fewer than 8 channels from 4097, others run side by side; filters that are not stable run
+        state), 3 to 7 channels from 600 for each of them; others run side by side; filters that are not stable run
         sequentially; for FIR, 'fft' from 384 taps, else sums over the taps.
 
     Returns

@@ -85,7 +85,7 @@ class SectionsTape:
 
 def channel_tapes(whole: RecursiveFilter, dtype: np.dtype[Any], rows: Rows, method: str) -> list[ChannelTape]:
     """A tape for each of a few real channels; none where they run in lanes, or each has a filter of its own."""
-    few = rows.channels == 1 or (rows.channels < MANY and rows.samples >= _recursive.LONG and method != "sequential")
+    few = _recursive.one_by_one(whole, rows.channels, rows.samples, method)
     if not few or dtype.kind != "f" or whole.b.ndim != 2 or whole.b.dtype != F8 or not len(whole.b):
         return []
     return [ChannelTape(whole, rows.samples, method) for _ in range(rows.channels)]
