@@ -23,7 +23,16 @@ SINGLE, DOUBLE = "f4", "f8"
 LENGTHS = [4**k for k in range(2, 11)]  # samples: 16 to a million, on both sides of every threshold wherever it is
 SHAPES = [(n,) for n in LENGTHS] + [(c, n) for c in (2, 16) for n in (16, 4096, 65_536)]
 ORDERS = range(UNROLLED_ORDER + 2)  # each up to there has kernels of its own, all others share one
-SECTIONS = range(1, 6)  # those that run together have kernels by their number
+SECTIONS = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    10,
+    13,
+)  # up to four run together, and there is a kernel for each number of them that is left over
 UNITS = 8, 16, 32, 64  # of layers: kernels take several vectors of them at a time
 TAPS = 4, 64, 1024  # of adaptive filters: long ones are updated in groups
 

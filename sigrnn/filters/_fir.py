@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array
-from sigrnn._kernels.sizes import FIR_SPAN, UNROLLED_ORDER
+from sigrnn._kernels.sizes import FIR_SPAN
 from sigrnn.filters import _recursive
 from sigrnn.workers import get_workers, share
 
 CHUNK = 960  # samples in the scratch of the sums: first-level cache
 LONG = 384  # taps from which Fourier transforms are faster
-FEW_PRODUCTS = 1024  # products up to which the plain recurrence beats setting up sums over the taps
 THREADED = 20_000_000  # products from which threads may pay
 TOGETHER = 8  # segments transformed in one call
 QUIET = 100.0  # a segment quieter than its surroundings by more than this is summed: the transform would blur it
@@ -24,23 +23,20 @@ QUIET = 100.0  # a segment quieter than its surroundings by more than this is su
 class FIRFilter:
     """Taps b (M + 1,), float64 and finite, at least two of them, of one channel."""
 
-    kind = "fir"
+    kind, least = "fir", 0
 
     def __init__(self, b: Array) -> None:
-        self.b, self.states = b, len(b) - 1
-        recurrence = _recursive.RecursiveFilter(b[None], b[None], "taps")
-        self.c, self.plain = recurrence.c, recurrence.first_plain
-        self.least = FEW_PRODUCTS // len(b) if len(b) <= UNROLLED_ORDER else 0  # samples from which sums over taps pay
+        self.b, self.c, self.states = b, b, len(b) - 1
         self.shape = (self.states,)
         self._reversed = np.ascontiguousarray(b[::-1])
         self._size = self.states + up(max(CHUNK, 2 * self.states)) + FIR_SPAN
 
+    def plain(self, *_: Array) -> None:
+        """No length is so short that a plain recurrence would pay: a kernel for each number of taps takes a second to compile."""
+
     def one(self, x: Array, y: Array, z: Array, method: str = "auto") -> None:
         """Filter one channel x (N,) into y, which may be x; z (M,) goes from the initial to the final state."""
         samples, taps = len(x), len(self.b)
-        if method == "auto" and samples < self.least and y.dtype is F8:
-            self.plain(self.c, x, y, z)
-            return
         row = x.strides[0] == x.itemsize and y.strides[0] == y.itemsize
         if method == "auto" and row and (taps < LONG or samples <= 2 * taps) and samples * taps < THREADED:
             direct = y.dtype == F8 and not np.may_share_memory(x, y)

@@ -82,7 +82,7 @@ class RecursiveFilter:
         self.rest = sections % self.depth
         # Samples from which one channel runs in blocks of time
         self.least = FEW_SAMPLES + PER_STATE * self.depth * self.order if kind in LINEAR else long_nonlinear(self.order)
-        self.plain: Callable[..., None] = self.first_plain  # kernels for float64, looked up at the first call
+        self.plain: Callable[..., None] = self._first_plain  # kernels for float64, looked up at the first call
         self.blocked: Callable[..., None] = self._first_blocked
         self._run: dict[tuple[str, str], Any] = {}
         self._blocks: dict[int, Blocks] = {}
@@ -99,8 +99,7 @@ class RecursiveFilter:
             self._run[loop, dtype] = known
         return known
 
-    def first_plain(self, *arrays: Any) -> None:
-        """The plain recurrence, which is compiled or looked up at its first call."""
+    def _first_plain(self, *arrays: Any) -> None:
         self.plain = self.kernel("sequential", "d")
         self.plain(*arrays)
 
