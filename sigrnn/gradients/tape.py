@@ -183,24 +183,27 @@ class ChannelTape:
     def _plain(
         self, x: Array, y: Array | None, start: Array, dy: Array, dx: Array, tail: Array, db: Array, da: Array
     ) -> None:
-        """Sample after sample, for a part of the signal."""
-        filter, kernel = self.filter, pulled_plain(self.filter.order, dx.dtype.char)
-        through, state = [x], start.reshape(-1, filter.order)
+        """Sample after sample, for a part of the signal; y is found again where it is not given."""
+        filter = self.filter
         if y is not None:
-            through.append(y)
-        else:
-            for s, section in enumerate(_sections(filter)):
-                through.append(np.empty(len(x)))
-                section.one(through[s], through[s + 1], state[s].copy(), "sequential")
-        if not len(filter.b):
-            dx[...] = dy
+            self._section(0, dx.dtype.char, x, y, dy, dx, tail, db, da)
+            return
+        through, state, slope = [x.astype(F8, copy=False)], start.reshape(-1, filter.order), np.array(dy, F8)
+        for s, section in enumerate(_sections(filter)):
+            through.append(np.empty(len(x)))
+            section.one(through[s], through[s + 1], state[s].copy(), "sequential")
         for s in range(len(filter.b) - 1, -1, -1):
-            x, y = through[s], through[s + 1]
-            if x.dtype != dx.dtype or y.dtype != dx.dtype:
-                x, y = x.astype(dx.dtype), y.astype(dx.dtype)
-            room = np.empty(len(x) + filter.order), np.empty((filter.order + 1, 2, FIR_WIDTH))
-            kernel(filter.b[s], filter.a[s], x, y, dy, dx, tail[s], db[s], da[s], *room)
-            dy = dx
+            self._section(s, "d", through[s], through[s + 1], slope, slope, tail, db, da)
+        dx[...] = slope
+
+    def _section(
+        self, s: int, dtype: str, x: Array, y: Array, dy: Array, dx: Array, tail: Array, db: Array, da: Array
+    ) -> None:
+        """The pull-back of one section, samples of this dtype."""
+        order = self.filter.order
+        room = np.empty(len(x) + order), np.empty((order + 1, 2, FIR_WIDTH))
+        kernel = pulled_plain(order, dtype)
+        kernel(self.filter.b[s], self.filter.a[s], x, y, dy, dx, tail[s], db[s], da[s], *room)
 
     def _segments(self, dy: Array, dx: Array, tail: Array, db: Array, da: Array) -> int:
         """Whole segments from the end; how many samples are left, where NaN or inf stopped it."""
