@@ -188,7 +188,7 @@ def fresh(code: str, variables: Mapping[str, str]) -> float:
     # At the end of its path, so that the package is found where it is not installed, and costs nothing where it is.
     code = f"import sys; sys.path.append({str(Path(sigrnn.__file__).parents[1])!r}); {code}"
     start = perf_counter()
-    subprocess.run([sys.executable, "-c", code], env={**os.environ, **variables}, check=True)
+    subprocess.run([sys.executable, "-P", "-c", code], env={**os.environ, **variables}, check=True)
     return perf_counter() - start
 
 

@@ -61,6 +61,13 @@ def test_a_process_that_fails_is_an_error(quick, monkeypatch):
         warmup.warmup(workers=3)
 
 
+def test_processes_import_this_package_not_one_of_the_working_directory(quick, monkeypatch, tmp_path):
+    (tmp_path / "sigrnn.py").write_text("raise AssertionError('the package of the working directory was imported')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warmup, "CODE", "import sigrnn, sys\nfor name in sys.argv[1:]: print(name, flush=True)")
+    assert warmup.warmup(workers=2) == 3
+
+
 # Other numbers than those of the table: lengths, orders, channels, units as people have them.
 USUAL = """
 import gc, json
