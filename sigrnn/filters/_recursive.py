@@ -94,8 +94,11 @@ class RecursiveFilter:
         """One of the compiled loops, for samples of this type."""
         known = self._run.get((loop, dtype))
         if known is None:
-            compiled = loops()
-            known = compiled.entry_point(compiled.kernels(loop, self.kind, self.order, self.depth, self.rest, dtype))
+            compiled, filter = loops(), (self.kind, self.order, self.depth, self.rest, dtype)
+            if loop == "sequential":
+                known = compiled.entry_point(compiled.sequential(*filter))
+            else:
+                known = partial(compiled.kernels(loop, dtype), compiled.functions(loop, *filter))
             self._run[loop, dtype] = known
         return known
 
@@ -278,8 +281,8 @@ def run_blocks(
         known = slice(at, at + filter.states)
         if w is not None:
             scratch[known] = w
-        constants = filter.b, filter.a, blocks.constants
-        filter.kernel("taped", y.dtype.char)(*constants, x, y, z, *tape, scratch, blocks.length, w is not None)
+        kernel = filter.kernel("taped", y.dtype.char)
+        kernel(blocks.whole, x, y, z, *tape, scratch, blocks.length, w is not None)
         if w is not None:
             w[...] = scratch[known]
     give_back(scratch)
@@ -314,7 +317,7 @@ def _threaded(
     dtype, segment = y.dtype.char, blocks.segment
     states, normal = [z.copy()], [w.copy()]
     ends = [aligned((part.stop - part.start) // segment, z.size, LANES) for part in parts[:-1]]
-    ahead, follow = filter.kernel("ahead", dtype), filter.kernel("follow", dtype)
+    ahead, follow = filter.kernel("ahead", dtype), loops().follow()
     work = zip(parts, ends, strict=False)
     share(
         [partial(ahead, blocks.constants, x[p], end, aligned(segment), blocks.length) for p, end in work], float(len(x))
@@ -322,7 +325,7 @@ def _threaded(
     for end in ends:
         states.append(np.empty_like(z))
         normal.append(normal[-1].copy())
-        follow(blocks.constants, end, normal[-1], states[-1], blocks.length)
+        follow(blocks.constants, end, normal[-1], states[-1])
     if not np.isfinite(states).all():
         return False
     each = zip(parts, states, normal, strict=True)

@@ -98,11 +98,8 @@ class ReversedBlocks(NamedTuple):
     coordinates of `_kernels/filters/block_transition.py`.
     """
 
-    b: Array  # (S, P + 1)
-    a: Array  # (S, P + 1)
-    h: Array  # (S, L, P): what sample n adds to that of the block before
-    power: Array  # (S, P, P): what that of the block after adds
-    basis: Array  # (S, 2, 2, P, W)
+    c: Array  # (2, S, P + 1): b, a
+    constants: Array  # (S, ...): those of `Blocks`
 
 
 @lru_cache(maxsize=64)
@@ -118,9 +115,8 @@ def in_reverse(whole: RecursiveFilter, length: int) -> ReversedBlocks | None:
     normal = normal_form(systems)
     if normal is None:
         return None
-    blocks = normal.blocks(length, np.stack([b, a]))
-    powers, bases, inputs = (np.stack(each) for each in zip(*(blocks.group(s) for s in range(len(a))), strict=True))
-    return ReversedBlocks(b, a, np.ascontiguousarray(inputs[:, ::-1]), powers, bases)
+    c = np.stack([b, a])
+    return ReversedBlocks(c, normal.blocks(length, c).constants.reshape(len(a), -1))
 
 
 class ChannelTape:
@@ -209,36 +205,39 @@ class ChannelTape:
         """Whole segments from the end; how many samples are left, where NaN or inf stopped it."""
         assert self.blocks is not None
         assert self.reversed is not None
-        if self.reversed.b.shape[1] > SECTION_ORDER + 1:
+        if self.reversed.c.shape[2] > SECTION_ORDER + 1:
             return self._one_section(dy, dx, tail[0], db, da)
         from sigrnn._kernels.filters.section_gradients import section_gradients
 
-        b, order = self.reversed.b, self.filter.order
-        entries, v, sums_b, sums_a = self.entries, tail, db, da
+        c, order, segment = self.reversed.c, self.filter.order, self.blocks.segment
+        entries, v, sums = self.entries, tail, np.zeros(c.shape)
         if order < SECTION_ORDER:  # order 1 runs as order 2
-            entries = np.concatenate([entries, np.zeros_like(entries)], axis=2)
-            v, (sums_b, sums_a) = np.concatenate([tail, np.zeros_like(tail)], axis=1), np.zeros((2, *b.shape))
-        scratch = aligned(len(b) + 1, self.blocks.segment), aligned(2, SECTION_ORDER, LANES), np.empty((4, *b.shape))
+            entries, v = (np.concatenate([part, np.zeros_like(part)], axis=part.ndim - 2) for part in (entries, tail.T))
+            v = np.ascontiguousarray(v.T)
+        scratch = aligned((c.shape[1] + 1) * segment + 2 * SECTION_ORDER * LANES + 2 * v.size + c.size)
+        states = entries.reshape(len(entries), -1, LANES)
         kernel = section_gradients(dx.dtype.char)
-        left: int = kernel(*self.reversed, self.tiles, entries, dy, dx, v, sums_b, sums_a, *scratch)
-        if order < SECTION_ORDER:
-            tail[...] = v[:, :order]
-            db += sums_b[:, : order + 1]
-            da += sums_a[:, : order + 1]
+        left: int = kernel(*self.reversed, self.tiles, states, dy, dx, v, sums, scratch)
+        tail[...] = v[:, :order]
+        db += sums[0, :, : order + 1]
+        da += sums[1, :, : order + 1]
         return left
 
     def _one_section(self, dy: Array, dx: Array, tail: Array, db: Array, da: Array) -> int:
         """The same for one section of higher order."""
-        from sigrnn._kernels.filters.gradients import pulled, scratch
+        from sigrnn._kernels.filters.gradients import functions, pulled
 
         assert self.blocks is not None
         assert self.reversed is not None
         order, segment = self.filter.order, self.blocks.segment
-        v, entry = aligned(segment + order * LANES), aligned(1, order, LANES)
-        room = aligned(segment), v, entry, scratch(order + 1)
-        state = state_after(self.filter.a[0], tail[None])[0]
-        kernel = pulled(order, dx.dtype.char)
-        left: int = kernel(*self.reversed, self.tiles, self.entries, dy, dx, state, tail, db, da, *room)
+        scratch = aligned(2 * segment + 2 * order * LANES + 2 * (order + 1) * FIR_WIDTH)
+        state, sums = state_after(self.filter.a[0], tail[None])[0], np.zeros((2, order + 1))
+        states, kernel = self.entries.reshape(len(self.entries), -1, LANES), pulled(dx.dtype.char)
+        left: int = kernel(
+            functions(order), *self.reversed, self.tiles, states, dy, dx, state, tail, sums, scratch
+        )
+        db += sums[0]
+        da += sums[1]
         return left
 
 
@@ -297,19 +296,19 @@ class LanesTape:
         """Fill dx."""
         from sigrnn._kernels.filters.section_gradients import channel_gradients
 
-        kernel, (b, a) = channel_gradients(dx.dtype.char), (self.whole.b, self.whole.a)
+        kernel, c = channel_gradients(dx.dtype.char), self.whole.c
         tail = _recursive.in_lanes(np.stack([reverse.tail for reverse in reverses], axis=1), self.groups, LANES)
 
-        db, da = np.zeros((2, self.groups, *b.shape))
+        sums = np.zeros((2, self.groups, *c.shape[1:]))
 
         def run(low: int, high: int) -> None:
-            scratch = aligned(len(b) + 1, AREA), aligned(SECTION_ORDER, LANES)
-            kernel(b, a, self.kept, self.entries, dy, dx, tail, db, da, low, high, *scratch)
+            scratch = aligned((c.shape[1] + 1) * AREA + SECTION_ORDER * LANES)
+            kernel(c, self.kept, self.entries, dy, dx, tail, sums, low, high, scratch)
 
         _recursive.by_group(run, self.groups, dy.size)
         for s, reverse in enumerate(reverses):
-            reverse.db += db[:, s].sum(axis=0)
-            reverse.da += da[:, s].sum(axis=0)
+            reverse.db += sums[0, :, s].sum(axis=0)
+            reverse.da += sums[1, :, s].sum(axis=0)
         after = tail.transpose(0, 3, 1, 2).reshape(-1, *tail.shape[1:3])
         for s, reverse in enumerate(reverses):
             reverse.resume(after[: len(dy), s].copy())

@@ -61,14 +61,15 @@ def once(make: Callable[..., Any]) -> Callable[..., Any]:
     return locked
 
 
-def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool = True) -> Any:
+def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool = True, wrapped: bool = True) -> Any:
     """An entry point for exactly these argument types, loaded from disk or compiled now; its name must be unique.
 
     `keep=False`: not kept on disk, as what is made of a user's functions, which may change unseen.
+    `wrapped=False`: not callable from Python, but by other kernels (`calls.py`).
     One signature a kernel: Numba left alone would compile another for every memory layout and read-only flag it meets.
     """
     function.__qualname__ = name
-    compiled = numba.njit(**OPTIONS)(function)
+    compiled = numba.njit(**OPTIONS, no_cpython_wrapper=not wrapped, no_cfunc_wrapper=True)(function)
     if keep:
         compiled._cache = KernelCache(name, Path(function.__code__.co_filename))
     compiled.compile(arguments)

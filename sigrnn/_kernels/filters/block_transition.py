@@ -18,9 +18,10 @@ from typing import Any
 
 from numba import types
 
-from sigrnn._kernels.base.jit import device, kernel, once, packed, routine
+from sigrnn._kernels.base.calls import alone, small
+from sigrnn._kernels.base.jit import device, kernel, once, packed, part, routine
 from sigrnn._kernels.base.vec import fused, lanes, load, pointer, spread, stack, store
-from sigrnn._kernels.sizes import BLOCK_STATES
+from sigrnn._kernels.sizes import BLOCK_STATES, LANES
 
 WIDTH = 8  # columns in a vector
 DOUBLINGS = 26  # of the time over which the covariance is summed
@@ -45,7 +46,7 @@ def size_of(length, states):
     return states * (states + 4 * columns_of(states) + length)
 
 
-@device
+@part
 def two_sum(a, b):
     """a + b, and its rounding error (Knuth)."""
     s = a + b
@@ -53,7 +54,7 @@ def two_sum(a, b):
     return s, (a - (s - part)) + (b - part)
 
 
-@device
+@part
 def plus_product(s, s_low, x, x_low, y, y_low):
     """s + x y in double-double."""
     product = x * y
@@ -64,7 +65,7 @@ def plus_product(s, s_low, x, x_low, y, y_low):
     return total, low - (total - high)
 
 
-@device
+@part
 def quotient(x, x_low, y, y_low):
     """x / y in double-double."""
     high = x / y
@@ -72,7 +73,7 @@ def quotient(x, x_low, y, y_low):
     return two_sum(high, rest / y)
 
 
-@device
+@part
 def root(x, x_low):
     """The square root of x in double-double."""
     high = math.sqrt(x)
@@ -82,6 +83,7 @@ def root(x, x_low):
 @routine
 def multiply(x, y, z):
     """z <- x y, all columns of y."""
+    small()
     like = lanes(WIDTH, False)
     for p in range(x.shape[1]):
         for q in range(0, y.shape[2], WIDTH):
@@ -96,6 +98,7 @@ def multiply(x, y, z):
 @routine
 def assign(x, z):
     """z <- x."""
+    small()
     for h in range(2):
         for p in range(x.shape[1]):
             for q in range(x.shape[2]):
@@ -105,6 +108,7 @@ def assign(x, z):
 @routine
 def squared_norm(x):
     """The sum of all squares of the matrix (R, W)."""
+    small()
     total = 0.0
     for p in range(x.shape[0]):
         for q in range(x.shape[0]):
@@ -132,6 +136,7 @@ def _transition(b, a, m):
 @routine
 def cholesky(w, t):
     """t <- the lower triangle with t t' = w, but for directions in which w has no variance."""
+    small()
     largest = 0.0
     for p in range(w.shape[1]):
         largest = max(largest, w[0, p, p])
@@ -154,6 +159,7 @@ def cholesky(w, t):
 @routine
 def invert(t, z):
     """z <- the inverse of the lower triangle t."""
+    small()
     for q in range(t.shape[1]):
         for p in range(t.shape[1]):
             high, low = 1.0 if p == q else 0.0, 0.0
@@ -168,6 +174,7 @@ def invert(t, z):
 @routine
 def product(x, y, z):
     """z <- x y, in plain numbers."""
+    small()
     like = lanes(WIDTH, True)
     for p in range(x.shape[0]):
         for q in range(0, y.shape[1], WIDTH):
@@ -180,6 +187,7 @@ def product(x, y, z):
 @routine
 def triangle(m, t):
     """t <- the lower triangle with t t' = 1 + m m'."""
+    small()
     for p in range(m.shape[0]):
         for q in range(m.shape[1]):
             total = 1.0 if p == q else 0.0
@@ -196,6 +204,7 @@ def triangle(m, t):
 @routine
 def solve(t, x):
     """x <- t^-1 x, t a lower triangle."""
+    small()
     like = lanes(WIDTH, True)
     for q in range(0, x.shape[1], WIDTH):
         for p in range(x.shape[0]):
@@ -208,6 +217,7 @@ def solve(t, x):
 @routine
 def similar(m, t, inverse, work, result):
     """result <- t^-1 [A B] t for m = [A B], which is [t^-1 A t, t^-1 B]; t and inverse are left as they are."""
+    small()
     states = m.shape[1]
     multiply(m, t, work)
     for h in range(2):
@@ -219,6 +229,7 @@ def similar(m, t, inverse, work, result):
 @routine
 def reached(m, w, work):
     """w <- C C' with C = [B, A B, A^2 B, ...], as many columns as there are states."""
+    small()
     states = m.shape[1]
     for h in range(2):
         for p in range(states):
@@ -340,64 +351,68 @@ def _power(m, length, power, work):
 
 
 @routine
-def to_normal(inverse, z, w):
+def to_normal(inverse, z, w, states):
     """w <- T^-1 z: from the state of the transposed direct form to the coordinates w."""
     # inverse (2, R, W)   z, w (R,)
-    for p in range(z.shape[0]):
+    alone()
+    width = columns_of(states)
+    for p in range(states):
         high, low = 0.0, 0.0
         for q in range(p + 1):
-            high, low = plus_product(high, low, inverse[0, p, q], inverse[1, p, q], z[q], 0.0)
+            i = p * width + q
+            high, low = plus_product(high, low, inverse[i], inverse[states * width + i], z[q], 0.0)
         w[p] = high
 
 
+    small()
 @routine
-def from_normal(t, w, z):
+def from_normal(t, w, z, states):
     """z <- T w."""
     # t (2, R, W)   w, z (R,)
-    for p in range(z.shape[0]):
+    alone()
+    width = columns_of(states)
+    for p in range(states):
         high, low = 0.0, 0.0
         for q in range(p + 1):
-            high, low = plus_product(high, low, t[0, p, q], t[1, p, q], w[q], 0.0)
+            i = p * width + q
+            high, low = plus_product(high, low, t[i], t[states * width + i], w[q], 0.0)
         z[p] = high
 
 
+    small()
 @routine
-def chain(power, t, w, ends, way):
+def chain(power, t, w, ends, states, way):
     """From final states of blocks from rest, in the coordinates w, to their true initial states, in those of the filter.
 
     w, that before the first block, is left as that after the last; `way` -1: from the last lane to the first.
     """
-    # power (R, R)   t (2, R, W)   w (R,)   ends (R, lanes)
-    states, count = ends.shape
-    end = stack(BLOCK_STATES, 0.0)
-    for i in range(count):
-        k = i if way > 0 else count - 1 - i
+    # power (R, R)   t (2, R, W)   w (R,)   ends (R, LANES)
+    alone()
+    end, width = stack(BLOCK_STATES, 0.0), columns_of(states)
+    for i in range(LANES):
+        k = i if way > 0 else LANES - 1 - i
         for p in range(states):
-            end[p] = ends[p, k]
-            ends[p, k] = w[p]
+            end[p] = ends[p * LANES + k]
+            ends[p * LANES + k] = w[p]
         for q in range(states):
             for p in range(states):
-                end[p] += power[p, q] * w[q]
+                end[p] += power[p * states + q] * w[q]
         for p in range(states):
             w[p] = end[p]
     like = lanes(WIDTH, False)
-    for k in range(0, count, WIDTH):
+    for k in range(0, LANES, WIDTH):
         for p in range(states - 1, -1, -1):
             high, low = like, like
             for q in range(p + 1):
-                high, low = plus_product(
-                    high,
-                    low,
-                    spread(t[0, p, q], like),
-                    spread(t[1, p, q], like),
-                    load(pointer(ends[q, k:]), 0, like),
-                    like,
-                )
-            store(pointer(ends[p, k:]), 0, high)
+                i = p * width + q
+                upper, lower = spread(t[i], like), spread(t[states * width + i], like)
+                high, low = plus_product(high, low, upper, lower, load(ends, q * LANES + k, like), like)
+            store(ends, p * LANES + k, high)
 
 
 def _normal_state(inverse, z, w):
-    to_normal(inverse, z, w)
+    # inverse (2, R, W)   z, w (R,)
+    to_normal(pointer(inverse), pointer(z), pointer(w), z.shape[0])
 
 
 MATRIX, CONSTANT = packed("d", 3), packed("d", 3, read=True)

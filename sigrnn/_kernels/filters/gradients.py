@@ -7,11 +7,22 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, strided
+from sigrnn._kernels.base.calls import alone, place
+from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import fused, lanes, load, offset, pointer, spread, stack, store
 from sigrnn._kernels.filters.block_transition import chain, to_normal
-from sigrnn._kernels.filters.loops import all_finite, back, columns, following_segment
-from sigrnn._kernels.filters.steps import Later, ask, copy, final_states, halves, recurrence, sweep
+from sigrnn._kernels.filters.loops import (
+    all_finite,
+    back,
+    block_ends,
+    block_sweep,
+    call_ends,
+    call_sweep,
+    columns,
+    group_constants,
+    keep,
+)
+from sigrnn._kernels.filters.steps import ask, halves
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
 
 WIDTH = 8  # samples in a vector
@@ -24,21 +35,21 @@ AHEAD = 1024  # samples asked for before their turn
 @device
 def begin(sums, lags):
     """No products summed yet."""
-    like, total = lanes(WIDTH, True), pointer(sums)
+    like = lanes(WIDTH, True)
     for m in range(2 * lags):
-        store(total, m * WIDTH, like)
+        store(sums, m * WIDTH, like)
 
 
-@device
-def correlate_row(v, x, y, samples, taps, dx, hop, sums, coming):
-    """The same sums over a row, lag m is m hop elements; dx may be y. Asks memory for what is `coming`."""
+@routine
+def correlate_row(v, x, y, samples, taps, lags, dx, hop, sums, coming):
+    """The sums of `_correlate` over a row, from addresses; dx may be y. Asks memory for what is `coming`."""
+    alone()
     like = lanes(WIDTH, True)
     inputs, outputs, slopes = stack(GROUP, like), stack(GROUP, like), stack(GROUP, like)
-    lags, wide, total = taps.shape[0], samples // SPAN * SPAN, pointer(sums)
-    v_at, x_at, y_at, dx_at = pointer(v), pointer(x), pointer(y), pointer(dx)
+    wide = samples // SPAN * SPAN
     for i in range(0, wide, SPAN):
         for u in range(GROUP):
-            inputs[u], outputs[u] = load(x_at, i + u * WIDTH, like), load(y_at, i + u * WIDTH, like)
+            inputs[u], outputs[u] = load(x, i + u * WIDTH, like), load(y, i + u * WIDTH, like)
             slopes[u] = like
             if u % ROW == 0:
                 ask(coming, i // LANES + u // ROW)
@@ -46,48 +57,46 @@ def correlate_row(v, x, y, samples, taps, dx, hop, sums, coming):
             tap = spread(taps[m], like)
             of_x, of_y = like, like  # apart from the totals, which would make one long chain of waits
             for u in range(GROUP):
-                late = load(v_at, i + m * hop + u * WIDTH, like)
+                late = load(v, i + m * hop + u * WIDTH, like)
                 of_x = of_x + inputs[u] * late
                 of_y = of_y + outputs[u] * late
                 slopes[u] = slopes[u] + tap * late
-            store(total, 2 * m * WIDTH, load(total, 2 * m * WIDTH, like) + of_x)
-            store(total, (2 * m + 1) * WIDTH, load(total, (2 * m + 1) * WIDTH, like) + of_y)
+            store(sums, 2 * m * WIDTH, load(sums, 2 * m * WIDTH, like) + of_x)
+            store(sums, (2 * m + 1) * WIDTH, load(sums, (2 * m + 1) * WIDTH, like) + of_y)
         for u in range(GROUP):
-            store(dx_at, i + u * WIDTH, slopes[u])
+            store(dx, i + u * WIDTH, slopes[u])
     for i in range(wide, samples):
         slope = 0.0
         for m in range(lags):
-            late = v_at[i + m * hop]
+            late = v[i + m * hop]
             slope += taps[m] * late
-            total[2 * m * WIDTH] += x_at[i] * late
-            total[(2 * m + 1) * WIDTH] += y_at[i] * late
-        store(dx_at, i, slope)
+            sums[2 * m * WIDTH] += x[i] * late
+            sums[(2 * m + 1) * WIDTH] += y[i] * late
+        store(dx, i, slope)
 
 
 @device
 def end(sums, db, da):
     """What the lanes have summed."""
-    total = pointer(sums)
     for m in range(db.shape[0]):
         for k in range(WIDTH):
-            db[m] += total[2 * m * WIDTH + k]
-            da[m] -= total[(2 * m + 1) * WIDTH + k]
+            db[m] += sums[2 * m * WIDTH + k]
+            da[m] -= sums[(2 * m + 1) * WIDTH + k]
 
 
 def _correlate(v, x, y, b, dx, db, da, hop, sums):
     """db[m] += sum_n x[n] v[n + m],  da[m] -= sum_n y[n] v[n + m],  dx[n] = sum_m b[m] v[n + m]: one pass over all."""
     # v (R, N + K hop)   x, y, dx (R, N)   rows contiguous, lag m is m hop elements   b, db, da (R or 1, K + 1)
     # sums (K + 1, 2, WIDTH) scratch
+    total, lags, far = pointer(sums), b.shape[1], AHEAD * x.itemsize
     for r in range(x.shape[0]):
         c = r if b.shape[0] > 1 else 0
-        begin(sums, b.shape[1])
-        coming = (
-            Later(pointer(x[r]), AHEAD, LANES),
-            Later(pointer(y[r]), AHEAD, LANES),
-            Later(pointer(dx[r]), AHEAD, LANES),
-        )
-        correlate_row(v[r], x[r], y[r], x.shape[1], b[c], dx[r], hop, sums, coming)
-        end(sums, db[c], da[c])
+        begin(total, lags)
+        x_at, y_at, dx_at = pointer(x[r]), pointer(y[r]), pointer(dx[r])
+        row = LANES * x.itemsize
+        coming = place(x_at) + far, row, place(y_at) + far, row, place(dx_at) + far, row
+        correlate_row(pointer(v[r]), x_at, y_at, x.shape[1], pointer(b[c]), lags, dx_at, hop, total, coming)
+        end(total, db[c], da[c])
 
 
 def _pulled_plain(order: int) -> Any:
@@ -97,7 +106,7 @@ def _pulled_plain(order: int) -> Any:
     def run(b, a, x, y, dy, dx, tail, db, da, v, sums):
         # b, a, db, da (P + 1,)   x, y, dx (N,), dy (N,) any strides, dx may be dy
         # tail (P,) v after the last sample, left as v from the first one on   scratch: v (N + P,)   sums (P + 1, 2, WIDTH)
-        order, samples = known if known else b.shape[0] - 1, x.shape[0]
+        order, samples, total = known if known else b.shape[0] - 1, x.shape[0], pointer(sums)
         poles, z = stack(room, 0.0), stack(room, 0.0)
         for p in range(order):
             poles[p], z[p] = 0.0 - a[p + 1], 0.0
@@ -113,62 +122,62 @@ def _pulled_plain(order: int) -> Any:
             v[n] = now
         for p in range(order):
             tail[p] = v[p]
-        begin(sums, order + 1)
-        correlate_row(v, x, y, samples, b, dx, 1, sums, ())
-        end(sums, db, da)
+        begin(total, order + 1)
+        correlate_row(pointer(v), pointer(x), pointer(y), samples, pointer(b), order + 1, pointer(dx), 1, total, ())
+        end(total, db, da)
 
     return run
 
 
-def _pulled(order: int) -> Any:
+def _pulled(functions, c, constants, kept, entries, dy, dx, z, tail, sums, scratch):
     """The pull-back of one long channel, segment after segment from the end: y again, v, and the sums while they are near."""
-    forward, backward = sweep(recurrence("direct").step, order, 1), sweep(recurrence("poles").step, order, 1)
-    known, room = order, order if order else LANES_ORDER
-
-    def run(b, a, h, power, basis, kept, entries, dy, dx, z, tail, db, da, y, v, entry, sums):
-        # b, a, db, da (1, P + 1)   h (1, L, P), power (1, P, P), basis (1, 2, 2, P, W) of 1/A   kept (M, L LANES) tiles of x
-        # entries (M, 1, P, LANES) states before each block   dy, dx (N,), N <= M L LANES
-        # z (P,) state of 1/A over reversed time after the last sample, left as that before the first   tail (P,) v likewise
-        # scratch: y (L LANES,)   v ((L + P) LANES,)   entry (1, P, LANES)   sums (P + 1, 2, WIDTH)
-        like = lanes(LANES, True)
-        order = known if known else b.shape[1] - 1
-        length, left = h.shape[1], dy.shape[0]
-        size, y_at, v_at = length * LANES, pointer(y), pointer(v)
-        w = stack(LANES_ORDER, 0.0)
-        begin(sums, order + 1)
-        while left > 0:
-            first = left - size
-            i = first // size
-            copy(entries[i, 0], entry[0])
-            for n in range(length):
-                store(y_at, n * LANES, load(pointer(kept[i]), n * LANES, like))
-            near_x, far_x = halves(pointer(kept[i]), -size, 1, length)
-            near_dy, far_dy = following_segment(dy, first, length, -1)
-            near_dx, far_dx = following_segment(dx, first, length, -1)
-            forward(b, a, entry, y_at, LANES, length, like, near_x)
-            if not all_finite(entry[0], like):
-                break
-            columns(dy, first, length, v_at, far_x)
-            final_states(order, room, h[0], v_at, entry[0], length, like, near_dy)
-            to_normal(basis[0, 1], z, w)
-            chain(power[0], basis[0, 0], w, entry[0], -1)
-            backward(b, a, entry, offset(v_at, size - LANES), -LANES, length, like, far_dy)
-            if not all_finite(entry[0], like):
-                break
-            for p in range(order):
-                z[p] = entry[0, p, 0]
-            for p in range(order):  # what follows each block: the first samples of the next one
-                for k in range(LANES - 1):
-                    v[(length + p) * LANES + k] = v[p * LANES + k + 1]
-                v[(length + p + 1) * LANES - 1] = tail[p]
-                tail[p] = v[p * LANES]
-            correlate_row(v, kept[i], y, size, b[0], y, LANES, sums, near_dx)
-            back(y_at, dx, first, length, far_dx)
-            left = first
-        end(sums, db[0], da[0])
-        return left
-
-    return run
+    # functions: the sweeps forward and backward, and the final states of blocks   c (2, 1, P + 1): b, a
+    # constants (1, ...) of 1/A as of `loops.taped`   kept (M, L LANES) tiles of x
+    # entries (M, P, LANES) states before each block   dy, dx (N,), N <= M L LANES
+    # z (P,) state of 1/A over reversed time after the last sample, left as that before the first   tail (P,) v likewise
+    # sums (2, P + 1): db, da   scratch: y (L LANES,), v ((L + P) LANES,), entry (P, LANES), sums (P + 1, 2, WIDTH)
+    like = lanes(LANES, True)
+    order, size, left = z.shape[0], kept.shape[1], dy.shape[0]
+    length = size // LANES
+    b, a, z_at, y = pointer(c[0]), pointer(c[1]), pointer(z), pointer(scratch)
+    v = offset(y, size)
+    entry = offset(v, size + order * LANES)
+    total = offset(entry, order * LANES)
+    w = stack(LANES_ORDER, 0.0)
+    power, t, inverse, g = group_constants(pointer(constants), order)
+    begin(total, order + 1)
+    while left > 0:
+        first = left - size
+        i = first // size
+        x = pointer(kept[i])
+        keep(pointer(entries[i]), entry, order, like, False)
+        keep(x, y, length, like, False)
+        near_x, far_x = halves(kept[i], -size, length)
+        near_dy, far_dy = halves(dy, first - size, length)
+        near_dx, far_dx = halves(dx, first - size, length)
+        call_sweep(functions[0], (b, a, entry, order, y, LANES, length, near_x[0], near_x[1]))
+        if not all_finite(entry, order):
+            break
+        columns(dy, first, length, v, far_x[0], far_x[1])
+        last = offset(v, size - LANES)
+        call_ends(functions[2], (g, order, last, -LANES, entry, length, near_dy[0], near_dy[1]))
+        to_normal(inverse, z_at, w, order)
+        chain(power, t, w, entry, order, -1)
+        call_sweep(functions[1], (b, a, entry, order, last, -LANES, length, far_dy[0], far_dy[1]))
+        if not all_finite(entry, order):
+            break
+        for p in range(order):
+            z[p] = entry[p * LANES]
+        for p in range(order):  # what follows each block: the first samples of the next one
+            for k in range(LANES - 1):
+                v[(length + p) * LANES + k] = v[p * LANES + k + 1]
+            v[(length + p + 1) * LANES - 1] = tail[p]
+            tail[p] = v[p * LANES]
+        correlate_row(v, x, y, size, b, order + 1, y, LANES, total, near_dx)
+        back(y, dx, first, length, far_dx[0], far_dx[1])
+        left = first
+    end(total, sums[0], sums[1])
+    return left
 
 
 def scratch(lags: int) -> Any:
@@ -186,15 +195,20 @@ def correlate(dtype: str) -> Any:
 
 
 @once
-def pulled(order: int, dtype: str) -> Any:
-    """The pull-back for real signals of this type through a filter of this order."""
-    known = order if order <= UNROLLED_ORDER else 0
-    entered = *[packed("d", 2, read=True)] * 2, *[packed("d", 3, read=True)] * 2, packed("d", 5, read=True)
-    kept = packed("d", 2, read=True), packed("d", 4, read=True)
-    sums = packed("d", 1), packed("d", 1), packed("d", 2), packed("d", 2)
-    scratch = packed("d", 1), packed("d", 1), packed("d", 3), packed("d", 3)
-    arguments = *entered, *kept, strided(dtype, 1, read=True), strided(dtype, 1), *sums, *scratch
-    return kernel(_pulled(known), f"pulled{known or ''}_{dtype}", *arguments)
+def pulled(dtype: str) -> Any:
+    """The pull-back for real signals of this type, in blocks."""
+    given = packed("p", 1, read=True), packed("d", 3, read=True), packed("d", 2, read=True)
+    kept = packed("d", 2, read=True), packed("d", 3, read=True)
+    sums = packed("d", 1), packed("d", 1), packed("d", 2), packed("d", 1)
+    arguments = *given, *kept, strided(dtype, 1, read=True), strided(dtype, 1), *sums
+    return kernel(_pulled, f"pulled_{dtype}", *arguments)
+
+
+@once
+def functions(order: int) -> Any:
+    """What `pulled` calls for a filter of this order, by address."""
+    sweeps = block_sweep("direct", order, 1), block_sweep("poles", order, 1)
+    return np.array([*sweeps, block_ends(order)], np.intp)
 
 
 @once

@@ -1,7 +1,8 @@
 """The loops that run the recurrences of `steps.py`: sample after sample, channels in lanes, or time blocks in lanes.
 
-Each function here makes the kernel for one recurrence: `step` says which and `order` how many states a section has
-(0: any number, known only when called). Callers ask for them through `kernels`; they are compiled at their first call.
+What moves samples is compiled once for each type of sample, and calls the little that depends on the filter by address: the
+sweep of a recurrence over a tile, and the sum for the states that blocks end with. Callers ask for loops through `kernels`;
+they are compiled at their first call.
 """
 
 from __future__ import annotations
@@ -9,49 +10,71 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
+from numba import carray, types
 
 from sigrnn._kernels.base.activations import label
+from sigrnn._kernels.base.calls import NUMBERS, address, alone, caller, function, place
 from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, routine, strided
-from sigrnn._kernels.base.vec import ROWS, lanes, load, pointer, prefetch, settle, stack, store, store_past, transpose
+from sigrnn._kernels.base.vec import ROWS, lanes, load, offset, pointer, prefetch, settle, stack, store, store_past, transpose
 from sigrnn._kernels.filters.block_transition import chain, columns_of, from_normal, size_of, to_normal
-from sigrnn._kernels.filters.steps import (
-    LINE,
-    Soon,
-    ask,
-    cascade,
-    copy,
-    final_states,
-    halves,
-    recurrence,
-    sweep,
-    sweep_any,
-)
-from sigrnn._kernels.sizes import AREA, LANES, LANES_ORDER, TILE, UNROLLED_ORDER
+from sigrnn._kernels.filters.steps import LINE, ask, final_states, halves, recurrence, sweep, sweep_any
+from sigrnn._kernels.sizes import AREA, BLOCK_STATES, LANES, TILE, UNROLLED_ORDER
 
-__all__ = ["entry_point", "kernels"]
+__all__ = ["entry_point", "functions", "kernels"]
 
 FAR = 1 << 16  # numbers that are kept past the caches: more than half of a small second-level one
+INT = types.intp
+
+
+# What depends on the filter
 
 
 @once
-def kernels(loop: str, kind: Any, order: int, depth: int, rest: int, dtype: str) -> Any:
-    """The compiled form of one of the loops below: a `steps.recurrence`, `depth` sections of this order at a time, `rest` at last.
+def sequential(kind: Any, order: int, depth: int, rest: int, dtype: str) -> Any:
+    """One channel, sample after sample, each operation rounded as SciPy rounds it (or fused, in a vector of one).
 
-    `dtype` is that of the samples; numbers are float64 or complex128.
+    A `steps.recurrence`, `depth` sections of this order at a time, `rest` at last. `dtype` is that of the samples; numbers
+    are float64 or complex128.
     """
+    step, fused = recurrence(kind)
     known = order if order <= UNROLLED_ORDER else 0
-    make, arguments = LOOPS[loop]
+    number = fused_number if fused else plain_number
+    together = sweep(step, known, depth)
+    last = sweep(step, known, rest) if rest else None
+
+    def run(c, x, y, z):
+        # c (2, S, P + 1): b, a   x, y (N,) any strides   z (S P,), left as the final state
+        like, order = number(c[0, 0, 0]), c.shape[2] - 1
+        b, a, states = pointer(c[0]), pointer(c[1]), pointer(z)
+        tile = stack(TILE, c[0, 0, 0])
+        for start in range(0, x.shape[0], TILE):
+            count = min(TILE, x.shape[0] - start)
+            for n in range(count):
+                tile[n] = x[start + n]
+            if known:
+                for s in range(0, c.shape[1] - rest, depth):
+                    i, j = s * (order + 1), s * order
+                    together(offset(b, i), offset(a, i), offset(states, j), order, tile, 1, count, like, ())
+                if rest:
+                    s = c.shape[1] - rest
+                    i, j = s * (order + 1), s * order
+                    last(offset(b, i), offset(a, i), offset(states, j), order, tile, 1, count, like, ())
+            else:
+                for s in range(c.shape[1]):
+                    i, j = s * (order + 1), s * order
+                    sweep_any(step, offset(b, i), offset(a, i), offset(states, j), order, tile, count)
+            for n in range(count):
+                y[start + n] = tile[n]
+
     sections = f"{depth}_{rest}" if rest else f"{depth}"
-    name, keep = f"{loop}_{label(kind)}{known or ''}_{sections}_{dtype}", isinstance(kind, str)
+    name, keep = f"sequential_{label(kind)}{known or ''}_{sections}_{dtype}", isinstance(kind, str)
+    return kernel(run, name, *sequential_arguments(dtype), keep=keep)
+
+
+def sequential_arguments(dtype: str) -> tuple[Any, ...]:
+    """The types of that."""
     number = "D" if dtype in "FD" else "d"
-    return kernel(make(kind, known, depth, rest), name, *arguments(dtype, number), keep=keep)
-
-
-def named(function: Any, name: str, kind: Any, *sizes: int) -> Any:
-    """A routine with a name of its own: of two with the same name and types, linked in different processes, one is lost."""
-    function.__qualname__ = "_".join([name, label(kind), *map(str, sizes)])
-    return routine(function)
+    return packed(number, 3, read=True), strided(dtype, 1, read=True), strided(dtype, 1), packed(number, 1)
 
 
 @device
@@ -64,39 +87,75 @@ def fused_number(like):
     return lanes(1, True)
 
 
+SWEEP = NUMBERS, NUMBERS, NUMBERS, INT, NUMBERS, INT, INT, INT, INT  # b, a, z, P, tile, stride, count, coming
+LANES_SWEEP = NUMBERS, NUMBERS, NUMBERS, INT, NUMBERS, INT, *[INT] * 5  # b, a, z, P, tile, count, coming
+ENDS = NUMBERS, INT, NUMBERS, INT, NUMBERS, INT, INT, INT  # g, R, tile, stride, ends, count, coming
+
+call_sweep, call_lanes_sweep, call_ends = caller(*SWEEP), caller(*LANES_SWEEP), caller(*ENDS)
+
+
 @once
-def plain(kind: Any, order: int, depth: int, rest: int) -> Any:
-    """One channel, sample after sample, each operation rounded as SciPy rounds it (or fused, in a vector of one)."""
+def block_sweep(kind: Any, order: int, depth: int) -> int:
+    """`depth` sections over a tile of time blocks, one in each lane; sums may be fused."""
+    known = order if order <= UNROLLED_ORDER else 0
+    sections = sweep(recurrence(kind).step, known, depth)
+
+    def run(b, a, z, order, tile, stride, count, at, step):
+        # b, a (D, P + 1)   z (D, P, LANES)   tile (L, LANES), rows `stride` elements apart
+        sections(b, a, z, order, tile, stride, count, lanes(LANES, True), (at, step))
+
+    return function(run, f"block_sweep_{label(kind)}{known or ''}_{depth}", *SWEEP, keep=isinstance(kind, str))
+
+
+@once
+def lanes_sweep(kind: Any, order: int, depth: int) -> int:
+    """`depth` sections over a tile of channels, one in each lane, each rounded as if it were alone."""
+    known = order if order <= UNROLLED_ORDER else 0
     step, fused = recurrence(kind)
-    number, sections = fused_number if fused else plain_number, cascade(step, order, depth, rest) if order else None
+    sections = sweep(step, known, depth, 1)
 
-    def run(b, a, x, y, z):
-        # b, a (S, P + 1)   x, y (N,) any strides   z (S P,), left as the final state
-        like, z = number(b[0, 0]), z.reshape(b.shape[0], b.shape[1] - 1)
-        tile = stack(TILE, b[0, 0])
-        for start in range(0, x.shape[0], TILE):
-            count = min(TILE, x.shape[0] - start)
-            for n in range(count):
-                tile[n] = x[start + n]
-            if order:
-                sections(b, a, z, tile, 1, count, like, ())
-            else:
-                sweep_any(step, b, a, z, tile, 1, count)
-            for n in range(count):
-                y[start + n] = tile[n]
+    def run(b, a, z, order, tile, count, x, x_step, y, y_step, line):
+        # b, a (D, P + 1, LANES)   z (D, P, LANES)   tile (TILE, LANES)
+        coming = (x, x_step, y, y_step, line)
+        sections(b, a, z, order, tile, LANES, count, lanes(LANES, fused), coming)
 
-    return named(run, "plain", kind, order, depth, rest)
+    name = f"lanes_sweep_{label(kind)}{known or ''}_{depth}"
+    return function(run, name, *LANES_SWEEP, keep=isinstance(kind, str))
 
 
-def sequential(kind: Any, order: int, depth: int, rest: int) -> Any:
-    """The same as a kernel."""
-    filtered = plain(kind, order, depth, rest)
+@once
+def block_ends(states: int) -> int:
+    """The states that blocks end with from rest; in registers where there are few."""
+    known, room = states if states <= UNROLLED_ORDER else 0, states if states <= UNROLLED_ORDER else BLOCK_STATES
 
-    def run(c, x, y, z):
-        # c (2, S, P + 1): b, a   x, y (N,) any strides   z (S P,), left as the final state
-        filtered(c[0], c[1], x, y, z)
+    def run(g, states, tile, stride, ends, count, at, step):
+        # g (L, R)   tile (L, LANES), rows `stride` elements apart   ends (R, LANES)
+        states = known if known else states
+        final_states(states, room, g, tile, stride, ends, count, lanes(LANES, True), (at, step))
 
-    return run
+    return function(run, f"block_ends{known or ''}", *ENDS)
+
+
+# What `blocked` and `channels` find of a filter in their first argument
+ORDER, DEPTH, PLAIN, WHOLE, MAIN_SWEEP, MAIN_ENDS, REST_SWEEP, REST_ENDS = range(8)
+
+
+def functions(loop: str, kind: Any, order: int, depth: int, rest: int, dtype: str) -> Any:
+    """The functions of a filter that a loop calls, by address, and its order and depth."""
+    found = np.zeros(8, np.intp)
+    found[ORDER], found[DEPTH] = order, depth
+    groups = [(MAIN_SWEEP, depth), (REST_SWEEP, rest)] if rest else [(MAIN_SWEEP, depth)]
+    for at, count in groups:
+        if loop == "channels":
+            found[at] = lanes_sweep(kind, order, count)
+        else:
+            found[at], found[at + 1] = block_sweep(kind, order, count), block_ends(order * count)
+    if loop != "channels":
+        found[PLAIN], found[WHOLE] = address(sequential(kind, order, depth, rest, dtype)), address(taped(dtype))
+    return found
+
+
+# Between memory and tiles
 
 
 @device
@@ -135,9 +194,11 @@ def from_lanes(tile, rows, at, hop, along, ahead, coming):
                         prefetch(at, (j + ROWS) % LANES * hop + n * along + later)
 
 
-@device
-def gather(x, c, width, start, count, tile, like, way=1):
+@routine
+def gather(x, c, width, start, count, tile, way):
     """tile[n, k] = x[c + k, start + n]; lanes beyond `width` are zero; `way` -1: the tile before comes next."""
+    alone()
+    like = lanes(LANES, True)
     across, along = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize
     at, rows = pointer(x[c:, start:]), 0
     if width == LANES and abs(along) == 1:
@@ -152,9 +213,11 @@ def gather(x, c, width, start, count, tile, like, way=1):
             tile[n * LANES + k] = x[c + k, start + n] if k < width else 0.0
 
 
-@device
-def scatter(tile, y, c, width, start, count, like, way=1):
+@routine
+def scatter(tile, y, c, width, start, count, way):
     """The reverse: y[c + k, start + n] = tile[n, k] for k < width."""
+    alone()
+    like = lanes(LANES, True)
     across, along = y.strides[0] // y.itemsize, y.strides[1] // y.itemsize
     at, rows = pointer(y[c:, start:]), 0
     if width == LANES and abs(along) == 1:
@@ -170,240 +233,230 @@ def scatter(tile, y, c, width, start, count, like, way=1):
 
 
 @device
-def following(x, g, start, by_row, back, way=1):
-    """Where the samples of the next tile lie: address of the first, and how far apart they are."""
-    across, along = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize
-    forward = way * TILE * along if by_row or back else 0
-    aside = 0 if by_row else (LANES - back) * across
-    return Soon(pointer(x[g * LANES :, start:]), forward + aside, along)
+def following(x, g, start, by_row, back, way):
+    """Where the samples of the next tile lie: address of the first, and the step from row to row."""
+    forward = way * TILE * x.strides[1] if by_row or back else 0
+    aside = 0 if by_row else (LANES - back) * x.strides[0]
+    return place(pointer(x[g * LANES :, start:])) + forward + aside, x.strides[1]
 
 
-def channels(kind: Any, order: int, depth: int, rest: int) -> Any:
+@once
+def channels(dtype: str) -> Any:
     """Sixteen channels at a time, one in each lane, each rounded as if it were alone."""
-    step, fused = recurrence(kind)
-    sections = cascade(step, order, depth, rest)
 
-    def run(b, a, x, y, z, low, high, kept, entries):
-        # b, a (1 or G, S, P + 1, LANES)   x, y (C, N) any strides   z (G, S, P, LANES)   groups low ... high - 1
-        # kept (G, tiles, AREA) left as the tiles of x, or (0, 0, 0)   entries (G, tiles, S, P, LANES) as the states before
-        like = lanes(LANES, fused)
+    def run(functions, b, a, x, y, z, low, high, kept, entries):
+        # functions as from `functions`   b, a (1 or G, S, P + 1, LANES)   x, y (C, N) any strides   z (G, S, P, LANES)
+        # groups low ... high - 1   kept (G, tiles, AREA) left as the tiles of x, or (0, 0, 0)
+        # entries (G, tiles, S, P, LANES) as the states before
+        like = lanes(LANES, True)
         tile = stack(AREA, 0.0)
+        order, depth, sections = functions[ORDER], functions[DEPTH], b.shape[1]
         groups, tiles = high - low, (x.shape[1] + TILE - 1) // TILE
         by_row = abs(x.strides[1]) <= abs(x.strides[0])  # walk memory in the order in which it lies
         for i in range(groups * tiles):
             g, t = (i // tiles, i % tiles) if by_row else (i % groups, i // groups)
             g, start = low + g, t * TILE
             count, width = min(TILE, x.shape[1] - start), min(LANES, x.shape[0] - g * LANES)
-            gather(x, g * LANES, width, start, count, tile, like)
+            state = pointer(z[g])
+            gather(x, g * LANES, width, start, count, tile, 1)
             if kept.shape[0]:
-                keep(tile, kept[g, t], count, like, kept.size > FAR)
-                for s in range(b.shape[1]):
-                    copy(z[g, s], entries[g, t, s])
-            h = g if b.shape[0] > 1 else 0
+                keep(tile, pointer(kept[g, t]), count, like, kept.size > FAR)
+                keep(state, pointer(entries[g, t]), sections * order, like, False)
             back = 0 if g + 1 < high else groups * LANES  # channels to go back to where the next segment begins
-            coming = following(x, g, start, by_row, back), following(y, g, start, by_row, back)
-            sections(b[h], a[h], z[g], tile, LANES, count, like, coming)
-            scatter(tile, y, g * LANES, width, start, count, like)
+            h = g if b.shape[0] > 1 else 0
+            bb, aa = pointer(b[h]), pointer(a[h])
+            at_x, step_x = following(x, g, start, by_row, back, 1)
+            at_y, step_y = following(y, g, start, by_row, back, 1)
+            s = 0
+            while s < sections:
+                step = depth if s + depth <= sections else sections - s
+                c, p = s * (order + 1) * LANES, s * order * LANES
+                call_lanes_sweep(
+                    functions[MAIN_SWEEP if step == depth else REST_SWEEP],
+                    (offset(bb, c), offset(aa, c), offset(state, p), order, tile, count,
+                     at_x, step_x, at_y, step_y, LINE * x.itemsize),
+                )  # fmt: skip
+                s += step
+            scatter(tile, y, g * LANES, width, start, count, 1)
         settle()
 
-    return run
+    numbers, signals = [packed("d", 4, read=True)] * 2, (strided(dtype, 2, read=True), strided(dtype, 2))
+    arguments = packed("p", 1, read=True), *numbers, *signals, packed("d", 4), INT, INT, packed("d", 3), packed("d", 5)
+    return kernel(run, f"channels_{dtype}", *arguments)
 
 
-def together(kind: Any, order: int, depth: int) -> Any:
-    """`depth` sections over a segment of one channel, cut into blocks that lie in a tile, one in each lane.
-
-    The state each block would end with from rest, the chain w <- A^L w + that, both in the coordinates of
-    `block_transition.py`, and the recurrence itself from the true states. Sums may be fused. False if it leaves a state
-    that is not finite.
-    """
-    sections, known, room = sweep(recurrence(kind).step, order, depth), order, depth * order if order else LANES_ORDER
-
-    @device
-    def run(b, a, constants, tile, length, z, w, entries, entry, like, reads, writes):
-        # b, a (D, P + 1)   with R = D P states: constants as `Block.constants`   z, w (R,) the state
-        # tile (L, LANES)   entries (R, LANES) left as the states before each block, or (0, LANES)   scratch: entry (R, LANES)
-        order = known if known else b.shape[1] - 1
-        states = depth * order
-        power, basis, g = unpacked(constants, length, states)
-        final_states(states, room, g, tile, entry, length, like, reads)
-        chain(power, basis[0], w, entry, 1)
-        if entries.shape[0]:
-            copy(entry, entries)
-        sections(b, a, entry.reshape(depth, order, LANES), tile, LANES, length, like, writes)
-        last_lane(entry, z)
-        return all_finite(entry, like)
-
-    return run
+# Time blocks
 
 
 @device
-def unpacked(constants, length, states):
+def group_constants(at, states):
     """What blocks need of a group of sections: A^L (R, R), T and its inverse (2, 2, R, W), inputs to states (L, R)."""
-    width = columns_of(states)
-    first, second = states * states, states * states + 4 * states * width
-    power, basis = constants[:first].reshape(states, states), constants[first:second].reshape(2, 2, states, width)
-    return power, basis, constants[second : second + length * states].reshape(length, states)
+    half = 2 * states * columns_of(states)
+    t = offset(at, states * states)
+    return at, t, offset(t, half), offset(t, 2 * half)
 
 
-@device
-def normal_states(constants, length, order, depth, rest, z, w):
+@routine
+def normal_states(constants, length, order, depth, z, w, states):
     """The state of all sections in the coordinates of blocks."""
-    at, first = 0, 0
-    while first < z.shape[0]:
-        states = min(depth * order, z.shape[0] - first)
-        _, basis, _ = unpacked(constants[at:], length, states)
-        to_normal(basis[1], z[first : first + states], w[first : first + states])
-        at, first = at + size_of(length, states), first + states
+    alone()
+    first = 0
+    while first < states:
+        group = min(depth * order, states - first)
+        _, _, inverse, _ = group_constants(constants, group)
+        to_normal(inverse, offset(z, first), offset(w, first), group)
+        constants, first = offset(constants, size_of(length, group)), first + group
 
 
 @once
-def in_blocks(kind: Any, order: int, depth: int, rest: int) -> Any:
-    """One long channel, segment after segment; those with NaN or inf on the way, and what is left, sample after sample."""
-    filtered, one, known = plain(kind, order, depth, rest), together(kind, order, depth), order
-    last = together(kind, order, rest) if rest else None
+def taped(dtype: str) -> Any:
+    """One long channel, segment after segment, and what a pull-back needs of it.
 
-    def run(b, a, constants, x, y, z, kept, entries, scratch, length, ready):
-        # b, a (S, P + 1)   constants: those of all groups   x, y (N,) any strides   z (S P,)   M = N / (L LANES) segments
+    Segments with NaN or inf on the way, and what is left, run sample after sample.
+    """
+    call_plain = caller(*sequential_arguments(dtype))
+
+    def run(functions, whole, x, y, z, kept, entries, scratch, length, ready):
+        # functions as from `functions`   whole: b and a (S, P + 1) each, and the constants of all groups
+        # x, y (N,) any strides   z (S P,)   M = N / (L LANES) segments
         # kept (M, L LANES) left as the tiles of x, or (1, 0)   entries (M, S P, LANES) left as the states before each block,
         # or (1, 0, LANES); where a segment ran sample after sample, its first lane, the others NaN
         # scratch: tile (L LANES,), entry (D P, LANES), the state before (S P,), w (S P,), `ready` if that is given
         like = lanes(LANES, True)
-        order = known if known else b.shape[1] - 1
-        size, states, group, far = length * LANES, z.shape[0], depth * order, kept.size > FAR
-        tile, entry = pointer(scratch), scratch[size : size + group * LANES].reshape(group, LANES)
-        spare = size + group * LANES
-        before, w = scratch[spare : spare + states], scratch[spare + states : spare + 2 * states]
+        order, depth, states = functions[ORDER], functions[DEPTH], z.shape[0]
+        sections, size, far = states // order, length * LANES, kept.size > FAR
+        b, z_at, tile = pointer(whole), pointer(z), pointer(scratch)
+        a, constants = offset(b, sections * (order + 1)), offset(b, 2 * sections * (order + 1))
+        entry = offset(tile, size)
+        before = offset(entry, depth * order * LANES)
+        w = offset(before, states)
+        c = carray(b, (2, sections, order + 1))
         done = x.shape[0] // size * size
         for start in range(0, done, size):
             if not ready:
-                normal_states(constants, length, order, depth, rest, z, w)
+                normal_states(constants, length, order, depth, z_at, w, states)
                 ready = True
-            i = min(start // size, kept.shape[0] - 1)
-            saved = entries[min(start // size, entries.shape[0] - 1)]
-            for p in range(states):
-                before[p] = z[p]
-            near_x, far_x = following_segment(x, start, length)
-            near_y, far_y = following_segment(y, start, length)
-            columns(x, start, length, tile, near_x)
+            i = start // size
+            copy_numbers(z_at, before, states)
+            near_x, far_x = halves(x, start + size, length)
+            near_y, far_y = halves(y, start + size, length)
+            columns(x, start, length, tile, near_x[0], near_x[1])
             if kept.shape[1]:
-                keep(tile, kept[i], length, like, far)
-            at, first, finite = 0, 0, True
-            for s in range(0, b.shape[0] - rest, depth):
-                if finite:
-                    p, q = slice(s, s + depth), slice(first, first + group)
-                    finite = one(
-                        b[p], a[p], constants[at:], tile, length, z[q], w[q], saved[q], entry, like, far_x, near_y
-                    )
-                    at, first = at + size_of(length, group), first + group
-            if rest and finite:
-                finite = last(
-                    b[s + depth :], a[s + depth :], constants[at:], tile, length, z[first:], w[first:], saved[first:],
-                    entry[: rest * order], like, far_x, near_y,
-                )  # fmt: skip
+                keep(tile, pointer(kept[i]), length, like, far)
+            s, at, first, finite = 0, constants, 0, True
+            while s < sections and finite:
+                step = depth if s + depth <= sections else sections - s
+                main, group, p = step == depth, step * order, s * (order + 1)
+                power, t, _, g = group_constants(at, group)
+                call_ends(
+                    functions[MAIN_ENDS if main else REST_ENDS], (g, group, tile, LANES, entry, length, far_x[0], far_x[1])
+                )
+                chain(power, t, offset(w, first), entry, group, 1)
+                if entries.shape[1]:
+                    keep(entry, pointer(entries[i, first:]), group, like, False)
+                call_sweep(
+                    functions[MAIN_SWEEP if main else REST_SWEEP],
+                    (offset(b, p), offset(a, p), entry, order, tile, LANES, length, near_y[0], near_y[1]),
+                )
+                for q in range(group):
+                    z_at[first + q] = entry[q * LANES + LANES - 1]
+                finite = all_finite(entry, group)
+                s, at, first = s + step, offset(at, size_of(length, group)), first + group
             if finite:
-                back(tile, y, start, length, far_y)
+                back(tile, y, start, length, far_y[0], far_y[1])
             else:
-                for p in range(states):
-                    z[p] = before[p]
-                if saved.shape[0]:
+                copy_numbers(before, z_at, states)
+                if entries.shape[1]:
                     for p in range(states):
                         for k in range(LANES):
-                            saved[p, k] = np.nan if k else z[p]
-                filtered(b, a, x[start : start + size], y[start : start + size], z)
+                            entries[i, p, k] = np.nan if k else z[p]
+                call_plain(functions[PLAIN], (c, x[start : start + size], y[start : start + size], z))
                 ready = False
         if done and not ready:
-            normal_states(constants, length, order, depth, rest, z, w)
+            normal_states(constants, length, order, depth, z_at, w, states)
         settle()
         if done < x.shape[0]:
-            filtered(b, a, x[done:], y[done:], z)
+            call_plain(functions[PLAIN], (c, x[done:], y[done:], z))
 
-    return named(run, "in_blocks", kind, order, depth, rest)
-
-
-def blocked(kind: Any, order: int, depth: int, rest: int) -> Any:
-    """The same as a kernel: few arguments, since each array takes 0.1 us to hand over."""
-    filtered, known = in_blocks(kind, order, depth, rest), order
-
-    def run(constants, x, y, z, scratch, length):
-        # constants: b and a (S, P + 1) each, and those of `in_blocks`
-        order = known if known else z.shape[0]
-        sections = z.shape[0] // order
-        size = sections * (order + 1)
-        b, a = constants[:size].reshape(sections, order + 1), constants[size : 2 * size].reshape(sections, order + 1)
-        kept, entries = scratch[:0].reshape(1, 0), scratch[:0].reshape(1, 0, LANES)
-        filtered(b, a, constants[2 * size :], x, y, z, kept, entries, scratch, length, False)
-
-    return run
+    return kernel(run, f"taped_{dtype}", *taped_arguments(dtype))
 
 
-def taped(kind: Any, order: int, depth: int, rest: int) -> Any:
-    """The same, which keeps what a pull-back needs."""
-    filtered = in_blocks(kind, order, depth, rest)
-
-    def run(b, a, constants, x, y, z, kept, entries, scratch, length, ready):
-        filtered(b, a, constants, x, y, z, kept, entries, scratch, length, ready)
-
-    return run
+def taped_arguments(dtype: str) -> tuple[Any, ...]:
+    """The types of that."""
+    signals = strided(dtype, 1, read=True), strided(dtype, 1)
+    kept = packed("d", 1), packed("d", 2), packed("d", 3), packed("d", 1)
+    return packed("p", 1, read=True), packed("d", 1, read=True), *signals, *kept, INT, types.boolean
 
 
-def ahead(kind: Any, order: int, depth: int, rest: int) -> Any:
+@once
+def blocked(dtype: str) -> Any:
+    """The same without a tape: few arguments, since each array takes 0.1 us to hand over."""
+    call_taped = caller(*taped_arguments(dtype))
+
+    def run(functions, whole, x, y, z, scratch, length):
+        kept, entries = carray(pointer(scratch), (1, 0)), carray(pointer(scratch), (1, 0, LANES))
+        call_taped(functions[WHOLE], (functions, whole, x, y, z, kept, entries, scratch, length, False))
+
+    signals = strided(dtype, 1, read=True), strided(dtype, 1)
+    scratch = packed("d", 1), packed("d", 1), INT
+    return kernel(run, f"blocked_{dtype}", packed("p", 1, read=True), packed("d", 1, read=True), *signals, *scratch)
+
+
+@once
+def ahead(dtype: str) -> Any:
     """Only what each block would end with from rest: the first half of `blocked`, for many threads at once."""
-    known, room = order, depth * order if order else LANES_ORDER
 
-    def run(constants, x, ends, tile, length):
+    def run(functions, constants, x, ends, tile, length):
         # constants of one group   x (N,)   ends (N / (L LANES), R, LANES)   tile (L * LANES,) scratch
-        like = lanes(LANES, True)
-        states, at = depth * known if known else ends.shape[1], pointer(tile)
-        _, _, g = unpacked(constants, length, states)
+        states, at, size = ends.shape[1], pointer(tile), length * LANES
+        _, _, _, g = group_constants(pointer(constants), states)
         for i in range(ends.shape[0]):
-            near, far = following_segment(x, i * length * LANES, length)
-            columns(x, i * length * LANES, length, at, near)
-            final_states(states, room, g, at, ends[i], length, like, far)
+            near, far = halves(x, (i + 1) * size, length)
+            columns(x, i * size, length, at, near[0], near[1])
+            call_ends(functions[MAIN_ENDS], (g, states, at, LANES, pointer(ends[i]), length, far[0], far[1]))
 
-    return run
+    numbers = strided(dtype, 1, read=True), packed("d", 3), packed("d", 1), INT
+    return kernel(run, f"ahead_{dtype}", packed("p", 1, read=True), packed("d", 1, read=True), *numbers)
 
 
-def follow(kind: Any, order: int, depth: int, rest: int) -> Any:
+@once
+def follow() -> Any:
     """The chain through blocks whose ends are known: w goes from before the first to after the last."""
 
-    def run(constants, ends, w, z, length):
+    def run(constants, ends, w, z):
         # constants of one group   ends as from `ahead`, overwritten   w, z (R,), the state afterwards
-        power, basis, _ = unpacked(constants, length, w.shape[0])
+        states = w.shape[0]
+        power, t, _, _ = group_constants(pointer(constants), states)
         for i in range(ends.shape[0]):
-            chain(power, basis[0], w, ends[i], 1)
-        from_normal(basis[0], w, z)
+            chain(power, t, pointer(w), pointer(ends[i]), states, 1)
+        from_normal(t, pointer(w), pointer(z), states)
 
-    return run
-
-
-@device
-def following_segment(x, start, length, way=1):
-    """The two halves of the segment of a channel that comes after the one from `start` on; `way` -1: before it."""
-    along = x.strides[0] // x.itemsize
-    return halves(pointer(x), (start + way * length * LANES) * along, along, length)
+    return kernel(run, "follow", packed("d", 1, read=True), packed("d", 3), packed("d", 1), packed("d", 1))
 
 
-@device
-def columns(x, start, length, tile, coming):
+@routine
+def columns(x, start, length, tile, coming, step):
     """tile[n, k] = x[start + k length + n]: block k of the segment goes into lane k."""
+    alone()
     along = x.strides[0] // x.itemsize
     if abs(along) == 1:
-        to_lanes(pointer(x[start:]), along * length, along, length, tile, 0, coming)
+        to_lanes(pointer(x[start:]), along * length, along, length, tile, 0, (coming, step))
     else:
         for n in range(length):
             for k in range(LANES):
                 tile[n * LANES + k] = x[start + k * length + n]
 
 
-@device
-def back(tile, y, start, length, coming):
+@routine
+def back(tile, y, start, length, coming, step):
     """The reverse: y[start + k length + n] = tile[n, k].
 
     Stores go to memory in order, so each line is asked into the first-level cache before its turn (1.24, not 1.45 ms).
     """
+    alone()
     along = y.strides[0] // y.itemsize
     if abs(along) == 1:
-        from_lanes(tile, length, pointer(y[start:]), along * length, along, along * TILE, coming)
+        from_lanes(tile, length, pointer(y[start:]), along * length, along, along * TILE, (coming, step))
     else:
         for n in range(length):
             for k in range(LANES):
@@ -411,72 +464,41 @@ def back(tile, y, start, length, coming):
 
 
 @device
-def keep(tile, kept, count, like, far):
-    """A copy of a tile, past the caches if it is of many that do not fit them."""
-    at = pointer(kept)
+def copy_numbers(source, target, count):
+    for i in range(count):
+        target[i] = source[i]
+
+
+@device
+def keep(source, target, count, like, far):
+    """A copy of `count` rows of lanes, past the caches if it is of many that do not fit them."""
     if far:
         for n in range(count):
-            store_past(at, n * LANES, load(tile, n * LANES, like))
+            store_past(target, n * LANES, load(source, n * LANES, like))
     else:
         for n in range(count):
-            store(at, n * LANES, load(tile, n * LANES, like))
+            store(target, n * LANES, load(source, n * LANES, like))
 
 
-@device
-def last_lane(states, z):
-    """The state after the last block."""
-    for p in range(z.shape[0]):
-        z[p] = states[p, LANES - 1]
-
-
-@device
-def all_finite(z, like):
-    """No NaN and no inf: x - x is 0 only for the others."""
-    total, out = like, stack(LANES, 0.0)
-    for p in range(z.shape[0]):
-        x = load(pointer(z[p]), 0, like)
-        total = total + (x - x)
-    store(out, 0, total)
+@routine
+def all_finite(z, count):
+    """No NaN and no inf in `count` rows of lanes: x - x is 0 only for others."""
+    alone()
+    like = lanes(LANES, True)
+    sums, out = like, stack(LANES, 0.0)
+    for p in range(count):
+        x = load(z, p * LANES, like)
+        sums = sums + (x - x)
+    store(out, 0, sums)
     finite = True
     for k in range(LANES):
         finite = finite and out[k] == 0.0
     return finite
 
 
-LOOPS = {
-    "sequential": (
-        sequential,
-        lambda x, z: (packed(z, 3, read=True), strided(x, 1, read=True), strided(x, 1), packed(z, 1)),
-    ),
-    "channels": (
-        channels,
-        lambda x, z: (
-            *[packed(z, 4, read=True)] * 2,
-            *[strided(x, 2, read=True), strided(x, 2)],
-            *[packed(z, 4), types.intp, types.intp, packed(z, 3), packed(z, 5)],
-        ),
-    ),
-    "blocked": (
-        blocked,
-        lambda x, z: (
-            *[packed(z, 1, read=True), strided(x, 1, read=True), strided(x, 1), packed(z, 1), packed(z, 1)],
-            types.intp,
-        ),
-    ),
-    "taped": (
-        taped,
-        lambda x, z: (
-            *[packed(z, 2, read=True), packed(z, 2, read=True), packed(z, 1, read=True)],
-            *[strided(x, 1, read=True), strided(x, 1), packed(z, 1), packed(z, 2), packed(z, 3), packed(z, 1)],
-            *[types.intp, types.boolean],
-        ),
-    ),
-    "ahead": (
-        ahead,
-        lambda x, z: (packed(z, 1, read=True), strided(x, 1, read=True), packed(z, 3), packed(z, 1), types.intp),
-    ),
-    "follow": (
-        follow,
-        lambda x, z: (packed(z, 1, read=True), packed(z, 3), packed(z, 1), packed(z, 1), types.intp),
-    ),
-}
+LOOPS = {"channels": channels, "taped": taped, "blocked": blocked, "ahead": ahead}
+
+
+def kernels(loop: str, dtype: str) -> Any:
+    """The compiled form of one of the loops that call the functions of a filter."""
+    return entry_point(LOOPS[loop](dtype))

@@ -37,15 +37,15 @@ def _many(a, s, dy, v):
         width = min(LANES, s.shape[0] - c)
         for start in range(0, s.shape[1], TILE):
             count = min(TILE, s.shape[1] - start)
-            gather(s, c, width, start, count, slopes, like)
-            gather(dy, c, width, start, count, gradients, like)
-            gather(v, c, width, start, order, deltas, like)
+            gather(s, c, width, start, count, slopes, 1)
+            gather(dy, c, width, start, count, gradients, 1)
+            gather(v, c, width, start, order, deltas, 1)
             last = load(now, -LANES, like)
             for n in range(count):
                 slope, slope_of_y = load(slopes, n * LANES, like), load(gradients, n * LANES, like)
                 last = returned(order, a[h], 0, now, n * LANES, LANES, slope, slope_of_y, last)
                 store(now, n * LANES, last)
-            scatter(now, v, c, width, order + start, count, like)
+            scatter(now, v, c, width, order + start, count, 1)
 
 
 @once

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 from numba.extending import overload
 
 from sigrnn._kernels.base.activations import pair
+from sigrnn._kernels.base.calls import ask_far, ask_near, place
 from sigrnn._kernels.base.jit import device, once
-from sigrnn._kernels.base.vec import load, pointer, prefetch, prefetch_later, spread, stack, store
+from sigrnn._kernels.base.vec import load, pointer, spread, stack, store
+from sigrnn._kernels.base.vec import width as width_of
 from sigrnn._kernels.sizes import LANES, LANES_ORDER
 
 LINE = 8  # samples of a cache line
@@ -140,77 +142,59 @@ def copy(source, target):
             target[p, q] = source[p, q]
 
 
-class Soon(NamedTuple):
-    """A tile that comes next, for the first-level cache."""
-
-    at: Any
-    first: int  # its first element
-    step: int  # elements from row to row
-
-
-class Later(NamedTuple):
-    """One that comes after more than fits that cache, for the second-level one."""
-
-    at: Any
-    first: int
-    step: int
-
-
-class Half(NamedTuple):
-    """Half of a segment that comes after more than fits that cache, a line for each row of a tile.
-
-    Each pass over a tile asks for one half of a signal, since memory takes about as long as all passes together. With all
-    asked for in one of them, the pass waits (lfilter order 2, a million samples from memory: 2.46 instead of 1.80 ms).
-    """
-
-    at: Any
-    first: int
-    step: int  # elements from line to line
-
-
 @device
-def halves(at, first, along, length):
-    """Both halves of a segment of `length` rows, each for one `ask`; samples are `along` apart."""
-    step = LINE * along
-    return (Half(at, first, step),), (Half(at, first + length * step, step),)
+def halves(x, first, length):
+    """Both halves of `length` rows of lanes of a signal, from sample `first` on, each for one `ask`.
 
-
-def ask_for(tile: Any, n: int) -> None:
-    """Ask memory for row n of a tile to come."""
-
-
-@overload(ask_for, inline="always")
-def _ask_for(tile, n):
-    if tile.instance_class is Half:
-        return lambda tile, n: prefetch_later(tile.at, tile.first + n * tile.step)
-    ask_memory = prefetch if tile.instance_class is Soon else prefetch_later
-
-    def ask_for(tile, n):
-        for i in range(0, LANES, LINE):
-            ask_memory(tile.at, tile.first + n * tile.step + i)
-
-    return ask_for
+    Each pass over a tile asks memory for one half of a signal that comes after more than fits the first-level cache, a line
+    a row, since memory takes about as long as all passes together. With all asked for in one of them, the pass waits
+    (lfilter order 2, a million samples from memory: 2.46 instead of 1.80 ms).
+    """
+    step = LINE * x.strides[0]
+    at = place(pointer(x)) + first * x.strides[0]
+    return (at, step), (at + length * step, step)
 
 
 def ask(coming: Any, n: int) -> None:
-    """The same for up to three tiles, a tuple."""
+    """Ask memory for row n of what is `coming`, addresses and steps in bytes: (), a line a row of one or two signals, two lines
+    of three signals, or all lines of two tiles, their size given."""
 
 
 @overload(ask, inline="always")
 def _ask(coming, n):
+    def one(coming, n):
+        ask_far(coming[0] + n * coming[1])
+
+    def tiles(coming, n):
+        for i in range(LANES // LINE):
+            ask_near(coming[0] + n * coming[1] + i * coming[4])
+            ask_near(coming[2] + n * coming[3] + i * coming[4])
+
     def two(coming, n):
-        ask_for(coming[0], n)
-        ask_for(coming[1], n)
+        ask_far(coming[0] + n * coming[1])
+        ask_far(coming[2] + n * coming[3])
 
     def three(coming, n):
-        ask_for(coming[0], n)
-        ask_for(coming[1], n)
-        ask_for(coming[2], n)
+        for i in range(2):
+            ask_far(coming[0] + n * coming[1] + i * coming[1] // 2)
+            ask_far(coming[2] + n * coming[3] + i * coming[3] // 2)
+            ask_far(coming[4] + n * coming[5] + i * coming[5] // 2)
 
-    return [lambda coming, n: None, lambda coming, n: ask_for(coming[0], n), two, three][len(coming)]
+    return {0: lambda coming, n: None, 2: one, 4: two, 5: tiles, 6: three}[len(coming)]
 
 
-def sweep(step: Any, order: int, depth: int) -> Any:
+def coefficient(c: Any, i: int, like: Any, each: Any) -> Any:
+    """Coefficient i as a number like `like`; `each` (a literal): one for each lane."""
+
+
+@overload(coefficient, inline="always", prefer_literal=True)
+def _coefficient(c, i, like, each):
+    if each.literal_value:
+        return lambda c, i, like, each: load(c, i * LANES, like)
+    return lambda c, i, like, each: spread(c[i], like)
+
+
+def sweep(step: Any, order: int, depth: int, each: int = 0) -> Any:
     """Makes the loop that runs `depth` sections of this order (0: any, up to LANES_ORDER) over a tile.
 
     Sections of one sample overlap with those of the next, which hides latency. Where order and depth are literals,
@@ -220,68 +204,46 @@ def sweep(step: Any, order: int, depth: int) -> Any:
     known, room = order, depth * (order + 1) if order else LANES_ORDER + 1
 
     @device
-    def run(b, a, z, tile, stride, count, like, coming):
-        # b, a, z of `depth` sections   tile: `count` numbers, `stride` elements apart, filtered in place
-        order = known if known else b.shape[1] - 1
+    def run(b, a, z, order, tile, stride, count, like, coming):
+        # b, a (depth, P + 1) numbers, or LANES each   z (depth, P)   tile: `count` numbers, `stride` elements apart
+        order = known if known else order
         bb, aa, zz = stack(room, like), stack(room, like), stack(room, like)
-        for s in range(depth):
-            for p in range(order + 1):
-                i = s * (order + 1) + p
-                bb[i], aa[i] = number(b, s, p, like), number(a, s, p, like)
-            for p in range(order):
-                zz[s * order + p] = number(z, s, p, like)
+        for i in range(depth * (order + 1)):
+            bb[i], aa[i] = coefficient(b, i, like, each), coefficient(a, i, like, each)
+        for i in range(depth * order):
+            zz[i] = load(z, i * width_of(like), like)
         for n in range(count):
             x = load(tile, n * stride, like)
             ask(coming, n)
             for s in range(depth):
                 x = step(order, bb, aa, zz, s * (order + 1), s * order, x)
             store(tile, n * stride, x)
-        for s in range(depth):
-            for p in range(order):
-                store(pointer(z[s, p:]), 0, zz[s * order + p])
+        for i in range(depth * order):
+            store(z, i * width_of(like), zz[i])
 
     return run
 
 
-def cascade(step: Any, order: int, depth: int, rest: int) -> Any:
-    """Makes the same loop for any number of sections, `depth` at a time and `rest` at last."""
-    together = sweep(step, order, depth)
-    last = sweep(step, order, rest) if rest else None
-
-    @device
-    def main(b, a, z, tile, stride, count, like, coming):
-        for s in range(0, b.shape[0] - rest, depth):
-            together(b[s : s + depth], a[s : s + depth], z[s : s + depth], tile, stride, count, like, coming)
-
-    @device
-    def with_rest(b, a, z, tile, stride, count, like, coming):
-        main(b, a, z, tile, stride, count, like, coming)
-        s = b.shape[0] - rest
-        last(b[s:], a[s:], z[s:], tile, stride, count, like, coming)
-
-    return with_rest if rest else main
+@device
+def sweep_any(step, b, a, z, order, tile, count):
+    """The same for a section of scalars and any order: coefficients and state stay where they are."""
+    for n in range(count):
+        tile[n] = step(order, b, a, z, 0, 0, tile[n])
 
 
 @device
-def sweep_any(step, b, a, z, tile, stride, count):
-    """The same for scalars and any order: coefficients and state stay where they are."""
-    order = b.shape[1] - 1
-    for s in range(b.shape[0]):
-        bb, aa, zz = pointer(b[s]), pointer(a[s]), pointer(z[s])
-        for n in range(count):
-            tile[n * stride] = step(order, bb, aa, zz, 0, 0, tile[n * stride])
+def final_states(states, room, g, tile, stride, z, count, like, coming):
+    """z[p] = sum_n g[n, p] tile[n]: the state at the end of each lane's block if it begins at rest.
 
-
-@device
-def final_states(states, room, g, tile, z, count, like, coming):
-    """z[p] = sum_n g[n, p] tile[n]: the state at the end of each lane's block if it begins at rest; `room`, a literal, >= states."""
+    Rows of the tile lie `stride` elements apart; `room`, a literal, is at least `states`.
+    """
     zz = stack(room, like)
     for p in range(states):
         zz[p] = like
     for n in range(count):
-        x = load(tile, n * LANES, like)
+        x = load(tile, n * stride, like)
         ask(coming, n)
         for p in range(states):
-            zz[p] = zz[p] + spread(g[n, p], like) * x
+            zz[p] = zz[p] + spread(g[n * states + p], like) * x
     for p in range(states):
-        store(pointer(z[p]), 0, zz[p])
+        store(z, p * LANES, zz[p])
