@@ -252,7 +252,13 @@ def share_calls(names: list[str], workers: int) -> Generator[str]:
     with ExitStack() as stack:
         lines = stack.enter_context(open(done))
         for i in range(workers):
-            command = [sys.executable, "-P", "-c", CODE, *names[i::workers]]  # -P: not a sigrnn in the working directory
+            command = [
+                sys.executable,
+                "-P",
+                "-c",
+                CODE,
+                *names[i::workers],
+            ]  # -P: not a sigrnn in the working directory
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=write, env=env)
             stack.callback(process.wait)
             stack.callback(process.kill)

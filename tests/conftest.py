@@ -9,6 +9,7 @@ import pytest
 
 # Numba reads this when it is imported, which sigrnn does at its first call; child processes inherit it.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parent.parent / ".pytest_cache" / "numba"))
+os.environ.setdefault("SIGRNN_QUIET", "1")  # tests read what child processes print
 
 MANY = 1000  # tests from which a run is one of the whole suite
 COMPILE = "from sigrnn.warmup import warmup; warmup(workers=1)"

@@ -233,9 +233,7 @@ class ChannelTape:
         scratch = aligned(2 * segment + 2 * order * LANES + 2 * (order + 1) * FIR_WIDTH)
         state, sums = state_after(self.filter.a[0], tail[None])[0], np.zeros((2, order + 1))
         states, kernel = self.entries.reshape(len(self.entries), -1, LANES), pulled(dx.dtype.char)
-        left: int = kernel(
-            functions(order), *self.reversed, self.tiles, states, dy, dx, state, tail, sums, scratch
-        )
+        left: int = kernel(functions(order), *self.reversed, self.tiles, states, dy, dx, state, tail, sums, scratch)
         db += sums[0]
         da += sums[1]
         return left

@@ -38,7 +38,9 @@ def caller(*arguments: Any) -> Any:
             code = builder.inttoptr(args[0], kind.as_pointer())
             values = [
                 context.cast(builder, value, was, wanted)
-                for value, was, wanted in zip(cgutils.unpack_tuple(builder, args[1]), given.types, arguments, strict=True)
+                for value, was, wanted in zip(
+                    cgutils.unpack_tuple(builder, args[1]), given.types, arguments, strict=True
+                )
             ]
             result, error = (cgutils.alloca_once(builder, kind.args[i].pointee) for i in range(2))
             builder.call(code, [result, error, *context.get_arg_packer(arguments).as_arguments(builder, values)])
@@ -90,4 +92,6 @@ def _marked(*attributes: str) -> Any:
 
 
 alone = _marked("noinline")  # the routine that contains it is compiled once in a kernel, however often it is called
-small = _marked("noinline", "optsize")  # and its loops are not unrolled: for what takes little time, and takes long to compile
+small = _marked(
+    "noinline", "optsize"
+)  # and its loops are not unrolled: for what takes little time, and takes long to compile

@@ -27,6 +27,8 @@ from numba.core import compiler, config, serialize
 from numba.core.registry import cpu_target
 from numba.np.numpy_support import from_dtype as as_dtype
 
+from sigrnn._kernels.base.notice import Notice
+
 DIGEST = hashlib.sha256().digest_size  # bytes at the head of a file that vouch for the rest
 HERE = Path(__file__).parent.parent  # `_kernels`: all of its folders count, and its `__pycache__` holds the cache
 
@@ -70,9 +72,15 @@ def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool 
     """
     function.__qualname__ = name
     compiled = numba.njit(**OPTIONS, no_cpython_wrapper=not wrapped, no_cfunc_wrapper=True)(function)
-    if keep:
-        compiled._cache = KernelCache(name, Path(function.__code__.co_filename))
-    compiled.compile(arguments)
+    notice = Notice()
+    try:
+        if keep:
+            compiled._cache = KernelCache(name, Path(function.__code__.co_filename), notice.begin)
+        else:
+            notice.begin()
+        compiled.compile(arguments)
+    finally:
+        notice.end()
     compiled.disable_compile()
     return compiled
 
@@ -130,8 +138,8 @@ def folders() -> Iterator[Path]:
 class KernelCache:
     """What a Numba dispatcher asks of its cache, one atomic file for each compiled signature."""
 
-    def __init__(self, name: str, file: Path) -> None:
-        self.name = name
+    def __init__(self, name: str, file: Path, missed: Callable[[], None]) -> None:
+        self.name, self.missed = name, missed
         self.folder = file.parent if HERE in file.parents else HERE  # a kernel defined elsewhere may be made of any
         self.hits = self.misses = 0
 
@@ -169,6 +177,7 @@ class KernelCache:
                 self.hits += 1
                 return loaded
         self.misses += 1
+        self.missed()
         return None
 
     def save_overload(self, signature: Any, result: Any) -> None:

@@ -20,7 +20,7 @@ from numba import types
 
 from sigrnn._kernels.base.calls import alone, small
 from sigrnn._kernels.base.jit import device, kernel, once, packed, part, routine
-from sigrnn._kernels.base.vec import fused, lanes, load, pointer, spread, stack, store
+from sigrnn._kernels.base.vec import fused, lanes, load, offset, pointer, spread, stack, store
 from sigrnn._kernels.sizes import BLOCK_STATES, LANES
 
 WIDTH = 8  # columns in a vector
@@ -81,174 +81,192 @@ def root(x, x_low):
 
 
 @routine
-def multiply(x, y, z):
-    """z <- x y, all columns of y."""
+def multiply(x, y, z, states, wide):
+    """z <- x y, all `wide` columns of y."""
     small()
-    like = lanes(WIDTH, False)
-    for p in range(x.shape[1]):
-        for q in range(0, y.shape[2], WIDTH):
+    like, width = lanes(WIDTH, False), columns_of(states)
+    for p in range(states):
+        for q in range(0, wide, WIDTH):
             high, low = like, like
-            for k in range(x.shape[1]):
-                y_high, y_low = load(pointer(y[0, k, q:]), 0, like), load(pointer(y[1, k, q:]), 0, like)
-                high, low = plus_product(high, low, spread(x[0, p, k], like), spread(x[1, p, k], like), y_high, y_low)
-            store(pointer(z[0, p, q:]), 0, high)
-            store(pointer(z[1, p, q:]), 0, low)
+            for k in range(states):
+                i, j = p * width + k, k * wide + q
+                left, left_low = spread(x[i], like), spread(x[states * width + i], like)
+                right, right_low = load(y, j, like), load(y, states * wide + j, like)
+                high, low = plus_product(high, low, left, left_low, right, right_low)
+            store(z, p * wide + q, high)
+            store(z, (states + p) * wide + q, low)
+
+
+@device
+def assign(x, z, count):
+    """z <- x, a matrix of plain numbers or half of one in double-double, of `count` numbers."""
+    like = lanes(WIDTH, False)
+    for i in range(0, count, WIDTH):
+        store(z, i, load(x, i, like))
 
 
 @routine
-def assign(x, z):
-    """z <- x."""
-    small()
-    for h in range(2):
-        for p in range(x.shape[1]):
-            for q in range(x.shape[2]):
-                z[h, p, q] = x[h, p, q]
-
-
-@routine
-def squared_norm(x):
+def squared_norm(x, states):
     """The sum of all squares of the matrix (R, W)."""
     small()
     total = 0.0
-    for p in range(x.shape[0]):
-        for q in range(x.shape[0]):
-            total += x[p, q] * x[p, q]
+    for p in range(states):
+        for q in range(states):
+            i = p * columns_of(states) + q
+            total += x[i] * x[i]
     return total
 
 
 def _transition(b, a, m):
     """m <- [A B 0]: columns are the states one sample after the unit states, and after an impulse at rest."""
     # b, a (S, P + 1)   m (2, R, W)
-    order, states = b.shape[1] - 1, m.shape[1]
-    for q in range(m.shape[2]):
+    order, states, width = b.shape[1] - 1, m.shape[1], m.shape[2]
+    zeros, poles, at = pointer(b), pointer(a), pointer(m)
+    for q in range(width):
         x, x_low = 1.0 if q == states else 0.0, 0.0
         for s in range(b.shape[0]):
-            i = s * order
-            y, y_low = plus_product(1.0 if i == q else 0.0, 0.0, x, x_low, b[s, 0], 0.0)
+            i, c = s * order, s * (order + 1)
+            y, y_low = plus_product(1.0 if i == q else 0.0, 0.0, x, x_low, zeros[c], 0.0)
             for p in range(order):
                 z = 1.0 if i + p + 1 == q and p < order - 1 else 0.0
-                high, low = plus_product(z, 0.0, x, x_low, b[s, p + 1], 0.0)
-                high, low = plus_product(high, low, y, y_low, 0.0 - a[s, p + 1], 0.0)
-                m[0, i + p, q], m[1, i + p, q] = high, low
+                high, low = plus_product(z, 0.0, x, x_low, zeros[c + p + 1], 0.0)
+                high, low = plus_product(high, low, y, y_low, 0.0 - poles[c + p + 1], 0.0)
+                at[(i + p) * width + q], at[(states + i + p) * width + q] = high, low
             x, x_low = y, y_low
 
 
 @routine
-def cholesky(w, t):
+def minus_products(x, y, p, q, first, last, states, across):
+    """x[p, q] - sum of y[p, k] y[q, k] (`across`: of y[p, k] x[k, q]) for k from `first` to `last` - 1, in double-double."""
+    small()
+    width, half = columns_of(states), states * columns_of(states)
+    high, low = x[p * width + q], x[half + p * width + q]
+    for k in range(first, last):
+        i, j = p * width + k, k * width + q if across else q * width + k
+        other = x if across else y
+        high, low = plus_product(high, low, 0.0 - y[i], 0.0 - y[half + i], other[j], other[half + j])
+    return high, low
+
+
+@routine
+def cholesky(w, t, states):
     """t <- the lower triangle with t t' = w, but for directions in which w has no variance."""
     small()
-    largest = 0.0
-    for p in range(w.shape[1]):
-        largest = max(largest, w[0, p, p])
-    for p in range(w.shape[1]):
-        size = w[0, p, p] if w[0, p, p] > 0.0 else largest if largest > 0.0 else 1.0
-        for q in range(p + 1):
-            high, low = w[0, p, q], w[1, p, q]
-            for k in range(q):
-                high, low = plus_product(high, low, t[0, p, k], t[1, p, k], 0.0 - t[0, q, k], 0.0 - t[1, q, k])
-            if p > q:
-                t[0, p, q], t[1, p, q] = quotient(high, low, t[0, q, q], t[1, q, q])
-            elif high > UNREACHED * size:
-                t[0, p, p], t[1, p, p] = root(high, low)
-            else:
-                t[0, p, p], t[1, p, p] = math.sqrt(HELD * size), 0.0
-        for q in range(p + 1, w.shape[2]):
-            t[0, p, q], t[1, p, q] = 0.0, 0.0
+    width, half, largest = columns_of(states), states * columns_of(states), 0.0
+    for p in range(states):
+        largest = max(largest, w[p * width + p])
+    for p in range(states):
+        size = w[p * width + p] if w[p * width + p] > 0.0 else largest if largest > 0.0 else 1.0
+        for q in range(width):
+            high, low = 0.0, 0.0
+            if q <= p:
+                high, low = minus_products(w, t, p, q, 0, q, states, False)
+                if p > q:
+                    high, low = quotient(high, low, t[q * width + q], t[half + q * width + q])
+                elif high > UNREACHED * size:
+                    high, low = root(high, low)
+                else:
+                    high, low = math.sqrt(HELD * size), 0.0
+            t[p * width + q], t[half + p * width + q] = high, low
 
 
 @routine
-def invert(t, z):
+def invert(t, z, states):
     """z <- the inverse of the lower triangle t."""
     small()
-    for q in range(t.shape[1]):
-        for p in range(t.shape[1]):
-            high, low = 1.0 if p == q else 0.0, 0.0
-            for k in range(q, p):
-                high, low = plus_product(high, low, 0.0 - t[0, p, k], 0.0 - t[1, p, k], z[0, k, q], z[1, k, q])
-            if p < q:
-                z[0, p, q], z[1, p, q] = 0.0, 0.0
-            else:
-                z[0, p, q], z[1, p, q] = quotient(high, low, t[0, p, p], t[1, p, p])
+    width, half = columns_of(states), states * columns_of(states)
+    for p in range(states):
+        for q in range(states):
+            i = p * width + q
+            z[i], z[half + i] = 1.0 if p == q else 0.0, 0.0
+            if q <= p:
+                high, low = minus_products(z, t, p, q, q, p, states, True)
+                z[i], z[half + i] = quotient(high, low, t[p * width + p], t[half + p * width + p])
 
 
 @routine
-def product(x, y, z):
+def product(x, y, z, states):
     """z <- x y, in plain numbers."""
     small()
-    like = lanes(WIDTH, True)
-    for p in range(x.shape[0]):
-        for q in range(0, y.shape[1], WIDTH):
+    like, width = lanes(WIDTH, True), columns_of(states)
+    for p in range(states):
+        for q in range(0, width, WIDTH):
             total = like
-            for k in range(x.shape[0]):
-                total = total + spread(x[p, k], like) * load(pointer(y[k, q:]), 0, like)
-            store(pointer(z[p, q:]), 0, total)
+            for k in range(states):
+                total = total + spread(x[p * width + k], like) * load(y, k * width + q, like)
+            store(z, p * width + q, total)
 
 
 @routine
-def triangle(m, t):
+def triangle(m, t, states):
     """t <- the lower triangle with t t' = 1 + m m'."""
     small()
-    for p in range(m.shape[0]):
-        for q in range(m.shape[1]):
+    width = columns_of(states)
+    for p in range(states):
+        for q in range(width):
             total = 1.0 if p == q else 0.0
             if q <= p:
-                for k in range(m.shape[0]):
-                    total += m[p, k] * m[q, k]
+                for k in range(states):
+                    total += m[p * width + k] * m[q * width + k]
                 for k in range(q):
-                    total -= t[p, k] * t[q, k]
-                t[p, q] = total / t[q, q] if q < p else math.sqrt(total)
-            else:
-                t[p, q] = 0.0
+                    total -= t[p * width + k] * t[q * width + k]
+                total = total / t[q * width + q] if q < p else math.sqrt(total)
+            t[p * width + q] = total
 
 
 @routine
-def solve(t, x):
+def solve(t, x, states):
     """x <- t^-1 x, t a lower triangle."""
     small()
-    like = lanes(WIDTH, True)
-    for q in range(0, x.shape[1], WIDTH):
-        for p in range(x.shape[0]):
-            total = load(pointer(x[p, q:]), 0, like)
+    like, width = lanes(WIDTH, True), columns_of(states)
+    for q in range(0, width, WIDTH):
+        for p in range(states):
+            total = load(x, p * width + q, like)
             for k in range(p):
-                total = total - spread(t[p, k], like) * load(pointer(x[k, q:]), 0, like)
-            store(pointer(x[p, q:]), 0, total / spread(t[p, p], like))
+                total = total - spread(t[p * width + k], like) * load(x, k * width + q, like)
+            store(x, p * width + q, total / spread(t[p * width + p], like))
 
 
 @routine
-def similar(m, t, inverse, work, result):
+def similar(m, t, inverse, work, result, states):
     """result <- t^-1 [A B] t for m = [A B], which is [t^-1 A t, t^-1 B]; t and inverse are left as they are."""
     small()
-    states = m.shape[1]
-    multiply(m, t, work)
-    for h in range(2):
-        for p in range(states):
-            work[h, p, states] = m[h, p, states]
-    multiply(inverse, work, result)
+    width = columns_of(states)
+    multiply(m, t, work, states, width)
+    for p in range(2 * states):
+        work[p * width + states] = m[p * width + states]
+    multiply(inverse, work, result, states, width)
 
 
 @routine
-def reached(m, w, work):
+def forward(m, x, states, wide):
+    """x[:, k] <- A x[:, k - 1] for all of `wide` columns but the first, one by one: states after an impulse, where that is B."""
+    small()
+    width = columns_of(states)
+    for k in range(1, wide):
+        for p in range(states):
+            high, low = 0.0, 0.0
+            for q in range(states):
+                i, j = p * width + q, q * wide + k - 1
+                high, low = plus_product(high, low, m[i], m[states * width + i], x[j], x[states * wide + j])
+            x[p * wide + k], x[(states + p) * wide + k] = high, low
+
+
+@routine
+def reached(m, w, work, states):
     """w <- C C' with C = [B, A B, A^2 B, ...], as many columns as there are states."""
     small()
-    states = m.shape[1]
-    for h in range(2):
-        for p in range(states):
-            work[h, p, 0] = m[h, p, states]
-            for q in range(states):
-                w[h, p, q] = 0.0
-    for k in range(states):
-        for p in range(states):
-            if k:
-                high, low = 0.0, 0.0
-                for q in range(states):
-                    high, low = plus_product(high, low, m[0, p, q], m[1, p, q], work[0, q, k - 1], work[1, q, k - 1])
-                work[0, p, k], work[1, p, k] = high, low
+    width, half = columns_of(states), states * columns_of(states)
+    for p in range(2 * states):
+        work[p * width] = m[p * width + states]
+    forward(m, work, states, width)
     for p in range(states):
         for q in range(states):
             high, low = 0.0, 0.0
             for k in range(states):
-                high, low = plus_product(high, low, work[0, p, k], work[1, p, k], work[0, q, k], work[1, q, k])
-            w[0, p, q], w[1, p, q] = high, low
+                i, j = p * width + k, q * width + k
+                high, low = plus_product(high, low, work[i], work[half + i], work[j], work[half + j])
+            w[p * width + q], w[half + p * width + q] = high, low
 
 
 def _basis(m, basis, normal, plain, work):
@@ -259,95 +277,85 @@ def _basis(m, basis, normal, plain, work):
     """
     # m, normal (2, R, W)   basis (2, 2, R, W): T, its inverse   scratch: plain (4, R, W)   work (2, 2, R, W)
     states, width = m.shape[1], m.shape[2]
-    first, inverse = work[0], basis[1]
-    reached(m, normal, work[1])
-    cholesky(normal, first)
-    invert(first, inverse)
-    similar(m, first, inverse, work[1], normal)
-    power, square, step, t = plain[0], plain[1], plain[2], plain[3]
+    half, system, form, result = states * width, pointer(m), pointer(normal), pointer(basis)
+    first, second = pointer(work), offset(pointer(work), 2 * half)
+    inverse = offset(result, 2 * half)
+    reached(system, form, second, states)
+    cholesky(form, first, states)
+    invert(first, inverse, states)
+    similar(system, first, inverse, second, form, states)
+    power = pointer(plain)
+    square, step, t = offset(power, half), offset(power, 2 * half), offset(power, 3 * half)
     for p in range(states):
         for q in range(width):
-            power[p, q] = normal[0, p, q] if q < states else 0.0
-            t[p, q] = 1.0 if p == q else 0.0
-            square[p, q] = power[p, q]
+            i = p * width + q
+            power[i] = form[i] if q < states else 0.0
+            t[i] = 1.0 if p == q else 0.0
+    assign(power, square, half)
     for _ in range(1, states):
-        product(square, power, step)
-        for p in range(states):
-            for q in range(width):
-                square[p, q] = step[p, q]
-    for p in range(states):
-        for q in range(width):
-            power[p, q] = square[p, q]
+        product(square, power, step, states)
+        assign(step, square, half)
+    assign(square, power, half)
     doublings = 0
-    while doublings < DOUBLINGS and squared_norm(power) > FORGOTTEN:
-        if not squared_norm(power) < GROWN:
+    while doublings < DOUBLINGS and squared_norm(power, states) > FORGOTTEN:
+        if not squared_norm(power, states) < GROWN:
             return False
-        triangle(power, step)
-        product(t, step, square)
-        for p in range(states):
-            for q in range(width):
-                t[p, q] = square[p, q]
-        product(power, power, square)
-        product(square, step, power)
-        solve(step, power)
+        triangle(power, step, states)
+        product(t, step, square, states)
+        assign(square, t, half)
+        product(power, power, square, states)
+        product(square, step, power, states)
+        solve(step, power, states)
         doublings += 1
-    for p in range(states):
-        for q in range(width):
-            work[1, 0, p, q], work[1, 1, p, q] = t[p, q], 0.0
-    multiply(first, work[1], basis[0])
-    invert(basis[0], inverse)
-    similar(m, basis[0], inverse, work[0], normal)
-    for p in range(states):
-        for q in range(states):
-            power[p, q] = normal[0, p, q]
-    return squared_norm(power) < 4.0 * states
+    for i in range(half):
+        second[i], second[half + i] = t[i], 0.0
+    multiply(first, second, result, states, width)
+    invert(result, inverse, states)
+    similar(system, result, inverse, first, form, states)
+    return squared_norm(form, states) < 4.0 * states
 
 
 def _inputs(normal, g, column, work):
     """g[n] <- A^(L - 1 - n) B in the coordinates w: what sample n of L adds to the state after them."""
     # normal (2, R, W)   g (L, R)   scratch: column (2, 2, R, WIDTH), work (2, 2, R, W)
-    length, states = g.shape
-    for h in range(2):
-        for p in range(states):
-            column[0, h, p, 0] = normal[h, p, states]
-    for k in range(1, WIDTH):  # the first of them one by one
-        for p in range(states):
-            high, low = 0.0, 0.0
-            for q in range(states):
-                high, low = plus_product(
-                    high, low, normal[0, p, q], normal[1, p, q], column[0, 0, q, k - 1], column[0, 1, q, k - 1]
-                )
-            column[0, 0, p, k], column[0, 1, p, k] = high, low
-    multiply(normal, normal, work[0])
-    multiply(work[0], work[0], work[1])
-    multiply(work[1], work[1], work[0])  # A^WIDTH
-    for first in range(0, length, WIDTH):
-        for k in range(min(WIDTH, length - first)):
+    length, states, width = g.shape[0], normal.shape[1], normal.shape[2]
+    system, x, first = pointer(normal), pointer(column), pointer(work)
+    y, second, at = offset(x, 2 * states * WIDTH), offset(first, 2 * states * width), pointer(g)
+    for p in range(2 * states):
+        x[p * WIDTH] = system[p * width + states]
+    forward(system, x, states, WIDTH)
+    multiply(system, system, first, states, width)
+    multiply(first, first, second, states, width)
+    multiply(second, second, first, states, width)  # A^WIDTH
+    for n in range(0, length, WIDTH):
+        for k in range(min(WIDTH, length - n)):
             for p in range(states):
-                g[length - 1 - first - k, p] = column[0, 0, p, k]
-        multiply(work[0], column[0], column[1])
-        assign(column[1], column[0])
+                at[(length - 1 - n - k) * states + p] = x[p * WIDTH + k]
+        multiply(first, x, y, states, WIDTH)
+        assign(y, x, 2 * states * WIDTH)
 
 
 def _power(m, length, power, work):
     """power <- A^L by squaring."""
     # m (2, R, W)   power (R, R)   scratch: work (3, 2, R, W)
-    x, y, z = work[0], work[1], work[2]
-    assign(m, y)
-    for p in range(m.shape[1]):
-        for q in range(m.shape[2]):
-            x[0, p, q], x[1, p, q] = 1.0 if p == q else 0.0, 0.0
+    states, width = m.shape[1], m.shape[2]
+    size, x, at = 2 * states * width, pointer(work), pointer(power)
+    y, z = offset(x, size), offset(x, 2 * size)
+    assign(pointer(m), y, size)
+    for p in range(2 * states):
+        for q in range(width):
+            x[p * width + q] = 1.0 if p == q else 0.0
     while length:
         if length & 1:
-            multiply(x, y, z)
-            assign(z, x)
+            multiply(x, y, z, states, width)
+            assign(z, x, size)
         length >>= 1
         if length:
-            multiply(y, y, z)
-            assign(z, y)
-    for p in range(m.shape[1]):
-        for q in range(m.shape[1]):
-            power[p, q] = x[0, p, q]
+            multiply(y, y, z, states, width)
+            assign(z, y, size)
+    for p in range(states):
+        for q in range(states):
+            at[p * states + q] = x[p * width + q]
 
 
 @routine
@@ -363,8 +371,9 @@ def to_normal(inverse, z, w, states):
             high, low = plus_product(high, low, inverse[i], inverse[states * width + i], z[q], 0.0)
         w[p] = high
 
-
     small()
+
+
 @routine
 def from_normal(t, w, z, states):
     """z <- T w."""
@@ -378,8 +387,9 @@ def from_normal(t, w, z, states):
             high, low = plus_product(high, low, t[i], t[states * width + i], w[q], 0.0)
         z[p] = high
 
-
     small()
+
+
 @routine
 def chain(power, t, w, ends, states, way):
     """From final states of blocks from rest, in the coordinates w, to their true initial states, in those of the filter.

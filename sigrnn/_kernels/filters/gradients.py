@@ -21,6 +21,7 @@ from sigrnn._kernels.filters.loops import (
     columns,
     group_constants,
     keep,
+    step_of,
 )
 from sigrnn._kernels.filters.steps import ask, halves
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
@@ -146,6 +147,7 @@ def _pulled(functions, c, constants, kept, entries, dy, dx, z, tail, sums, scrat
     w = stack(LANES_ORDER, 0.0)
     power, t, inverse, g = group_constants(pointer(constants), order)
     begin(total, order + 1)
+    along_dy, along_dx = step_of(dy), step_of(dx)
     while left > 0:
         first = left - size
         i = first // size
@@ -158,7 +160,7 @@ def _pulled(functions, c, constants, kept, entries, dy, dx, z, tail, sums, scrat
         call_sweep(functions[0], (b, a, entry, order, y, LANES, length, near_x[0], near_x[1]))
         if not all_finite(entry, order):
             break
-        columns(dy, first, length, v, far_x[0], far_x[1])
+        columns(offset(pointer(dy), first * along_dy), along_dy, length, v, far_x[0], far_x[1])
         last = offset(v, size - LANES)
         call_ends(functions[2], (g, order, last, -LANES, entry, length, near_dy[0], near_dy[1]))
         to_normal(inverse, z_at, w, order)
@@ -174,7 +176,7 @@ def _pulled(functions, c, constants, kept, entries, dy, dx, z, tail, sums, scrat
             v[(length + p + 1) * LANES - 1] = tail[p]
             tail[p] = v[p * LANES]
         correlate_row(v, x, y, size, b, order + 1, y, LANES, total, near_dx)
-        back(y, dx, first, length, far_dx[0], far_dx[1])
+        back(y, offset(pointer(dx), first * along_dx), along_dx, length, far_dx[0], far_dx[1])
         left = first
     end(total, sums[0], sums[1])
     return left

@@ -24,6 +24,7 @@ from sigrnn._kernels.filters.loops import (
     group_constants,
     keep,
     scatter,
+    step_of,
 )
 from sigrnn._kernels.filters.steps import LINE, ask, final_states, halves
 from sigrnn._kernels.sizes import AREA, LANES, SECTION_ORDER, TILE
@@ -114,6 +115,7 @@ def _section_gradients(c, constants, kept, entries, dy, dx, tail, sums, scratch)
     for s in range(sections):
         _, _, inverse, _ = group_constants(pointer(constants[s]), SECTION_ORDER)
         to_normal(inverse, offset(tails, SECTION_ORDER * s), offset(w, SECTION_ORDER * s), SECTION_ORDER)
+    along_dy, along_dx = step_of(dy), step_of(dx)
     while left > 0:
         first = left - size
         i, finite = first // size, True
@@ -130,7 +132,7 @@ def _section_gradients(c, constants, kept, entries, dy, dx, tail, sums, scratch)
             break
         copy_numbers(tails, tails_before, states)
         copy_numbers(totals, totals_before, sums.size)
-        columns(dy, first, length, tiles, far_x[0], far_x[1])
+        columns(offset(pointer(dy), first * along_dy), along_dy, length, tiles, far_x[0], far_x[1])
         h = group_constants(pointer(constants[sections - 1]), SECTION_ORDER)[3]
         last = offset(tiles, size - LANES)
         final_states(SECTION_ORDER, SECTION_ORDER, h, last, -LANES, entry, length, like, near_dy)
@@ -150,7 +152,7 @@ def _section_gradients(c, constants, kept, entries, dy, dx, tail, sums, scratch)
             copy_numbers(tails_before, tails, states)
             copy_numbers(totals_before, totals, sums.size)
             break
-        back(tiles, dx, first, length, far_dx[0], far_dx[1])
+        back(tiles, offset(pointer(dx), first * along_dx), along_dx, length, far_dx[0], far_dx[1])
         left = first
     return left
 
