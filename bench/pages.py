@@ -231,7 +231,13 @@ def by_peer(report):
     found = {m.name: m for m in report.cases}
     for name, library in README_PEERS:
         if (m := found.get(name)) and m.ratios.get(library):
-            yield [label(m), library, duration(m.seconds[library]), duration(m.seconds[OURS]), marked(m.ratios[library])]
+            yield [
+                label(m),
+                library,
+                duration(m.seconds[library]),
+                duration(m.seconds[OURS]),
+                marked(m.ratios[library]),
+            ]
 
 
 def ipp_rows(report):
