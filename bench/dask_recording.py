@@ -67,7 +67,7 @@ def share(function, channels, samples, chunks, ready):
 
 
 def alone(function, channels, chunks, processes):
-    """Seconds and peak of memory of processes that know nothing of each other."""
+    """Seconds and peak of memory of processes that do not communicate."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, context.Pool(processes) as pool:
         ready = manager.Barrier(processes)

@@ -2,7 +2,7 @@
 Vanishing and exploding gradients of one unit
 =============================================
 
-:func:`sigrnn.gradient_flow` follows the gradient of one output back in time. On its way through each sample it is
+:func:`sigrnn.gradient_flow` follows the gradient of one output back in time. At each sample it is
 multiplied by the weight of the feedback and by the slope of the activation: it vanishes or explodes.
 """
 
