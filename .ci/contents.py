@@ -45,8 +45,9 @@ def metadata_problems(metadata, tree):
     needed = {line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line}
     if {line.split(">")[0] for line in needed} != {"numba", "numpy", "scipy"}:
         yield f"needed at run time: {sorted(needed)}"
-    if f"version: {metadata['Version']}\n" not in (tree / "CITATION.cff").read_text("utf-8"):
-        yield f"CITATION.cff is not about version {metadata['Version']}"
+    for name in ("CITATION.cff", "conda/recipe.yaml"):
+        if f"version: {metadata['Version']}\n" not in (tree / name).read_text("utf-8"):
+            yield f"{name} is not about version {metadata['Version']}"
 
 
 def source_problems(names, tree):

@@ -24,7 +24,7 @@ import sigrnn.dask
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE, NUMBERS = DOCS / "howto" / "dask.md", DOCS / "_static" / "dask_recording.json"
-BEGIN, END = "% table: begin, by bench/dask_recording.py --page\n", "% table: end\n"
+BEGIN, END = "<!-- table: begin, by bench/dask_recording.py --page -->\n", "<!-- table: end -->\n"
 
 SAMPLES = 62_500  # of a chunk: 64 MB for 128 channels
 SOS = butter(4, [300, 6000], "bandpass", fs=30_000, output="sos")
@@ -67,7 +67,7 @@ def share(function, channels, samples, chunks, ready):
 
 
 def alone(function, channels, chunks, processes):
-    """Seconds and peak of memory of processes that know nothing of each other."""
+    """Seconds and peak of memory of processes that do not communicate."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, context.Pool(processes) as pool:
         ready = manager.Barrier(processes)

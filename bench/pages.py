@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from sigrnn.bench import main
-from sigrnn.bench.cases import CASES, NOTES, RATES
+from sigrnn.bench.cases import NOTES, RATES
 from sigrnn.bench.charts import TITLES
 from sigrnn.bench.lengths import FAMILIES, REFERENCE, geometric_mean, summary
 from sigrnn.bench.report import Report, digits, duration
@@ -26,6 +26,22 @@ README_COLUMNS = (
     "lfilter order 2", "lfilter order 8", "sosfilt 4 sections", "filtfilt order 4", "FIR 32 taps",
     "vjp lfilter order 2 (SciPy: value alone)",
 )  # fmt: skip
+README_PEERS = (
+    ("sosfilt 4 sections, 64 samples, zi", "SciPy"),
+    ("lfilter order 4, 16k x 64 channels, axis 0", "SciPy"),
+    ("sosfilt 2 sections, 30 kHz x 10 s x 384 channels, axis 0", "SciPy"),
+    ("sosfilt 4 sections", "sosfilt"),
+    ("FIR 512 taps", "oaconvolve"),
+    ("torch lfilter order 2: forward and backward", "torchaudio"),
+    ("torch lfilter order 2: forward and backward", "philtorch"),
+    ("LSTM H16: forward and backward", "torch"),
+    ("GRU H32 B16: forward and backward", "torch"),
+    ("torch LSTM H32 B16: a training step", "torch"),
+    ("NLMS, 32 taps", "padasip"),
+    ("RLS, 32 taps", "padasip"),
+    ("FDAF, 1024 taps", "adafilt"),
+    ("PBFDAF, 16384 taps", "adafilt"),
+)
 
 INTRODUCTION = """\
 # Benchmarks
@@ -37,19 +53,19 @@ pip install ".[bench]"
 sigrnn bench          # on your machine; --quick takes a few minutes
 ```
 
-Every result is compared with SciPy's, or with the one that the text above a table names, before anything is timed. All
-libraries of a row run in turn, in the same rounds, in one process, and the best round of each counts. *Ratio* is the
-time of SciPy, or of another reference that the row names, over sigrnn's; a **bold** ratio is below 1: there sigrnn is
-slower. [All such cases](#where-sigrnn-loses) are listed below. *Others, ratio* is another library's time over sigrnn's.
-*Difference* is the largest one from the result compared with, over its largest value.
+Each result is first compared with SciPy's, or with that of the reference named above the table. The libraries of a row
+then run in turn, in one process, and the best round of each counts.
+
+* *Ratio*: the time of SciPy, or of the reference named in the row, divided by sigrnn's. **Bold**: sigrnn is slower.
+* *Others, ratio*: another library's time divided by sigrnn's.
+* *Difference*: the largest deviation from the reference result, relative to its largest value.
 """
 LENGTHS = """\
-ns a sample of one channel: sigrnn's, the other library's, and in brackets their ratio. Signals of a few hundred to some
-ten thousand samples, as people have them, and not only long ones. `vjp` gives the value and all gradients, and is
-compared with the time of SciPy's value alone.
+Nanoseconds per sample of one channel: sigrnn / the other library (ratio). `vjp` computes the value and all gradients;
+SciPy's time is that of the value alone.
 """
-IPP = "Intel IPP (`pip install ipp`) writes into an array made before, and is called through `ctypes`."
-STARTS = "Fresh processes from start to end, the best of several; the cache is warm unless noted."
+IPP = "Intel IPP (`pip install ipp`) writes into a preallocated array and is called through `ctypes`."
+STARTS = "Wall time of fresh processes, the best of several. The kernel cache is warm unless noted."
 
 
 def table(head, rows):
@@ -65,11 +81,11 @@ def marked(ratio):
 
 def page(report):
     """The page, as Markdown."""
-    parts = [INTRODUCTION, where(report), *lengths(report)]
+    parts = [INTRODUCTION, where(report), *losses(report), *lengths(report)]
     for group in dict.fromkeys(m.group for m in report.cases):
         measured = [m for m in report.cases if m.group == group]
         parts += [f"## {group}", NOTES.get(group, ""), cases(measured, RATES.get(group))]
-    parts += [*picture(report, "ratios"), *starts(report.starts), *losses(report), *not_measured(report)]
+    parts += [*picture(report, "ratios"), *starts(report.starts), *not_measured(report)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
@@ -171,10 +187,11 @@ def losses(report):
     """All cases in which another library is faster."""
     rows = [[name, library, digits(ratio)] for ratio, name, library in report.losses()]
     if not rows:
-        return ["## Where sigrnn loses", "In no case of this run."]
+        return ["## Where sigrnn loses", "Nowhere in this run."]
     text = (
-        "Every case and length in which another library takes less time, the worst first. Some compute less: the "
-        "references of `vjp` (value alone) and `nlfilter` (`np.tanh` alone), the forward pass of a pull-back, *FMA bound*."
+        "Every case and length in which something else takes less time, the worst first. Some of these references compute less: "
+        "SciPy's value without gradients for `vjp`, `np.tanh` alone for `nlfilter`, the forward pass for a pull-back, and "
+        "the arithmetic bound *FMA bound*."
     )
     return ["## Where sigrnn loses", text, table(["case", "faster", "ratio"], rows)]
 
@@ -199,21 +216,37 @@ def readme_tables(report):
             for c in columns
         ]
         parts += [table(head, rows), f"{summary(report.lengths)} **Bold**: slower."]
-    headlines = {case.name for case in CASES if case.headline}
-    rows = [
-        [label(m) if m.reference == REFERENCE else f"{label(m)} ({m.reference})", duration(m.seconds[m.reference]),
-         duration(m.seconds[OURS]), marked(m.ratio)]
-        for m in report.cases
-        if m.name in headlines and m.ratio
-    ]  # fmt: skip
-    if rows:
-        parts.append(table(["", f"SciPy {report.versions['scipy']}, or as named", OURS, "times as fast"], rows))
+    if rows := [*by_peer(report), *ipp_rows(report)]:
+        parts.append(table(["", "other library", "its time", OURS, "times as fast"], rows))
     usual = "one channel of a million float64 samples and one thread, unless noted"
     parts.append(
-        f"On {report.machine['processor']}: {usual}. [All cases and lengths, with the other libraries, and where sigrnn "
-        "loses](docs/benchmarks.md)."
+        f"On {report.machine['processor']}: {usual}. SciPy {report.versions['scipy']}. [All cases and "
+        "lengths](docs/benchmarks.md), [where sigrnn loses](docs/benchmarks.md#where-sigrnn-loses)."
     )
     return "\n\n".join(parts)
+
+
+def by_peer(report):
+    """Rows of the README: chosen cases, each with the library that it is known for."""
+    found = {m.name: m for m in report.cases}
+    for name, library in README_PEERS:
+        if (m := found.get(name)) and m.ratios.get(library):
+            yield [
+                label(m),
+                library,
+                duration(m.seconds[library]),
+                duration(m.seconds[OURS]),
+                marked(m.ratios[library]),
+            ]
+
+
+def ipp_rows(report):
+    """Rows of the README on Intel IPP, if it was measured."""
+    for column in report.lengths:
+        for k, n in enumerate(column.samples):
+            if n in (1000, 65_536) and "IPP" in column.ns and (ratio := column.ratios("IPP")[k]):
+                times = [duration(column.ns[name][k] * n * 1e-9) for name in ("IPP", OURS)]
+                yield [f"{column.name}, {n:,} samples", "Intel IPP", *times, marked(ratio)]
 
 
 def fill(readme, report):

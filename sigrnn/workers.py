@@ -1,4 +1,4 @@
-"""How many threads a call may use: one, unless the user says otherwise."""
+"""The number of threads that a call may use: one by default."""
 
 from __future__ import annotations
 

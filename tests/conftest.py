@@ -17,7 +17,7 @@ helper = None
 
 
 def pytest_collection_finish(session):
-    """Let a second process compile kernels into the cache beside us: most of the time of a first run is spent on that."""
+    """Let a second process compile kernels into the cache at the same time: most of the time of a first run is spent on that."""
     global helper
     if (
         len(session.items) >= MANY

@@ -251,7 +251,7 @@ def rnn(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, *, activation="tanh", leng
 
 
 def gates(count, *arrays):
-    """The rows for each of so many gates: of the first array, of the second, ..."""
+    """The rows for each of the gates: of the first array, of the second, ..."""
     return [np.split(array, count) if array.ndim else [array] * count for array in arrays]
 
 

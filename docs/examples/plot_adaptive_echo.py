@@ -1,14 +1,14 @@
 """
-How does the far end hear itself no more?
-=========================================
+Acoustic echo cancellation
+==========================
 
-A loudspeaker plays what the far end says, the room answers with hundreds of milliseconds of echoes, and the microphone
+A loudspeaker plays the far end's speech, the room answers with hundreds of milliseconds of echoes, and the microphone
 sends them back. An adaptive filter as long as the room's response learns the echo and subtracts it.
 """
 
 # %%
-# A room: 4096 taps at 16 kHz, a quarter of a second of noise that decays by 60 dB. Halfway through someone opens the door.
-# What is said is noise, coloured and gated as speech is; the microphone adds noise of its own.
+# A room: 4096 taps at 16 kHz, a quarter of a second of noise that decays by 60 dB. It changes after 10 s.
+# The speech is noise, coloured and gated like speech; the microphone adds noise of its own.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,11 +47,11 @@ def power(x):
 
 fig, (top, bottom) = plt.subplots(2, 1, figsize=(8, 6), sharex=True, layout="constrained")
 top.plot(t[::20], microphone[::20], color="0.6", lw=0.5, label="microphone")
-top.plot(t[::20], errors["PBFDAF, blocks of 512"][::20], color="C1", lw=0.5, label="what is sent back")
-top.set_ylim(-12, 17)
+top.plot(t[::20], errors["PBFDAF, blocks of 512"][::20], color="C1", lw=0.5, label="after cancellation")
+top.set(ylim=(-12, 17), ylabel="amplitude")
 top.legend(loc="upper right", ncols=2)
 for name, e in errors.items():
     bottom.plot(t[:: fs // 10], 10 * np.log10(power(echo) / power(e - (microphone - echo))), label=name)
-bottom.set(xlabel="time in s", ylabel="echo reduced by (dB)")
+bottom.set(xlabel="time (s)", ylabel="echo reduction (dB)")
 bottom.legend(loc="lower right")
 plt.show()

@@ -1,9 +1,9 @@
 """
-How does a receiver undo the channel?
-=====================================
+Adaptive channel equaliser
+==========================
 
-Symbols travel over a channel with echoes, and arrive smeared over each other. An equaliser learns from a known preamble
-what undoes the channel, after that from its own decisions. Symbols have four phases (QPSK): all is complex.
+Symbols travel over a channel with echoes, and overlap at the receiver. An equaliser learns the inverse of the
+channel from a known preamble, then from its own decisions. Symbols have four phases (QPSK), so all signals are complex.
 """
 
 # %%
@@ -26,8 +26,8 @@ def decide(y):  # the nearest symbol
 
 
 # %%
-# The equaliser has to look ahead, as the strongest path is not the first: it is to give the symbol of 6 samples ago. After
-# the preamble, blocks of 50: what the weights so far say is decided upon, and the decisions are learned from.
+# The strongest path is not the first, so the equaliser estimates the symbol of 6 samples ago. After the preamble it
+# works in blocks of 50: the output of the current weights is decided, and the decisions are the new target.
 
 delay, preamble, block, outputs = 6, 500, 50, {}
 sent = np.concatenate([np.zeros(delay), symbols[:-delay]])
@@ -41,7 +41,7 @@ for name, f in (("NLMS", NLMS(n_taps=15, mu=0.3)), ("RLS", RLS(n_taps=15, forget
 # %%
 # RLS has learned after some 50 symbols, NLMS after 200. Without an equaliser a fifth of the symbols would be wrong.
 
-print(f"received as it is: {np.mean(decide(received) != np.r_[0, symbols[:-1]]):.1%} of the symbols wrong")
+print(f"without equaliser: {np.mean(decide(received) != np.r_[0, symbols[:-1]]):.1%} of the symbols wrong")
 for name, y in outputs.items():
     print(f"{name}: {np.mean(decide(y[preamble:]) != sent[preamble:]):.2%}")
 
@@ -49,11 +49,11 @@ fig = plt.figure(figsize=(8, 6), layout="constrained")
 axes = fig.subplot_mosaic([["received", "NLMS", "RLS"], ["learning"] * 3])
 for name, y in {"received": received, **outputs}.items():
     axes[name].plot(y[-2000:].real, y[-2000:].imag, ".", ms=2, alpha=0.5)
-    axes[name].set(title=name, xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
+    axes[name].set(title=name, xlabel="real part", xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
 for name, y in outputs.items():
     error = np.convolve(np.abs(y - sent) ** 2, np.ones(25) / 25, "valid")
     axes["learning"].plot(10 * np.log10(error), label=name, lw=1)
 axes["learning"].axvline(preamble, color="0.5", ls=":")
-axes["learning"].set(xlabel="symbols", ylabel="error (dB)", xlim=(0, 2000))
+axes["learning"].set(xlabel="symbol", ylabel="error (dB)", xlim=(0, 2000))
 axes["learning"].legend()
 plt.show()

@@ -1,9 +1,9 @@
 """
-Remember two numbers for two hundred steps
-==========================================
+The adding problem: GRU and plain RNN
+=====================================
 
-In a sequence of 200 numbers two are marked. After the last step the net shall tell their sum. To always say 1 gives an error
-of 1/6. A GRU learns it; a plain recurrent net does not, and the flow of its gradient shows why.
+In a sequence of 200 numbers two are marked. After the last step the network outputs their sum. Always answering 1 gives an
+error of 1/6. A GRU learns the task; a plain RNN does not, and its gradient flow shows why.
 """
 
 # %%
@@ -29,7 +29,7 @@ def draw(count):
 last = np.eye(1, steps, steps - 1)[0]
 
 # %%
-# The gate z of the GRU starts with a bias of 4, so that it keeps what it holds. Everything else is the same for both.
+# The gate z of the GRU starts with a bias of 4, so that it keeps its state. Everything else is the same for both.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 reached = {}
@@ -49,8 +49,8 @@ for kind, function in ((sigrnn.GRU, sigrnn.gru), (sigrnn.RNN, sigrnn.rnn)):
     right.semilogy(result.history["validation_loss"], ".-", label=name)
     flow.plot(left, label=f"{name}: {flow.verdict}, time constant {flow.time_constant:.0f}")
 
-left.set(title="before training: how far back a gradient reaches", ylim=(1e-20, 10))
+left.set(title="gradient flow before training", ylim=(1e-20, 10))
 right.axhline(1 / 6, color="0.6", ls=":", label="always 1")
-right.set(xlabel="epoch", ylabel="error on validation data", title="the adding problem, 200 steps")
+right.set(xlabel="epoch", ylabel="validation error", title="training, 200 steps")
 right.legend(frameon=False)
 plt.show()

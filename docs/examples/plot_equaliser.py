@@ -1,9 +1,9 @@
 """
-Which three filters make a loudspeaker sound even?
-==================================================
+Loudspeaker equaliser fitted to a measurement
+=============================================
 
-A loudspeaker was measured: its answer to an impulse is known. Three second-order sections in front of it shall undo its
-peaks and dips, and stay stable while they are sought.
+A loudspeaker was measured: its impulse response is known. Three second-order sections in front of it undo its peaks
+and dips, and stay stable during the fit.
 """
 
 # %%
@@ -19,7 +19,7 @@ fs, n = 48_000.0, 2048
 
 
 def bell(f, gain, q):
-    """A section that lifts what is around f by so many dB."""
+    """A peaking section: gain in dB around f."""
     w, g = 2 * np.pi * f / fs, 10 ** (gain / 40)
     alpha, c = np.sin(w) / (2 * q), -2 * np.cos(w)
     return np.array([1 + alpha * g, c, 1 - alpha * g, 1 + alpha / g, c, 1 - alpha / g]) / (1 + alpha / g)
@@ -33,8 +33,7 @@ impulse[0] = 1.0
 measured = sigrnn.sosfilt(speaker, impulse) + 1e-4 * rng.standard_normal(n)
 
 # %%
-# The sections are to make an impulse of the measurement. They start as bells of 0 dB, where the ear would
-# put them.
+# The target is an impulse. The sections start as bells of 0 dB, placed by ear.
 
 start = np.array([bell(f, 0.1, 1.0) for f in (200, 1000, 6000)])
 equaliser = sigrnn.SOS(sos=start, stable=True)
@@ -42,14 +41,14 @@ result = sigrnn.fit(equaliser, measured, impulse, solver="lm", progress=False)
 print(result)
 
 # %%
-# In dB, before and after.
+# Magnitude responses, before and after.
 
 fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 frequencies = np.geomspace(40, 20_000, 400)
 h = signal.freqz_sos(speaker, frequencies, fs=fs)[1]
 g = signal.freqz_sos(equaliser.params["sos"], frequencies, fs=fs)[1]
-for value, label in ((h, "as measured"), (g, "the three sections"), (g * h, "one after the other")):
+for value, label in ((h, "loudspeaker"), (g, "equaliser"), (g * h, "both")):
     ax.semilogx(frequencies, 20 * np.log10(abs(value)), label=label)
-ax.set(xlabel="frequency in Hz", ylabel="gain in dB")
+ax.set(xlabel="frequency (Hz)", ylabel="gain (dB)")
 fig.legend(loc="outside upper center", ncols=3)
 plt.show()

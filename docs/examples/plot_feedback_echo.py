@@ -1,9 +1,9 @@
 """
-Why does a tape echo never get too loud?
+Tape echo: saturation in a feedback loop
 ========================================
 
-An echo fed back is a filter with one tap far in the past. With a gain of 1 and more it grows without end; tape saturates, and
-then it sings on by itself. The tape is an activation in the loop.
+An echo fed back is a filter with one tap far in the past. With a gain of 1 or more it grows without bound. Tape saturates, so
+the echo settles into an oscillation. The tape is an activation in the loop.
 """
 
 # %%
@@ -29,7 +29,7 @@ def feedback(gain):
 
 
 # %%
-# A filter with a thousand coefficients, nearly all of them 0, is still a filter. Below a gain of 1 both die away.
+# A filter with a thousand coefficients, nearly all of them 0, is still a filter. Below a gain of 1 both decay.
 
 fig, axes = plt.subplots(3, 1, figsize=(8, 7), layout="constrained", sharex=True)
 for ax, gain in zip(axes, (0.7, 1.0, 1.2), strict=True):
@@ -37,7 +37,7 @@ for ax, gain in zip(axes, (0.7, 1.0, 1.2), strict=True):
     tape = sigrnn.nlfilter(*feedback(gain), pluck, activation="tanh")
     ax.plot(t, np.clip(linear, -4, 4), color="C1", lw=0.5, label="linear")
     ax.plot(t, tape, color="C0", lw=0.5, label="tape")
-    ax.set(ylabel=f"gain {gain}", ylim=(-4, 4))
+    ax.set(ylabel=f"amplitude, gain {gain}", ylim=(-4, 4))
 axes[0].legend(loc="upper right")
-axes[-1].set(xlabel="time in s")
+axes[-1].set(xlabel="time (s)")
 plt.show()

@@ -1,9 +1,9 @@
 """
-How low may the cut-off be in single precision?
-===============================================
+Accuracy of filters in single precision
+=======================================
 
 The lower the cut-off, the closer the poles come to 1, and the more a rounding error counts. Coefficients ``b, a`` in float32
-fail first: they describe another filter, in whatever precision its sums are. Sections hold out much longer.
+fail first: they describe another filter, whatever the precision of its sums. Sections stay accurate much longer.
 """
 
 # %%
@@ -21,7 +21,7 @@ cutoffs = np.geomspace(1e-4, 0.3, 25)
 
 
 def error(y, exact):
-    """Relative to the output; what has run away is 1 at most."""
+    """Relative to the output, at most 1."""
     return min(np.nan_to_num(np.std(y - exact) / np.std(exact), nan=1.0, posinf=1.0), 1.0)
 
 
@@ -49,6 +49,6 @@ for cutoff in cutoffs:
 fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 for (name, found), marker in zip(errors.items(), "xosd", strict=True):
     ax.loglog(cutoffs, found, marker + "-", ms=4, lw=1, label=name)
-ax.set(xlabel="cut-off, relative to half the sampling rate", ylabel="error, relative to the output")
+ax.set(xlabel="cut-off / Nyquist frequency", ylabel="relative error")
 ax.legend()
 plt.show()

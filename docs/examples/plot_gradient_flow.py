@@ -1,8 +1,8 @@
 """
-How far back does a gradient reach?
-===================================
+Vanishing and exploding gradients of one unit
+=============================================
 
-:func:`sigrnn.gradient_flow` follows the gradient of one output back in time. On its way through each sample it is
+:func:`sigrnn.gradient_flow` follows the gradient of one output back in time. At each sample it is
 multiplied by the weight of the feedback and by the slope of the activation: it vanishes or explodes.
 """
 
@@ -36,7 +36,7 @@ plt.show()
 # %%
 # Straight lines on a logarithmic scale are exponentials. For the linear filter the factor per sample is the radius of
 # the outermost pole. Signals that saturate tanh make all gradients vanish, also with a weight of 1.1: where the slope
-# is small, little passes.
+# is small, so is the factor.
 
 for title, measure in cases.items():
     print(f"{title:20}", measure([1.0, -1.1]))

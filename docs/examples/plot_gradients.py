@@ -1,13 +1,13 @@
 """
-What does back-propagation through time see that a partial derivative does not?
-===============================================================================
+Partial and total derivatives of a recurrent unit
+=================================================
 
-A recurrent net of one unit gets a pulse and shall still remember it much later. Only its last samples are judged. The
+A recurrent network of one unit receives a pulse and should remember it much later. Only the last samples enter the error. The
 partial derivative eps[n] takes each sample by itself; the total derivative delta[n] follows the feedback.
 """
 
 # %%
-# The net is :math:`y[n] = \tanh(b_0 x[n] - a_1 y[n-1])`, the error :math:`E = \frac12 \sum (y[n] - 0.5)^2` over the
+# The network is :math:`y[n] = \tanh(b_0 x[n] - a_1 y[n-1])`, the error :math:`E = \frac12 \sum (y[n] - 0.5)^2` over the
 # last ten samples.
 
 import matplotlib.pyplot as plt
@@ -30,7 +30,7 @@ def error(p):
 
 
 # %%
-# Both pull-backs get the same ``dy``. As a judge: the error itself, with each parameter moved a little.
+# Both pull-backs get the same ``dy``. The reference: differences of the error itself.
 
 derivatives = {"partial, eps[n]": sigrnn.synchronous_grad, "total, delta[n]": sigrnn.vjp}
 differences = [(error(parameters + h) - error(parameters - h)) / 2e-6 for h in 1e-6 * np.eye(2)]
@@ -46,8 +46,8 @@ axes["bars"].axhline(0.0, color="k", lw=0.8)
 axes["bars"].set(title="gradients of the parameters", xticks=range(2), xticklabels=["b[0]", "a[1]"])
 axes["signal"].plot(x, color="0.6", label="input x[n]")
 axes["signal"].plot(y, color="k", label="output y[n]")
-axes["signal"].plot(np.flatnonzero(judged), np.full(10, 0.5), color="C3", lw=3, label="wanted")
-axes["n"].set(xlabel="n", title="derivatives of E by the excitation e[n]")
+axes["signal"].plot(np.flatnonzero(judged), np.full(10, 0.5), color="C3", lw=3, label="target")
+axes["n"].set(xlabel="n", title="derivatives of E with respect to e[n]")
 for each in axes.values():
     each.legend(fontsize="small")
 plt.show()

@@ -1,13 +1,13 @@
 """
-A laser's next value
-====================
+Prediction of a chaotic laser
+=============================
 
-The intensity of a far-infrared laser, data set A of the Santa Fe competition, pulses and collapses chaotically. From 1000
-values a net learns to tell the next one from the ten before. The recording comes with reservoirpy.
+The intensity of a far-infrared laser, data set A of the Santa Fe competition, pulses and collapses chaotically. From
+1000 values a network learns to predict the next one from the ten before. The recording comes with reservoirpy.
 """
 
 # %%
-# Training sees the first 1000 values. Of these, the last 200 choose how strongly the weights are held back.
+# Training sees the first 1000 values. Of these, the last 200 choose the regularisation.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,7 +41,7 @@ best = min(judged, key=judged.get)
 print("validation:", {r: round(float(error), 5) for r, error in judged.items()}, "taken:", best)
 
 # %%
-# The mean of some nets, beside the best linear predictor from 25 values.
+# The mean of several networks, compared with the best linear predictor from 25 values.
 
 y = np.mean([train(best, known, seed) for seed in range(3 if FULL else 1)], axis=0)
 rows = np.c_[past, np.ones(len(t))]
@@ -51,9 +51,9 @@ print(f"values 1000 to 5000, NMSE: linear AR(25) {nmse(linear):.4f}, net {nmse(y
 fig, (top, bottom) = plt.subplots(2, 1, figsize=(8, 5), sharex=True, layout="constrained")
 span = slice(1960 - 25, 2260 - 25)
 top.plot(n[span], t[span], "k", lw=1)
-top.set(ylabel="intensity", title="a stretch that no net has seen")
+top.set(ylabel="intensity (normalised)", title="test data")
 bottom.plot(n[span], (linear - t)[span], "0.6", label="error of the linear predictor")
-bottom.plot(n[span], (y - t)[span], "C3", label="error of the net")
+bottom.plot(n[span], (y - t)[span], "C3", label="error of the network")
 bottom.legend(frameon=False)
-bottom.set(xlabel="value number", ylabel="error")
+bottom.set(xlabel="sample", ylabel="error")
 plt.show()

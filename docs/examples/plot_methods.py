@@ -1,13 +1,13 @@
 """
-A long signal: what does blocking in time gain, and what does it cost?
-======================================================================
+Blocked filtering: time and accuracy
+====================================
 
-A recurrence waits for itself: each output needs the one before it. ``method='blocked'`` computes several stretches of
-time at once. Here it is beside the plain recurrence, over signals of growing length.
+In a recurrence each output needs the one before it. ``method='blocked'`` computes several blocks of time at once. Here it
+is compared with the plain recurrence, for signals of increasing length.
 """
 
 # %%
-# First the time for each sample, the best of five runs. The measure is of the machine that built this page.
+# First the time for each sample, the best of five runs. Times are those of the machine that built this page.
 
 import timeit
 from functools import partial
@@ -21,16 +21,16 @@ import sigrnn
 b, a = signal.butter(4, 0.1)
 x = np.random.default_rng(0).standard_normal(1_000_000)
 lengths = [300, 1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
-ways = {
+methods = {
     "SciPy": signal.lfilter,
     "method='sequential'": partial(sigrnn.lfilter, method="sequential"),
     "method='blocked'": partial(sigrnn.lfilter, method="blocked"),
     "method='auto'": sigrnn.lfilter,
 }
-widths = dict(zip(ways, [6, 1.5, 4, 1.5], strict=True))  # where curves coincide, both are seen
+widths = dict(zip(methods, [6, 1.5, 4, 1.5], strict=True))  # where curves coincide, both are seen
 
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-for name, way in ways.items():
+for name, way in methods.items():
     way(b, a, x[:1000])  # compile
     best = []
     for n in lengths:
@@ -47,13 +47,13 @@ ax.legend()
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 cutoffs = np.geomspace(0.002, 0.5, 12)
 x = x[:50_000]
-for name, way in ways.items():
+for name, way in methods.items():
     errors = []
     for cutoff in cutoffs:
         b, a = signal.butter(2, cutoff)
         exact = signal.lfilter(*(np.longdouble(v) for v in (b, a, x)))
         errors.append(abs(way(b, a, x) - exact).max() / abs(exact).max())
     ax.loglog(cutoffs, np.float64(errors), "o-", ms=3, lw=widths[name], label=name)
-ax.set(xlabel="cut-off, 1 = half the sampling rate", ylabel="largest error / largest output", title="accuracy")
+ax.set(xlabel="cut-off / Nyquist frequency", ylabel="relative error", title="accuracy")
 ax.legend()
 plt.show()

@@ -1,13 +1,12 @@
 """
-What does the shape of a nonlinearity do to a tone?
-===================================================
+Harmonics of a custom activation
+================================
 
-An activation of your own, two functions of one number, stands in the loop of a filter. How it bends decides which harmonics
-are heard.
+A custom activation, two functions of one number, in the loop of a filter. Its shape decides which harmonics appear.
 """
 
 # %%
-# A soft clipper that is not symmetric, as tubes are not: above 0 it gives way sooner. The library compiles it.
+# A soft clipper that is asymmetric like a tube: it saturates earlier above 0. The library compiles it.
 
 import math
 
@@ -42,7 +41,7 @@ for (left, right), (name, y) in zip(axes, outputs.items(), strict=True):
     left.set(ylabel=name)
     lines = abs(np.fft.rfft(y[-fs:])) / (fs / 2)
     right.stem(np.arange(1, 13), 20 * np.log10(lines[500:6001:500] + 1e-7), bottom=-140, basefmt=" ")
-    right.set(ylim=(-140, 10), ylabel="dB")
-axes[-1, 0].set(xlabel="time in ms")
+    right.set(ylim=(-140, 10), ylabel="level (dB)")
+axes[-1, 0].set(xlabel="time (ms)")
 axes[-1, 1].set(xlabel="harmonic of 500 Hz", xticks=range(1, 13))
 plt.show()

@@ -1,9 +1,9 @@
 """
-A net learns a guitar pedal
-===========================
+Guitar pedal modelled by an LSTM
+================================
 
 Two diodes limit the voltage of a capacitor: the heart of many distortion pedals, and a stiff differential equation. An
-LSTM of 16 units hears a minute of what goes in and comes out, and then does the same in real time, in blocks of 64.
+LSTM of 16 units learns from a minute of input and output, and then runs in real time, in blocks of 64.
 """
 
 import io
@@ -15,7 +15,7 @@ from scipy.io import wavfile
 
 import sigrnn
 
-fs, seconds, epochs = (48_000, 60, 60) if globals().get("FULL") else (48_000, 6, 12)  # the gallery makes do with less
+fs, seconds, epochs = (48_000, 60, 60) if globals().get("FULL") else (48_000, 6, 12)  # the gallery uses less data
 
 
 # The circuit, in units of the diodes' voltage V: v' = (u - v - p sinh v) / RC, by the trapezoidal rule and Newton's method,
@@ -34,7 +34,7 @@ def clipper(u, V=0.0453, RC=2.2e-5, p=2.45e-4, lead=4 * 480):
 
 
 # %%
-# What is played: plucked strings of any pitch and strength, and some noise. Both channels go through a file of sound.
+# The input: plucked strings of any pitch and strength, and some noise. Both channels are stored in a sound file.
 
 rng, t, k = np.random.default_rng(0), np.arange(fs) / fs, np.arange(1, 9)[:, None]
 u = 0.02 * rng.standard_normal(seconds * fs)

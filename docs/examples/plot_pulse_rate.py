@@ -1,9 +1,9 @@
 """
-How fast does a heart beat, by the pulse in a finger?
-=====================================================
+Pulse rate from a filter bank
+=============================
 
-Light through a finger varies with the pulse, by a hundredth of what breathing and movement do. A bank of narrow filters, a filter
-for each rate that is possible, shows which one resounds.
+Light through a finger varies with the pulse, a hundred times less than with breathing and movement. A bank of narrow
+filters, one for each possible rate, shows which one responds.
 """
 
 # %%
@@ -44,10 +44,10 @@ found = rates[power.argmax(axis=0)]
 
 fig, (top, bottom) = plt.subplots(2, 1, figsize=(8, 6), layout="constrained", sharex=True, height_ratios=(1, 2))
 top.plot(t, light, lw=0.8)
-top.set(ylabel="light")
+top.set(ylabel="light (a.u.)")
 bottom.pcolormesh(t[::10], rates, 10 * np.log10(power[:, ::10] + 1e-3), vmin=-25, cmap="magma", rasterized=True)
 bottom.plot(t, rate, "w--", label="true rate")
-bottom.plot(t[250:], found[250:], color="C9", label="loudest filter")
-bottom.set(xlabel="time in s", ylabel="beats a minute")
+bottom.plot(t[250:], found[250:], color="C9", label="strongest filter")
+bottom.set(xlabel="time (s)", ylabel="pulse rate (1/min)")
 bottom.legend(loc="upper left", facecolor="0.2", labelcolor="white")
 plt.show()

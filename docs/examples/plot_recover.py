@@ -1,9 +1,9 @@
 """
-Which filter made this?
-=======================
+Identification of an IIR filter
+===============================
 
-Input and output of an unknown filter of order 6 are all there is, and nothing to start from. Then with noise: is as much
-learned from it as can be?
+An unknown filter of order 6 is identified from its input and output, without a starting point. With noise, the variance of
+the estimate is compared with the smallest possible one.
 """
 
 # %%
@@ -22,7 +22,7 @@ a, b = np.poly([*poles, *poles.conj()]).real, rng.standard_normal(7)
 x = rng.standard_normal(10_000)
 t = sigrnn.lfilter(b, a, x)
 
-sigrnn.fit(sigrnn.IIR(6), x[:100], t[:100], progress=False)  # whatever has to be compiled
+sigrnn.fit(sigrnn.IIR(6), x[:100], t[:100], progress=False)  # compile before timing
 start = time.perf_counter()
 result = sigrnn.fit(sigrnn.IIR(6), x, t, progress=False)
 seconds, found = time.perf_counter() - start, result.model.params

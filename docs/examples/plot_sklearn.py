@@ -1,9 +1,9 @@
 """
-How many poles, and is there a valve?
-=====================================
+Model selection with scikit-learn
+=================================
 
-A grid search over models, by scikit-learn. A signal has gone through a filter and a valve: which order has the filter, and
-is the valve needed to explain what came out?
+A grid search over models, by scikit-learn. A signal has passed a filter and a valve. Which order has the filter, and is
+the valve needed to explain the output?
 """
 
 # %%
@@ -26,7 +26,7 @@ clean = np.tanh(sigrnn.lfilter([0.6, 0.2], [1.0, -1.2, 0.7], x))
 y = clean + 10 ** (-30 / 20) * clean.std() * rng.standard_normal(clean.size)
 
 # %%
-# A scaler goes before the model, in a pipeline. The arguments of the model's parts are parameters of the whole. Folds keep the
+# A scaler precedes the model, in a pipeline. The arguments of the model's parts are parameters of the whole. Folds keep the
 # order of time; each starts from rest, so its first 50 samples do not count.
 
 model = sigrnn.Chain(sigrnn.IIR(1, stable=True), sigrnn.Dense(1, "tanh"))
@@ -38,7 +38,7 @@ print(search.best_params_)
 print(search.best_estimator_["filter"].model_)
 
 # %%
-# Share of the power that is left unexplained on fresh data, in decibels.
+# Unexplained share of the power on new data, in decibels.
 
 left = 10 * np.log10(1 - search.cv_results_["mean_test_score"])
 orders, kinds = (np.array(search.cv_results_[f"param_{name}"]) for name in grid)
@@ -47,7 +47,7 @@ fig, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 for kind, label, mark in (("linear", "filter alone", "s"), ("tanh", "filter and tanh", "o")):
     axes.plot(orders[kinds == kind], left[kinds == kind], mark + "-", label=label)
 axes.axhline(-30, color="0.5", ls=":", label="noise")
-axes.set(xlabel="order of the filter", ylabel="error in dB", xticks=[1, 2, 3])
+axes.set(xlabel="order of the filter", ylabel="error (dB)", xticks=[1, 2, 3])
 axes.legend(loc="center right")
 plt.show()
 

@@ -1,9 +1,9 @@
 """
-Can 64 channels be freed from mains hum while they are being recorded?
-======================================================================
+Real-time hum removal in 64 channels
+====================================
 
-An amplifier hands over blocks of 64 channels and 10 ms. A notch filter with a memory, :class:`sigrnn.Stream`, cleans
-each block as it comes, and follows the hum when its frequency drifts.
+An amplifier delivers blocks of 64 channels and 10 ms. A notch filter that keeps its state, :class:`sigrnn.Stream`, cleans
+each block as it arrives, and follows the hum when its frequency drifts.
 """
 
 # %%
@@ -42,15 +42,15 @@ for start in range(0, n, 100):
 cleaned = np.concatenate(cleaned, axis=1)
 
 # %%
-# A block lasts 10 ms. How much of that does its cleaning take?
+# A block lasts 10 ms. How much of that does the filter take?
 
 fig, (top, bottom) = plt.subplots(2, 1, figsize=(8, 6), layout="constrained")
 top.plot(t, recorded[0], color="0.7", lw=0.6, label="channel 0 as recorded")
-top.plot(t, cleaned[0], color="C0", lw=0.6, label="after the notch")
-top.set(xlabel="time in s", xlim=(0, 1), ylim=(-4, 6))
+top.plot(t, cleaned[0], color="C0", lw=0.6, label="filtered")
+top.set(xlabel="time (s)", ylabel="signal (a.u.)", xlim=(0, 1), ylim=(-4, 6))
 top.legend(loc="upper right", ncols=2)
 bottom.plot(t[::100], 1e3 * np.array(seconds), ".", ms=3)
-bottom.axhline(10, color="C3", lw=1, label="a block lasts so long")
-bottom.set(xlabel="time in s", ylabel="ms per block", yscale="log")
+bottom.axhline(10, color="C3", lw=1, label="duration of a block")
+bottom.set(xlabel="time (s)", ylabel="ms per block", yscale="log")
 bottom.legend(loc="center right")
 plt.show()

@@ -1,10 +1,10 @@
 """
-The sunspots of next year
-=========================
+Prediction of sunspot numbers
+=============================
 
-Seen since 1700, and a test of predictors ever since: linear ones by Yule in 1927, a net of Weigend and others in 1990. Twelve
-years tell the next; training ends in 1920. Here nets learn what a linear predictor leaves, from square roots, for the spread
-of the counts grows with them. Errors are relative to a variance of 1535, as in that literature.
+Observed since 1700, and a classic test of predictors: linear ones by Yule in 1927, a network by Weigend et al. in 1990. Twelve
+years predict the next; training ends in 1920. Networks learn the residual of a linear predictor, in square roots, since the
+spread of the counts grows with them. Errors are relative to a variance of 1535, as in that literature.
 """
 
 import matplotlib.pyplot as plt
@@ -36,7 +36,7 @@ def predicted(penalty, part, seeds):
 
 
 # %%
-# How strongly to hold the weights back is decided by cross-validation within the years up to 1920, in five stretches.
+# The regularisation is chosen by cross-validation within the years up to 1920, in five parts.
 
 judged, y = {}, t.copy()
 for penalty in (3e-3, 1e-2, 3e-2):
@@ -46,13 +46,13 @@ for penalty in (3e-3, 1e-2, 3e-2):
 
 plain, y = linear(spots, known)[1], predicted(min(judged, key=judged.get), known, 10)
 before, reached = ({k: np.mean((p - t)[part] ** 2) / 1535 for k, part in spans.items()} for p in (plain, y))
-for name, errors in (("cross-validation", judged), ("linear AR(12)", before), ("with ten nets", reached)):
+for name, errors in (("cross-validation", judged), ("linear AR(12)", before), ("with ten networks", reached)):
     print(f"{name:16}", *(f"{key}: {error:.3f} " for key, error in errors.items()))
 
 fig, ax = plt.subplots(figsize=(9, 4), layout="constrained")
-for line, style, label in ((t, "k.-", "seen"), (plain, "C7-", "linear AR(12)"), (y, "C3-", "with nets")):
+for line, style, label in ((t, "k.-", "observed"), (plain, "C7-", "linear AR(12)"), (y, "C3-", "with networks")):
     ax.plot(years, line, style, lw=1 if line is t else 1.5, label=label)
 ax.axvspan(1900, 1920.5, color="0.93", label="training")
-ax.set(xlabel="year", ylabel="sunspots", xlim=(1900, 1980))
+ax.set(xlabel="year", ylabel="sunspot number", xlim=(1900, 1980))
 ax.legend(frameon=False, ncols=2)
 plt.show()

@@ -1,8 +1,8 @@
 """
-The same net, sooner trained
-============================
+Faster GRU training in PyTorch
+==============================
 
-A GRU in PyTorch, on a CPU, and `sigrnn.torch.GRU` in its place: the same weights to begin with, the same losses step by
+A GRU in PyTorch, on a CPU, and `sigrnn.torch.GRU` instead: the same initial weights, the same losses step by
 step, in less time.
 """
 
@@ -24,7 +24,7 @@ wanted = np.tanh(sigrnn.lfilter([1.0, 0.5], [1.0, -0.9, 0.4], sound))
 x, target = (torch.from_numpy(each[..., None]).float() for each in (sound, wanted))
 
 # %%
-# One line differs, the class of the layer. The first step, in which code is compiled, stands before the clock.
+# One line differs, the class of the layer. The first step, which compiles, is not timed.
 
 
 def trained(kind, steps=30):
@@ -48,11 +48,11 @@ for name, (seconds, losses) in runs.items():
     print(f"{name}: {1e3 * seconds[-1] / 30:.1f} ms a step, loss {losses[-1]:.4f}")
 
 # %%
-# The curves are the same but for the scale of time.
+# The curves differ only in the time scale.
 
 fig, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 for name, (seconds, losses) in runs.items():
     axes.plot(seconds[1:], losses[1:], ".-", label=name)
-axes.set(xlabel="time in s", ylabel="mean squared error", xscale="log")
+axes.set(xlabel="time (s)", ylabel="mean squared error", xscale="log")
 axes.legend()
 plt.show()

@@ -1,9 +1,9 @@
 """
-A filter, a nonlinearity, a filter
-==================================
+Identification of a Wiener-Hammerstein system
+=============================================
 
-Loudspeakers, amplifiers and nerves are modelled by a filter, a static nonlinearity and another filter. Only what goes in
-and what comes out is seen. A chain of three small models finds all of it.
+Loudspeakers, amplifiers and nerves are modelled by a filter, a static nonlinearity and another filter. Only the
+input and the output are measured. A chain of three small models identifies all parts.
 """
 
 # %%
@@ -27,8 +27,8 @@ x, fresh = rng.standard_normal((2, 20_000))
 t = system(x)
 
 # %%
-# The error has more than one valley. Five starts of a few iterations each on a small part of the signal show which one to
-# go down; the last part of the signal decides.
+# The error has several minima. Five starts of a few iterations each, on a small part of the signal, are compared on the
+# last part of the signal; the best one is continued.
 
 trials = []
 for seed in range(5):
@@ -43,7 +43,7 @@ esr = np.sum((y - system(fresh)) ** 2) / np.sum(system(fresh) ** 2)
 print(f"{result}\nfresh data: error-to-signal ratio {esr:.1e}")
 
 # %%
-# How strong the signal is between the parts cannot be seen from outside, so the filters are compared by their responses,
+# The gain between the parts cannot be identified, so the filters are compared by their responses,
 # each relative to its own at the lowest frequency.
 
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
@@ -54,6 +54,6 @@ for who, filters, color, width in (("true", (first, second), "0.6", 3.0), ("foun
         response = abs(np.fft.rfft(sigrnn.lfilter(b, a, impulse)))
         gain = 20 * np.log10(response / response[0])
         ax.plot(f, gain, line, color=color, lw=width, label=f"filter {k}, {who}")
-ax.set(xlabel="frequency (cycles per sample)", ylabel="dB")
+ax.set(xlabel="frequency (cycles per sample)", ylabel="gain (dB)")
 ax.legend(frameon=False)
 plt.show()

@@ -2,8 +2,8 @@ r"""
 1. FIR and IIR filters
 ======================
 
-A filter weighs what it has seen. A *finite impulse response* (FIR) filter sees the last inputs only; an *infinite
-impulse response* (IIR) filter also sees what it has put out itself:
+A filter is a weighted sum. That of a *finite impulse response* (FIR) filter runs over the last inputs; that of an *infinite
+impulse response* (IIR) filter also includes its own past outputs:
 
 .. math:: y[n] = \sum_{m=0}^{M} b_m x[n-m], \qquad y[n] = \sum_{m=0}^{M} b_m x[n-m] - \sum_{m=1}^{P} a_m y[n-m]
 
@@ -11,8 +11,8 @@ The lecture writes :math:`+a_m y[n-m]`; here signs are SciPy's, so the lecture's
 """
 
 # %%
-# One pulse tells all about a filter. Its answer to a pulse is the *impulse response*: for an FIR filter the
-# coefficients themselves, over after M + 1 samples; for an IIR filter a decay that never quite ends.
+# The response to a unit pulse, the *impulse response*, describes a filter completely. For an FIR filter it consists of the
+# coefficients, and ends after M + 1 samples; for an IIR filter it decays without end.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,8 +32,9 @@ assert np.array_equal(h["FIR: b = [1, .8, .6, .4, .2]"][:5], b)
 assert np.allclose(h["IIR: y[n] = x[n] + 0.9 y[n-1]"], 0.9 ** np.arange(40))
 
 # %%
-# How long it lasts is up to the poles, the roots of :math:`a_0 z^P + a_1 z^{P-1} + \dots + a_P`: a pole of radius r
-# rings as :math:`r^n`. Inside the unit circle the filter is stable; outside it, every sound grows for ever.
+# Its duration depends on the poles, the roots of :math:`a_0 z^P + a_1 z^{P-1} + \dots + a_P`: a pole of radius r
+# contributes a term that decays as :math:`r^n`. With all poles inside the unit circle the filter is stable; with one outside, its
+# output grows without bound.
 
 fig, axes = plt.subplots(1, 4, figsize=(12, 3), layout="constrained")
 for k, (axis, (name, response)) in enumerate(zip(axes, h.items(), strict=False)):
@@ -49,5 +50,14 @@ axes[3].set(title="poles", aspect="equal", xlabel="real part", ylabel="imaginary
 plt.show()
 
 # %%
-# An IIR filter says in three numbers what takes an FIR filter forty. That is what feedback buys, and what makes it
-# harder to train: each output depends on all outputs before it.
+# An IIR filter needs three coefficients where an FIR filter needs forty. That is the benefit of feedback; the price is
+# harder training, since each output depends on all earlier ones.
+#
+# **Exercise.** How many taps does an FIR filter need to approximate :math:`y[n] = x[n] + 0.9\, y[n-1]` with an error below 1 % of
+# the impulse response's sum?
+#
+# **Solution.** The neglected terms sum to :math:`0.9^K / (1 - 0.9)`, the whole response to 10, so :math:`0.9^K < 0.01`:
+
+K = int(np.ceil(np.log(0.01) / np.log(0.9)))
+print(K, "taps")
+assert 1 - sum(0.9 ** np.arange(K)) / 10 < 0.01

@@ -6,12 +6,12 @@ Back-propagation through time multiplies, at each step back, by the feedback and
 
 .. math:: \frac{de[n]}{de[n-k]} = \prod_{j=1}^{k} (-a_1)\, g'(e[n-j]) \qquad \text{(one coefficient of feedback)}
 
-If the factors are smaller than 1 the gradient *vanishes*: what happened long ago cannot be learnt from. If they are
-larger, it *explodes*: a step along it goes anywhere. :func:`sigrnn.gradient_flow` measures it.
+If the factors are smaller than 1 the gradient *vanishes*: the network cannot learn long-term dependencies. If they are
+larger, it *explodes*: a step along it is useless. :func:`sigrnn.gradient_flow` measures it.
 """
 
 # %%
-# Four nets of one unit and the same input. Without an activation the rate is the radius of the pole; with tanh it
+# Four networks of one unit and the same input. Without an activation the rate is the radius of the pole; with tanh it
 # depends on the signal, too: where the unit saturates, its slope is almost zero.
 
 import matplotlib.pyplot as plt
@@ -20,7 +20,7 @@ import numpy as np
 import sigrnn
 
 x = 0.1 * np.random.default_rng(0).standard_normal(2000)
-nets = {
+networks = {
     "linear, pole 0.9": ([1.0], [1.0, -0.9], "linear", x),
     "linear, pole 1.05": ([1.0], [1.0, -1.05], "linear", x[:200]),
     "tanh, a[1] = -0.9, quiet input": ([1.0], [1.0, -0.9], "tanh", x),
@@ -28,15 +28,14 @@ nets = {
 }
 flows = {
     name: sigrnn.gradient_flow(sigrnn.nlfilter, b, a, signal, activation=g, lags=60)
-    for name, (b, a, g, signal) in nets.items()
+    for name, (b, a, g, signal) in networks.items()
 }
 assert np.isclose(flows["linear, pole 0.9"].growth_rate, 0.9, rtol=1e-3)
 assert flows["linear, pole 1.05"].verdict == "exploding"
 
 # %%
-# The lecture's task: remember the first sample. The net shall put out x[0] after k steps, from pulses of all sizes. The
-# gradient by its feedback, at the start of training, tells what it can learn from: for a[1] = -0.9 it has all but
-# vanished after 100 steps; at a[1] = -1 it has not, and a[1] slightly beyond makes it useless in the other way.
+# The lecture's task: output x[0] after k steps. The derivative :math:`dy[k]/dx[0]` has nearly vanished after 100 steps for
+# a[1] = -0.9, is 1 at a[1] = -1, and explodes slightly beyond.
 
 lags = np.arange(5, 200, 5)
 feedback = [-0.8, -0.9, -1.0, -1.1]
@@ -51,14 +50,20 @@ for row, a1 in zip(slopes, feedback, strict=True):
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
 for name, flow in flows.items():
     left.semilogy(flow.lags, flow.norm, label=f"{name}: {flow.verdict}")
-left.set(xlabel="lag k", ylabel="|dE/de[n-k]|", ylim=(1e-20, 1e3), title="how far a gradient reaches")
+left.set(xlabel="lag k", ylabel="|dE/de[n-k]|", ylim=(1e-20, 1e3), title="gradient against lag")
 for k, (a1, row) in enumerate(zip(feedback, slopes, strict=True)):
     right.semilogy(lags, row, f"C{k}", label=f"a[1] = {a1}")
-right.set(xlabel="k", ylabel="|dy[k]/dx[0]|", title="remembering the first sample")
+right.set(xlabel="k", ylabel="|dy[k]/dx[0]|", title="memory of the first sample")
 for axis in (left, right):
     axis.legend(fontsize="small")
 plt.show()
 
 # %%
-# There is a knife's edge between the two, and a net that forgets as it should does not stay on it. The next chapters
-# have the way out: feedback that the net itself opens and closes.
+# Only a[1] = -1 avoids both, and such a network cannot forget. The next chapters show the solution: feedback that the
+# network itself controls.
+#
+# **Exercise.** With feedback 0.9 and tanh at small signals, after how many steps is the gradient below 1e-6?
+#
+# **Solution.** The slope of tanh is nearly 1, so :math:`0.9^k < 10^{-6}`:
+
+print(int(np.ceil(np.log(1e-6) / np.log(0.9))), "steps")

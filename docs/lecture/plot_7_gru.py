@@ -2,18 +2,19 @@ r"""
 7. The gated recurrent unit
 ===========================
 
-A gate is a number between 0 and 1 that the net computes at each step. The GRU has two for each unit: r decides what of
-the past goes into a proposal, z what of the past stays:
+A gate is a number between 0 and 1 that the network computes at each step. The GRU has two for each unit: r (reset) scales the
+past in the candidate state, z (update) interpolates between the candidate and the past:
 
-.. math:: r &= \sigma(W_{ir} x[n] + W_{hr} h[n-1] + b_r), \qquad z = \sigma(W_{iz} x[n] + W_{hz} h[n-1] + b_z) \\
-   \tilde h &= \tanh(W_{in} x[n] + r \odot (W_{hn} h[n-1]) + b_n), \qquad h[n] = (1 - z) \odot \tilde h + z \odot h[n-1]
+.. math:: r &= \sigma(W_r x[n] + U_r h[n-1] + b_r), \qquad z = \sigma(W_z x[n] + U_z h[n-1] + b_z) \\
+   \tilde h &= \tanh(W_n x[n] + r \odot (U_n h[n-1]) + b_n), \qquad h[n] = (1 - z) \odot \tilde h + z \odot h[n-1]
 
-With z = 1 a unit keeps its value, whatever comes in, and the gradient passes through with the factor 1.
+In PyTorch's layout ``w_ih`` holds the rows of :math:`W_r, W_z, W_n`, and ``w_hh`` those of :math:`U_r, U_z, U_n`. With z = 1 a unit
+keeps its value whatever the input, and the gradient is passed on with a factor of 1.
 """
 
 # %%
-# A memory cell by hand: one unit, two inputs, a value and a command to write it. The command closes z, and the unit takes
-# the value; without it z is :math:`\sigma(8) = 0.9997`.
+# A memory cell by hand: one unit, two inputs, a value and a command to write it. The command sets z to 0, and the unit takes
+# the value; otherwise z is :math:`\sigma(8) = 0.9997`.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,8 +33,8 @@ z = sigrnn.dense(x, w_ih[1:2], bias[1:2], activation="sigmoid")
 assert np.allclose(h[109, 0], np.tanh(value[20]), atol=0.05)
 
 # %%
-# What does the last output owe to each input? All of it to the value at the last command. A plain unit with the same
-# proposal and feedback 0.9 has forgotten it.
+# The gradient of the last output with respect to the inputs: the GRU depends on the value at the last command only. A plain
+# unit with the same candidate and feedback 0.9 has forgotten it.
 
 dh = np.zeros_like(h)
 dh[-1] = 1.0
@@ -57,5 +58,13 @@ for axis in axes:
     for n in np.flatnonzero(write):
         axis.axvline(n, color="C3", ls=":", lw=1)
 axes[2].set(xlabel="n", ylim=(1e-17, 10))
-axes[0].set_title("a memory cell; dotted: write")
+axes[0].set_title("a memory cell (dotted lines: write)")
 plt.show()
+
+# %%
+# **Exercise.** The stored value decays slowly. Which bias of z keeps 99 % of it over 1000 steps?
+#
+# **Solution.** :math:`\sigma(b)^{1000} = 0.99`, so :math:`b = \ln \frac{q}{1 - q}` with :math:`q = 0.99^{1/1000}`.
+
+q = 0.99 ** (1 / 1000)
+print(f"bias of z: {np.log(q / (1 - q)):.1f}")

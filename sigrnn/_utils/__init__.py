@@ -1,1 +1,1 @@
-"""Small tools that know nothing of filters: files, memory, errors, progress, pictures, names."""
+"""Small tools that are independent of filters: files, memory, errors, progress, pictures, names."""

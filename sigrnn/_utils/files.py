@@ -52,7 +52,7 @@ def write(path: Any, arrays: Mapping[str, Array]) -> None:
 
 
 def read(path: Any, refusal: str) -> tuple[str, dict[str, Array]]:
-    """Return a name for messages, and all arrays in an archive; `refusal` is what to say of another file: "is no model"."""
+    """Return a name for messages, and all arrays in an archive; `refusal` describes other files: "is not a model"."""
     named = _is_path(path, "read")
     shown = os.fspath(path) if named else "the file"
     try:
@@ -65,7 +65,7 @@ def read(path: Any, refusal: str) -> tuple[str, dict[str, Array]]:
         raise
     except Exception as error:  # zlib, tokenize, struct, memory: a damaged file fails in more ways than NumPy documents
         other = isinstance(error, TypeError) or "pickle" in str(error)  # an .npy, or anything
-        reason = "it is no .npz archive" if other else error or type(error).__name__
+        reason = "expected an .npz archive" if other else error or type(error).__name__
         raise ValueError(f"{shown} {refusal}: {reason}") from None
 
 

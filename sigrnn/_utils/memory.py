@@ -29,7 +29,7 @@ class Pool:
     """
 
     def __init__(self, make: Callable[[int], Array]) -> None:
-        self.make = make  # of so many float64 numbers
+        self.make = make  # from a number of float64 values
         self.free: dict[int, list[Array]] = {}
         self.waiting = 0  # bytes in all of them
         self.lock = threading.RLock()  # again in the same thread: a finalizer may run anywhere

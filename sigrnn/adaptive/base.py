@@ -280,7 +280,7 @@ class AdaptiveFilter:
         return state
 
     def _restart(self, fresh: dict[str, Array]) -> None:
-        """Forget what was learnt, not the past input; `fresh` is the state of a filter at rest."""
+        """Clear all but the past input; `fresh` is the initial state of the filter."""
         for name in self._learnt:
             self._state[name][...] = fresh[name]
         self._reassigned()
@@ -330,7 +330,7 @@ class AdaptiveFilter:
         self._reassigned()
 
     def _reassigned(self) -> None:
-        """Called when the weights are others than those that were learnt."""
+        """Called when the weights are replaced by others."""
         self._state["counts"][[sizes.POISONED, sizes.SEEN, sizes.HOLD, sizes.MEMBER]] = 0
         self._state["levels"][sizes.GAIN] = gain(self._state["w"])
 

@@ -26,7 +26,7 @@ def load(path: str | PathLike[str]) -> AdaptiveFilter:
     Raises
     ------
     ValueError
-        If the file holds no adaptive filter, or is broken.
+        If it is not a file of an adaptive filter.
 
     See Also
     --------
@@ -47,9 +47,9 @@ def load(path: str | PathLike[str]) -> AdaptiveFilter:
     >>> bool((g.weights == f.weights).all())
     True
     """
-    shown, arrays = _files.read(path, "holds no adaptive filter, or is broken")
+    shown, arrays = _files.read(path, "is not a file of an adaptive filter, or is broken")
     if HEAD not in arrays:
-        raise ValueError(f"{shown} holds no adaptive filter")
+        raise ValueError(f"{shown} is not a file of an adaptive filter")
     given = {name.removeprefix("given_"): a for name, a in arrays.items() if name.startswith("given_")}
     try:
         head = json.loads(str(arrays[HEAD]))

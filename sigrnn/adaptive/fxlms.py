@@ -170,7 +170,7 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
         return w[::-1]
 
     def _restart(self, fresh: dict[str, Array]) -> None:
-        self._state["lines"][2] = 0.0  # what diverged is still on its way
+        self._state["lines"][2] = 0.0  # the diverged signal is still in the delay line
         super()._restart(fresh)
 
     def _valid(self) -> bool:

@@ -17,7 +17,7 @@ from sigrnn.adaptive.step_sizes import SuggestsStep
 
 class AP(SuggestsStep, GradientFilter):
     r"""
-    Adapt by affine projections: a step that mends the last K errors at once.
+    Adapt by affine projections: a step that cancels the last K errors at once.
 
     .. math:: \mathbf w \leftarrow (1 - \mu\gamma)\, \mathbf w
         + \mu\, \mathbf X^* (\mathbf X^{\mathsf T} \mathbf X^* + \varepsilon \mathbf I)^{-1} \mathbf e, \qquad
@@ -31,7 +31,7 @@ class AP(SuggestsStep, GradientFilter):
     mu : float
         Step size :math:`\mu`, without unit; 1 makes all K errors vanish at once.
     order : int, default 4
-        How many errors K are mended at once; 1 is `NLMS`.
+        Number K of errors that are cancelled at once; 1 is `NLMS`.
     eps : float, default 1e-3 of the mean power of a window
         Regularisation :math:`\varepsilon`: a number is absolute, the default relative, as in `NLMS`.
     **settings

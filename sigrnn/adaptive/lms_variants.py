@@ -186,7 +186,7 @@ class LMF(SuggestsStep, GradientFilter):
 
 class VSSLMS(SuggestsStep, GradientFilter):
     r"""
-    Adapt by the LMS rule with a step size that is found on the way.
+    Adapt by the LMS rule with a variable step size.
 
     Mathews and Xie let it follow the gradient of the squared error [1]_,
 

@@ -24,7 +24,7 @@ NOTES = {
     _STEP: (
         "One step of stochastic gradient descent on a layer of H units in float32, over B sequences of I inputs (1 if "
         "not given): forward, mean squared output, backward, update. `sigrnn.torch.GRU` and `LSTM` take the place "
-        "of PyTorch's modules, all else is the same program. Outputs and gradients of three steps are compared."
+        "of PyTorch's modules, the rest of the program is the same. Outputs and gradients of three steps are compared."
     ),
     _FILTER: (
         "`sigrnn.torch.lfilter` of order 2 forward and backward, with gradients of b, a and x, compared with torchaudio's "

@@ -50,7 +50,7 @@ class Filter(NamedTuple):
         return float(np.log(1e-3) / np.log(radius))
 
     def stream(self, before: Samples) -> Callable[[Samples], Samples]:
-        """Return the filter with memory, as if the samples `before` (channels,) had lasted for ever.
+        """Return the filter as a stream, in the steady state of constant inputs `before` (channels,).
 
         It is the plain recurrence: its bits do not depend on how a signal is cut into blocks.
         """

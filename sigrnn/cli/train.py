@@ -193,7 +193,7 @@ class _Clock:
 def _report(
     name: str, result: FitResult, start: float | None, x: audio.Samples, t: audio.Samples, held: int, rate: int
 ) -> int:
-    """Print what was learnt, and how well it does where it was not trained; return the exit code."""
+    """Print the model and its error on held-out data; return the exit code."""
     y = np.stack([result.model(x[:, c]) for c in range(x.shape[1])], axis=1)[-held:]
     power = float(np.sum(t[-held:] ** 2))
     error = float(np.sum((y - t[-held:]) ** 2))
@@ -227,7 +227,7 @@ def _apply(args: argparse.Namespace) -> int:
     with _common.open_input(args) as source:
         step, channels = _step(model, source.channels)
         if learnt.get("samplerate", source.samplerate) != source.samplerate:
-            complain(f"warning: the model was learnt at {learnt['samplerate']} Hz, IN has {source.samplerate} Hz", 0)
+            complain(f"warning: the model was trained at {learnt['samplerate']} Hz, IN has {source.samplerate} Hz", 0)
         radius = _pole_radius(model)
         if radius > 1.0:
             complain(f"warning: the model is unstable: it has a pole of radius {radius:.6g}", 0)

@@ -105,7 +105,7 @@ def power(system: Array, length: int) -> Array:
 
 
 def take_scratch(states: int) -> Array:
-    """Scratch for one call of `blocked` with so many states of the whole filter."""
+    """Scratch for one call of `blocked`, for the number of states of the whole filter."""
     size = SCRATCH + 2 * states
     try:
         scratch = _free.pop()

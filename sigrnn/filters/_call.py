@@ -1,7 +1,7 @@
 """From the user's arrays to rows of channels and back: the one path every filter takes.
 
-A runner is a filter with its coefficients. It says the shape of one channel's state (`state`), filters rows (`filter`),
-and, where it has coefficients for each channel, hands out those of some channels (`of`).
+A runner is a filter with its coefficients. It has the shape of one channel's state (`state`), filters rows (`filter`),
+and, with coefficients for each channel, returns those of some channels (`of`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ndarray, empty, zeros, may_share_memory = np.ndarray, np.empty, np.zeros, np.may
 
 
 class Runner(Protocol):
-    """What `apply` needs to know of a filter."""
+    """The interface of a filter that `apply` needs."""
 
     @property
     def state(self) -> tuple[int, ...]:
@@ -235,7 +235,7 @@ def by_scipy(name: str, coefficients: tuple[Array, ...], x: Array, out: Array | 
         kinds = ", ".join(f"{key} has dtype {c.dtype}" for key, c in arrays.items())
         kind = TypeError if isinstance(error, TypeError) else NotImplementedError
         why = " ".join(str(error).split())  # compiled code has no name for what it was given
-        raise kind(f"{kinds}: there is no kernel for that, and scipy.signal.{name} says: {why}") from None
+        raise kind(f"{kinds}: there is no kernel for that, and scipy.signal.{name} raises: {why}") from None
     if out is None:
         return result
     y = result[0] if isinstance(result, tuple) else result

@@ -128,7 +128,7 @@ def run_real(b: Array, x: Array, y: Array, method: str) -> None:
 
 
 def direct(b: Array, x: Array, y: Array) -> None:
-    """Sum over the taps. Channels beside each other in memory are one long row, its samples a hop apart."""
+    """Sum over the taps. Channels that are adjacent in memory are one long row, its samples a hop apart."""
     hop = 1
     if len(x) > 1 and beside(x) and beside(y):
         x, y, hop = x.T.reshape(1, -1), y.T.reshape(1, -1), len(x)

@@ -15,8 +15,8 @@ LONG = SHORTEST * BLOCKS  # samples from which a channel is cut
 
 
 def run(samples: int, guess: Callable[[slice, int, Array], int], plain: Callable[[slice], None]) -> None:
-    """Run samples in order: `guess` takes a whole number of segments, of blocks of some length, with scratch, and says
-    how many samples it did before a segment that would not do; `plain` takes any.
+    """Run samples in order: `guess` takes a whole number of segments, of blocks of some length, with scratch, and returns
+    the number of samples before the first segment that failed; `plain` takes any.
 
     A filter that does not forget loses eight runs in lanes, the time of about one and a half sample after sample, for
     one segment; then for two, four, eight ... segments nothing is tried.
@@ -36,7 +36,7 @@ def run(samples: int, guess: Callable[[slice, int, Array], int], plain: Callable
 
 
 def segment(samples: int) -> int:
-    """How many of so many samples, LONG or more, to take at a time.
+    """Samples to take at a time, of LONG or more.
 
     Rows of a block are an odd number: blocks a power of two apart would share the sets of the cache (480 and 736 samples
     a block: 3.3 and 3.2 ns, 512 and 768: 3.8 and 3.3 ns).

@@ -206,7 +206,7 @@ def sosfilt(
     See Also
     --------
     scipy.signal.sosfilt : The same, without `out`, `method` and a filter for each channel.
-    sosfilt_zi : The state of a filter that has seen a constant for ever.
+    sosfilt_zi : The steady state for a constant input.
 
     Notes
     -----

@@ -120,7 +120,7 @@ def nlfilter(
 
 
 def _one_channel(b: Any, a: Any, x: Any, zi: Any, activation: Any, bias: float) -> Any:
-    """A real filter with feedback over one channel in float64; None for all else."""
+    """A real filter with feedback over one channel in float64; None for others."""
     if not (type(b) is type(a) is type(x) is ndarray and b.dtype is a.dtype is x.dtype is F8):
         return None
     filter = recursive(b.tobytes(), a.tobytes(), bias, activation) if b.ndim == a.ndim == x.ndim == 1 else None

@@ -184,7 +184,7 @@ def lfiltic(b: ArrayLike, a: ArrayLike, y: ArrayLike, x: ArrayLike | None = None
     See Also
     --------
     scipy.signal.lfiltic : The same.
-    lfilter_zi : The state of a filter that has seen a constant for ever.
+    lfilter_zi : The steady state for a constant input.
 
     Notes
     -----

@@ -322,7 +322,7 @@ def _extend() -> Any:
 
 @lru_cache(maxsize=128)
 def _steady(b: bytes, a: bytes) -> Array:
-    """The state of a filter that has seen a constant 1 for ever."""
+    """The steady state for a constant input of 1."""
     return constant_state(np.frombuffer(b), np.frombuffer(a))
 
 

@@ -36,8 +36,8 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     *args : array_like
         Its arguments. Coefficients, signals and states given here get a gradient.
     checkpoint : int, optional
-        Keep the state at every so many samples only, and run the samples between again in the pull-back, for long
-        signals. Nothing else is kept, not even copies of the arrays: they must not change until the last pull-back.
+        Store the state at every `checkpoint`-th sample only, and recompute the samples between in the pull-back, for long
+        signals. Nothing else is stored, not even copies of the arrays: they must not change until the last pull-back.
     **kwargs : dict
         More of its arguments. Arrays and sequences get a gradient, Python numbers are constants.
 
@@ -354,7 +354,7 @@ def bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Named) ->
     arguments = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
     if len(args) > places or arguments.keys() != set(names) or not kwargs.keys().isdisjoint(positional):
         try:
-            signature.bind(*args, **kwargs)  # says what is wrong; to let it bind takes a quarter of a short call
+            signature.bind(*args, **kwargs)  # raises with the reason; binding takes a quarter of a short call
         except TypeError as error:
             raise TypeError(f"{function.__name__}: {error}") from None
     if arguments.pop("out", None) is not None:

@@ -79,7 +79,7 @@ def results(
     """
     try:
         return _results(function, given, options)
-    except TypeError:  # perhaps an option cannot be hashed, which the function itself says better
+    except TypeError:  # perhaps an option cannot be hashed, for which the function has a better message
         return _results.__wrapped__(function, given, options)
 
 

@@ -279,7 +279,7 @@ PATHS: dict[Callable[..., Any], Callable[[dict[str, Any]], Path]] = {
 def followed(a: Array, slope: Array, lags: int) -> Array:
     """Root mean square over channels and outputs n of dE/de[n-k], k = 0 ... lags, for dE/dy[n] = 1."""
     samples = slope.shape[1]
-    still = bool((slope == slope[:, :1]).all())  # then all outputs tell the same
+    still = bool((slope == slope[:, :1]).all())  # then all outputs give the same
     ends = np.array([samples - 1]) if still else np.unique(np.linspace(lags, samples - 1, ENDS).astype(int))
     back = np.stack([slope[:, end - lags : end + 1][:, ::-1] for end in ends], axis=1).reshape(-1, lags + 1)
     start = np.zeros(back.shape)

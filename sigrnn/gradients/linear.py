@@ -4,7 +4,7 @@ With A y = B x, coefficients divided by a[0], the gradient dy of the output runs
 
     v[n] = dy[n] - sum_{m>0} A[m] v[n+m],    v[N+p] = dzf[p]
 
-and all else is a sum of products with v:
+and the rest is a sum of products with v:
 
     dx[n] = sum_m B[m] v[n+m],  dB[m] = sum_n x[n] v[n+m],  dA[m] = -sum_n y[n] v[n+m],  dzi[p] = v[p]
 
@@ -41,7 +41,7 @@ def lfilter_vjp(arguments: Named) -> tuple[Any, Pull]:
 
 
 def _one_channel(b: Any, a: Any, x: Any, axis: Any, zi: Any, method: str) -> tuple[Any, Pull] | None:
-    """A real filter with feedback over one channel; None for all else."""
+    """A real filter with feedback over one channel; None for others."""
     if (
         type(x) is not np.ndarray
         or x.ndim != 1

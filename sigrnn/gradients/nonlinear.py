@@ -6,7 +6,7 @@ With y = g(e), A and B divided by a[0], the gradient dy of the output runs from 
 
 the lecture's total derivative dE/de[n]; its partial derivative eps[n] = g'(e[n]) dy[n] leaves the sum out. Everything
 else is as in `linear`, with delta for v. Forward in time, the same recursion over the excitation's tangent gives that of
-y. g' is found from y; where y does not tell it, e is, from x and y.
+y. g' follows from y, or else from e, which follows from x and y.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ LEAST = 128  # samples of a channel, however many channels there are
 class Rows:
     """A signal as (channels, samples), either of them contiguous in memory, and back.
 
-    A signal with time along its first axis stays as it lies if `beside` allows it; others have time last, copied if
+    A signal with time along its first axis keeps its layout if channels may be adjacent; others have time last, copied if
     need be.
     """
 
@@ -122,7 +122,7 @@ class Reverse:
         self.sums(v, x, y, dx)
 
     def with_tail(self, samples: int) -> Array:
-        """Room for v of a piece, with what follows it."""
+        """Space for v of a piece and the samples after it."""
         v = self.rows.scratch(0, samples + self.tail.shape[1], self.kind)
         v[:, samples:] = self.tail
         return v
@@ -133,7 +133,7 @@ class Reverse:
             self._complex_sums(v, x, y, dx)
             return
         hop = 1
-        if self.rows.beside:  # channels beside each other are one long row, its samples a hop apart
+        if self.rows.beside:  # adjacent channels are one long row, its samples a hop apart
             hop = len(v)
             v, x, y, dx = (c.T.reshape(1, -1) for c in (v, x, y, dx))
         kernel, scratch = correlate()

@@ -114,7 +114,7 @@ outputs.defvjp(outputs_saved, gradients)
 
 @lru_cache(maxsize=1024)
 def callback(call: Call, slopes: tuple[int, ...] = ()) -> Callable[..., list[Array]]:
-    """The forward pass, or the backward pass with slopes of so many axes, on NumPy arrays.
+    """The forward pass, or the backward pass with slopes of given numbers of axes, on NumPy arrays.
 
     One object for equal calls, as JAX compiles anew for each callback: 40 ms for a call that takes 2 ms.
     """

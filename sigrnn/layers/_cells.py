@@ -43,7 +43,7 @@ class Cell:
         before it; None for g(a[0]) with an activation g.
     arrays : names of the differentiable arguments, in the order of the signature.
     late : the sum that takes r * h in place of h, after r is known; -1 if none.
-    memory : whether there is a c beside h. activation : whether there is a choice of activation.
+    memory : whether there is a c in addition to h. activation : whether there is a choice of activation.
     options : arguments that choose this row among those of its function, where they are not the default; an array by
         `True`, if it is given.
     torch : the class of torch.nn with these weights. keras, onnx : their gates, in their order, among ours.

@@ -25,7 +25,7 @@ PRODUCTS = (
 )  # of numbers in a matrix product that OpenBLAS does not divide among threads: to wake them takes longer
 FEW_INPUTS = 4  # gradients of so few are found by a loop: BLAS divides products with a vector among threads earlier
 HARMLESS = 1.0  # where slopes of activations are finite, as the user's may not be at 0
-PART, WORTH = 8, 500_000  # sequences for a thread at a time: so many, or what takes so many nanoseconds
+PART, WORTH = 8, 500_000  # sequences for a thread at a time: this number, or as many as take this time in ns
 LAYOUTS = 128  # kept
 
 pool = Pool(np.empty)
@@ -393,7 +393,7 @@ class Runs:
         share([partial(run, i, part) for i, part in enumerate(self.parts)], self.work)
 
     def states(self, ends: Array | None) -> tuple[Array, Array]:
-        """h and c after so many steps of each sequence, or after all, (B, H)."""
+        """h and c after `ends` steps of each sequence, or after all, (B, H)."""
         last = self.steps if self.taped else 0
         if len(self.runs) == 1:
             return self.layer.state(self.runs[0], len(self.h), last if ends is None else ends)

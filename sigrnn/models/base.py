@@ -89,7 +89,7 @@ class Model(Exchange, Parametrised):
     dtype: np.dtype[Any] = F8
     parts: tuple[Model, ...] = ()
     _compute_dtype: np.dtype[Any] | None = F8  # of `_run` and of parameters; None: that of the signal
-    _checkpoints = False  # whether `_vjp` takes a third argument: keep the state at every so many samples only
+    _checkpoints = False  # whether `_vjp` takes a third argument: the interval between stored states
     _unsaved: ClassVar[tuple[str, ...]] = ()  # arguments of __init__ that `config` leaves out
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -270,7 +270,7 @@ class Model(Exchange, Parametrised):
             As in `run`. It has no gradient, and neither has the final state: calls segment by segment are truncated
             back-propagation through time.
         checkpoint : int, optional
-            Filters and layers keep their state at every so many samples only, as in `sigrnn.vjp`.
+            Filters and layers store the state at every `checkpoint`-th sample only, as in `sigrnn.vjp`.
 
         Returns
         -------

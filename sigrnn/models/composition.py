@@ -157,7 +157,7 @@ class Composition(Model):
 
 
 def hint_for(part: Any) -> str:
-    """What to pass instead of an object that is no model."""
+    """What to pass instead of an object that is not a model."""
     if isinstance(part, list | tuple):
         return ": give them one by one"
     if isinstance(part, type) and issubclass(part, Model):

@@ -71,7 +71,7 @@ def load(path: Any) -> Any:
     Raises
     ------
     ValueError
-        If the file holds no model, is broken, is from a later version, or has an unknown class: import a class of your
+        If it is not a model file, is from a later version, or has an unknown class: import a class of your
         own first.
 
     See Also
@@ -93,14 +93,14 @@ def load(path: Any) -> Any:
     >>> sigrnn.load(file)
     Chain(GRU(4), Dense(1))
     """
-    shown, arrays = _files.read(path, "is no model of sigrnn, or is broken")
+    shown, arrays = _files.read(path, "is not a sigrnn model file, or is broken")
     try:
         head = json.loads(arrays.pop(DESCRIPTION).tobytes())
         kind, version, described = head["format"], head["version"], head["model"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise ValueError(f"{shown} is no model of sigrnn: it has no description of one") from None
+        raise ValueError(f"{shown} is not a sigrnn model file: it has no description of one") from None
     if kind != FORMAT or not isinstance(version, int):
-        raise ValueError(f"{shown} is no model of sigrnn: its format is {kind!r}")
+        raise ValueError(f"{shown} is not a sigrnn model file: its format is {kind!r}")
     if version > VERSION:
         raise ValueError(f"{shown} has version {version} of the format, this sigrnn reads up to {VERSION}: update it")
     params = {name.removeprefix("params/"): value for name, value in arrays.items()}

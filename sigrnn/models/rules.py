@@ -16,7 +16,7 @@ Named = dict[str, Array]
 def checked_vjp(
     function: Callable[..., Any], size: int | None = None, **arguments: Any
 ) -> tuple[Any, Callable[..., Named]]:
-    """The value, and a pull-back from dy to a dict of gradients; with `size`, only every so many-th state is kept."""
+    """The value, and a pull-back from dy to a dict of gradients; with `size`, only every `size`-th state is stored."""
     rule, (given, _) = RULES[function], bound(function, (), arguments)
     if size is None:
         return rule.vjp(given)

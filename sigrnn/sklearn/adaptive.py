@@ -81,8 +81,8 @@ class AdaptiveFilterRegressor(RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    Do not shuffle rows. A row's result depends on the rows before it, which scikit-learn can be told only by the tag
-    `non_deterministic`; the same data give the same result all the same. As most algorithms need more samples than a test
+    Do not shuffle rows. A row's result depends on the rows before it, which scikit-learn expresses only by the tag
+    `non_deterministic`; results are reproducible. As most algorithms need more samples than a test
     set has to come near, there is the tag `poor_score`, too.
 
     Examples

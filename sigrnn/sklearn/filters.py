@@ -43,7 +43,7 @@ class FilterTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    FilterRegressor : A filter that is learnt.
+    FilterRegressor : A filter that is trained.
     sigrnn.Stream : Block by block, with memory.
 
     Notes

@@ -38,7 +38,7 @@ class Plan:
     warmup : int
         Samples at the beginning of each sequence that do not count.
     rate : float, callable or None
-        Learning rate, or a function of the epochs that are over, a fraction included.
+        Learning rate, or a function of the completed epochs, a fraction included.
     """
 
     epochs: int
@@ -135,7 +135,7 @@ def descend(solver: str, problem: Problem, watch: Watch, plan: Plan, rng: np.ran
         watch.note(where, descent.sums[0] / descent.sums[1], **dict(zip(COLUMNS, numbers, strict=True)))
     if plan.epochs and where is start:  # the last step has not been judged
         watch.offer(descent.theta)
-    return "max_iter", f"{plan.epochs} epochs are over"
+    return "max_iter", f"{plan.epochs} epochs completed"
 
 
 class Descent:

@@ -118,10 +118,10 @@ def fit(
         Iterations ('lm': 100, 'lbfgs': 1000), or epochs: passes through the data. By default as many as make about 2000
         steps, from 20 to 2000.
     batch : int, optional
-        Sequences side by side in each step of 'adam' and 'sgd', in an order drawn anew for each epoch; all by default. A
-        single sequence is cut into so many pieces.
+        Number of sequences in each step of 'adam' and 'sgd', in a new random order in each epoch; all by default. A
+        single sequence is cut into `batch` pieces.
     tbptt : int, optional
-        Truncated back-propagation through time: a step after every so many samples. The state is carried on, the
+        Truncated back-propagation through time: a step after every `tbptt` samples. The state is carried on, the
         gradient is not. Whole sequences by default.
     clip : float, optional
         Longer gradients are shortened to this norm. `history` counts how often.
@@ -143,7 +143,7 @@ def fit(
         Called after each iteration with a named tuple of `iteration`, `loss`, `validation_loss` and `model`. Training
         ends if it returns True or raises StopIteration.
     learning_rate : float or callable, optional
-        Of 'adam' and 'sgd': a constant, or a function of the epochs that are over. By default it falls from 0.005
+        Of 'adam' and 'sgd': a constant, or a function of the completed epochs. By default it falls from 0.005
         or 0.01 to a hundredth of it, as half a cosine.
 
     Returns
@@ -180,7 +180,7 @@ def fit(
     Columns of the Jacobian are scaled to one length in 'lm', as taps, poles and biases need not be of one size; not so if the
     model has a recurrent layer.
 
-    Without `validation`, 'adam' and 'sgd' judge an epoch of several steps by the mean of its losses on the way.
+    Without `validation`, 'adam' and 'sgd' judge an epoch of several steps by the mean of its losses.
     Absolute errors below a thousandth of the target's root mean square are squared by 'lm'.
 
     Cost of an iteration: one call and one pull-back for all data; of 'lm', a call for each parameter, or two filters
@@ -257,7 +257,7 @@ class Steps(NamedTuple):
 
 
 def check_kinds(model: Any, callback: Any) -> None:
-    """Raise if `model` is no model, or `callback` no function."""
+    """Raise if `model` is not a model or `callback` not a function."""
     if not isinstance(model, Model):
         got = f"the class {model.__name__}: call it" if isinstance(model, type) else type(model).__name__
         raise TypeError(f"model must be a model instance such as sigrnn.IIR(2), got {got}")

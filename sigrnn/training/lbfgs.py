@@ -29,12 +29,12 @@ def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
         watch.note(x, max(float(intermediate_result.fun) * objective.unit - problem.penalty(x), 0.0))
 
     if not max_iter or not objective.value:
-        return ("converged", "the loss is zero") if max_iter else ("max_iter", "0 iterations are over")
+        return ("converged", "the loss is zero") if max_iter else ("max_iter", "0 iterations completed")
     options = {"maxiter": max_iter, "maxfun": 20 * max_iter + 100, "maxcor": PAIRS, "ftol": 1e-13, "gtol": 1e-12}
     with np.errstate(all="ignore"):
         found = minimize(objective, theta, jac=True, method="L-BFGS-B", callback=after, options=options)
     if found.status == 1:
-        return "max_iter", f"{watch.iterations} iterations are over"
+        return "max_iter", f"{watch.iterations} iterations completed"
     if found.status == 0:
         return "converged", "the slope is zero" if "PGTOL" in str(found.message).upper() else "the loss does not change"
     # The line search gave up: at a minimum because of rounding, elsewhere because the loss is too rough or too steep.

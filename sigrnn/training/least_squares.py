@@ -55,10 +55,10 @@ def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
             x = np.array(intermediate_result.x)
             watch.note(x, max(2.0 * float(intermediate_result.cost) - problem.penalty(x), 0.0))
         if watch.iterations >= max_iter:
-            raise Stopped("max_iter", f"{max_iter} iterations are over")
+            raise Stopped("max_iter", f"{max_iter} iterations completed")
 
     if not max_iter:
-        return "max_iter", "0 iterations are over"
+        return "max_iter", "0 iterations completed"
     with np.errstate(all="ignore"):
         found = least_squares(
             residuals,
@@ -77,7 +77,7 @@ def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
     if not (np.isfinite(lengths).all() and np.isfinite(found.grad).all()):
         return "stalled", "squares of the sensitivities overflow: no step can be found from here"
     if found.status == 0:
-        return "max_iter", f"{found.nfev} evaluations are over"
+        return "max_iter", f"{found.nfev} evaluations completed"
     return "converged", MESSAGES[
         found.status
     ] if watch.iterations else f"the start is a minimum: {MESSAGES[found.status]}"

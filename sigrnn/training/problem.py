@@ -12,7 +12,7 @@ from .data import Batch, Data
 from .divergence import diverged
 from .losses import Loss, Named
 
-LONG, SEGMENT = 1 << 20, 4096  # numbers of input from which on the pull-back keeps only every so many-th state
+LONG, SEGMENT = 1 << 20, 4096  # numbers of input from which on the pull-back stores only every SEGMENT-th state
 
 
 class Problem:

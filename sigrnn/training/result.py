@@ -77,7 +77,7 @@ class FitResult:
 
     def plot(self, figure: Any = None) -> Any:
         """
-        Draw the loss by iteration, target and output, and the spectrum of the error beside that of the target.
+        Draw the loss by iteration, target and output, and the spectra of error and target.
 
         Parameters
         ----------

@@ -30,7 +30,7 @@ class History(Sequence[float]):
     Parameters
     ----------
     columns : dict of list
-        'loss', 'validation_loss', 'time' (s since the start) and what else the solver knows.
+        'loss', 'validation_loss', 'time' (s since the start) and those of the solver.
     """
 
     def __init__(self, columns: dict[str, list[float]] | None = None) -> None:

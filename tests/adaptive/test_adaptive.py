@@ -175,7 +175,7 @@ def test_copy_shares_nothing():
 
 def test_a_file_of_something_else_is_refused(tmp_path):
     np.savez(tmp_path / "x.npz", x=1)
-    with pytest.raises(ValueError, match="holds no adaptive filter"):
+    with pytest.raises(ValueError, match="is not a file of an adaptive filter"):
         adaptive.load(tmp_path / "x.npz")
 
 

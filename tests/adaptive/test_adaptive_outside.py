@@ -29,7 +29,7 @@ def system(n=N, seed=0, taps=6):
     ],
 )
 def test_padasip(name, ours, settings):
-    # padasip wants the windows, and begins with random weights unless told otherwise.
+    # padasip wants the windows, and begins with random weights by default.
     padasip = pytest.importorskip("padasip")
     x, d = system()
     theirs = getattr(padasip.filters, f"Filter{name}")(6, w="zeros", **settings)

@@ -303,7 +303,7 @@ def test_page_has_all_tables_and_marks_losses():
     assert "| 1,000 | 4.00 / 2.00 (**0.50**) |" in page
     assert lengths.summary(report.lengths) in page
     assert report.versions["numpy"] in page
-    lost = page.split("## Where sigrnn loses")[1]
+    lost = page.split("## Where sigrnn loses")[1].split("##")[0]
     assert lost.count("| 0.50 |") == len(report.losses())
 
 
@@ -335,17 +335,26 @@ def test_page_lists_what_is_not_measured():
 def test_readme_is_filled_between_its_marks_only():
     before, after = "# Title\n\n<!-- bench:start -->", "<!-- bench:end -->\n\nThe end.\n"
     report = full_report()
+    report.cases.append(measured("FDAF, 1024 taps", 2e-3, adafilt=1e-3))
+    report.lengths[0].ns["IPP"] = [10.0, 8.0]
     filled = pages.fill(f"{before}\nold words\n{after}", report)
     assert filled.startswith(before)
     assert filled.endswith(after)
     assert "old words" not in filled
     assert "| lfilter order 2 | 20.0 (2.50) | 4.00 (**0.50**) |" in filled
-    assert "| lfilter order 8 | 5.00 ms | 1.00 ms | 5.00 |" in filled
+    assert "| FDAF, 1024 taps | adafilt | 1.00 ms | 2.00 ms | **0.50** |" in filled
+    assert f"| {report.lengths[0].name}, 1,000 samples | Intel IPP | 8.00 us | 4.00 us | 2.00 |" in filled
     assert "FIR 8 taps" not in filled
     assert lengths.summary(report.lengths) in filled
     assert pages.fill(filled, report) == filled
     with pytest.raises(ValueError, match="bench:start"):
         pages.fill("# Title\n", report)
+
+
+def test_readme_compares_known_cases_with_their_peers():
+    found = {case.name: case for case in CASES}
+    for name, library in pages.README_PEERS:
+        assert library in found[name].peers
 
 
 def test_pages_are_written_from_an_earlier_run(tmp_path, capsys):

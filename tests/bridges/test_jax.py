@@ -27,7 +27,7 @@ SOS = [[0.3, 0.1, 0.2, 1.0, -0.5, 0.2], [1.0, 0.5, 0.1, 1.0, 0.3, 0.4]]
 
 @pytest.fixture
 def wide():
-    """64 bits, which JAX does without unless it is told."""
+    """64 bits, which JAX disables by default."""
     before = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", True)
     yield

@@ -225,7 +225,7 @@ def test_adaptive_regressor_is_the_filter(pair):
     np.testing.assert_array_equal(regressor.error_, r.e)
     np.testing.assert_array_equal(regressor.filter_.weights, r.w_final)
     np.testing.assert_array_equal(regressor.predict(x), filter.predict(x))
-    np.testing.assert_array_equal(regressor.predict(x), filter.predict(x))  # nothing is learnt by it
+    np.testing.assert_array_equal(regressor.predict(x), filter.predict(x))  # prediction does not adapt
     parts = AdaptiveFilterRegressor(sigrnn.adaptive.NLMS, n_taps=8, mu=0.7)
     for part in (slice(0, 1), slice(1, 250), slice(250, 600)):
         parts.partial_fit(x[part], y[part])

@@ -354,7 +354,7 @@ def test_vmap_of_a_layer_with_weights_of_its_own(rng):
         torch.testing.assert_close((h[i], (h_n[i], c_n[i])), desired)
 
 
-# ------------------------------------------------------------------------------------------------- beside torch's own
+# ------------------------------------------------------------------------------------------------- against torch's own
 
 
 @pytest.mark.parametrize(("kind", "gates"), [("RNN", 1), ("GRU", 3), ("LSTM", 4)])

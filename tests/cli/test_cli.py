@@ -298,7 +298,7 @@ def test_help(capsys, command):
 
 
 def test_warmup(monkeypatch, capsys):
-    """The real one takes minutes: here only what is handed over."""
+    """The real one takes minutes: here only its arguments."""
     monkeypatch.setattr("sigrnn.warmup.warmup", lambda progress: len(list(progress(range(3)))))
     monkeypatch.setattr(_progress, "PERIOD", 0.0)
     assert run("warmup") == 0

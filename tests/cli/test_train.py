@@ -202,7 +202,7 @@ def test_ends_that_differ_are_left_out(folder, capsys, sound):
         ("apply none.npz in.wav out.wav", "cannot read none.npz: no such file"),
         ("apply fir.npz in.wav o5", "cannot write o5: it needs an extension, such as o5.wav or o5.flac"),
         ("apply fir.npz nan.wav out.wav", "nan.wav: sample 0 (0 s) of channel 1 is NaN; --nan zero"),
-        ("apply in.wav in.wav out.wav", "is no model of sigrnn"),
+        ("apply in.wav in.wav out.wav", "is not a sigrnn model file"),
         ("apply fir.npz none.wav out.wav", "no such file"),
         ("apply fir.npz broken.wav out.wav", "cannot read broken.wav"),
         ("apply fir.npz in.wav in.wav", "same file"),
@@ -261,7 +261,7 @@ def test_apply_warns_of_another_rate(folder, capsys, sound):
     run("train in.wav target.wav --model fir:2 -o model.npz")
     wavfile.write("fast.wav", 2 * RATE, sound)
     assert run("apply model.npz fast.wav out.wav") == 0
-    assert "the model was learnt at 8000 Hz, IN has 16000 Hz" in capsys.readouterr().err
+    assert "the model was trained at 8000 Hz, IN has 16000 Hz" in capsys.readouterr().err
 
 
 def test_apply_warns_of_an_unstable_model(folder, capsys):

@@ -80,7 +80,7 @@ def assert_as_accurate(results, theirs, exact, factor=1.1):
     """Each result is at most `factor` times as far from the truth as SciPy's, or within a few eps of it.
 
     1.1 is for the maximum, which is one sample of a random walk, and for filters in which both sides make the
-    same error: rounding the coefficients of a recursion of long memory. Below the floor, errors are those of the last
+    same error: rounding the coefficients of a recursion of long memory. Below the limit, errors are those of the last
     rounding or two of each output.
     """
     allowed = factor * errors(theirs, exact) + 6 * EPS

@@ -147,7 +147,7 @@ def test_the_how_to_shows_the_table():
 
 
 def slope(name, e):
-    """As gradients find it: from y where that tells it."""
+    """As gradients find it: from y where possible."""
     known_by = respond(name, e.copy()) if slope_of_output(name) else e.copy()
     return respond(name, known_by, slope=True)
 
@@ -155,7 +155,7 @@ def slope(name, e):
 @EXTENDED
 @names
 def test_slopes(rng, name):
-    """To some rounding errors of 1: near the ends of tanh, y no longer tells e to more."""
+    """To some rounding errors of 1: near the ends of tanh, y no longer determines e more closely."""
     e = everywhere(rng)
     e = e[np.abs(e) < 1e4]
     with np.errstate(all="ignore"):

@@ -463,7 +463,7 @@ def test_cannot_explode(rng, name):
 
 @pytest.mark.parametrize(("name", "many"), [("tanh", 1), ("relu", 1), ("softsign", 1), ("tanh", 17), ("relu", 17)])
 def test_tails_fade_through_subnormal_numbers(name, many):
-    """Down to the last bits, as the equation says, and on to zero."""
+    """Down to the last bits, as in the equation, and on to zero."""
     x = np.zeros((many, 1100))
     x[:, 0] = 1.0
     y = nlfilter([1.0], [1.0, -0.5], x if many > 1 else x[0], activation=name, bias=0.0)

@@ -37,7 +37,7 @@ ABOUT = {
     ],
     "test_result_type.py": ["test_lfilter_zi", "test_sosfilt_zi"],
 }
-REPORT = "SIGRNN_SCIPY_SUITE"  # names the file in which the plugin says what happened
+REPORT = "SIGRNN_SCIPY_SUITE"  # names the file in which the plugin writes what happened
 
 
 def folder():

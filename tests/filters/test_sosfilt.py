@@ -362,7 +362,7 @@ def test_errors_are_scipys(case):
 def test_objects_go_to_scipy(zi):
     x, state = np.ones(5, object), None if zi is None else np.zeros((1, 2))
     theirs = outcome(scipy.signal.sosfilt, SECTION, x, zi=state)
-    if isinstance(theirs, Exception):  # its compiled code has none for objects and says "No matching signature found"
+    if isinstance(theirs, Exception):  # its compiled code has none for objects and raises "No matching signature found"
         with pytest.raises(type(theirs), match=r"x has dtype object.*No matching signature"):
             sosfilt(SECTION, x, zi=zi)
     else:

@@ -1,4 +1,4 @@
-"""`Stream`: blocks of any lengths, the state in and out, copies, pickles, new coefficients on the way, errors."""
+"""`Stream`: blocks of any lengths, the state in and out, copies, pickles, new coefficients between blocks, errors."""
 
 import copy
 import pickle
@@ -326,7 +326,7 @@ def test_duplicates_keep_everything(rng, how):
     assert_same(stream.b, 2 * b)
 
 
-# New coefficients on the way
+# New coefficients between blocks
 
 
 @pytest.mark.parametrize("shape", [(100,), (3, 100), (3000,)])

@@ -123,7 +123,7 @@ def test_layouts(rng, layout):
 
 
 def test_gain(rng):
-    # SciPy has no start-up state for a filter without memory before 1.18, and says so.
+    # SciPy has no start-up state for a filter without memory before 1.18, and raises.
     x = noise(rng, 40)
     np.testing.assert_array_equal(filtfilt([2.0], [1.0], x), 4 * x)
 
@@ -133,7 +133,7 @@ def test_negative_padlen_is_none(rng):
     x = noise(rng, 40)
     theirs = scipy.signal.filtfilt(b, a, x, padlen=-3)
     ours = outcome(filtfilt, b, a, x, padlen=-3)
-    # SciPy takes it for 0. An error that says so is as good.
+    # SciPy takes it for 0. A clear error is as good.
     assert (isinstance(ours, ValueError) and "padlen" in str(ours)) or np.allclose(ours, theirs)
 
 

@@ -140,7 +140,7 @@ def test_an_open_gate_keeps_the_gradient(rng):
 
 
 def test_a_cell_of_constant_gates_is_exact():
-    """f = sigmoid(b), all else shut off: c keeps f^k of what it was."""
+    """f = sigmoid(b), the other gates closed: c keeps f^k of what it was."""
     b_f = 2.0
     f = 1 / (1 + np.exp(-b_f))
     flow = gradient_flow(lstm, np.zeros((400, 1)), np.zeros((4, 1)), np.zeros((4, 1)), [0.0, b_f, 0.0, 0.0])

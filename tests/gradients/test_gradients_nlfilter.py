@@ -164,7 +164,7 @@ def test_a_filter_for_each_channel(rng, activation):
 
 
 def test_pieces(rng):
-    """More samples than are taken at a time, with and without feedback, beside a chain of short blocks."""
+    """More samples than are taken at a time, with and without feedback, compared with a chain of short blocks."""
     for shape, axis in (((150_000,), 0), ((2, 70_000), 1), ((40_000, 3), 0)):
         x, dy = noise(rng, shape), noise(rng, shape)
         for a in (A, A[:1]):
@@ -290,7 +290,7 @@ def test_delta_is_the_plain_recursion(rng, name):
     _, pullback = vjp(nlfilter, b, a, x, zi=zi, bias=np.array(0.2), activation=name)
     db, da, dx, dzi, dbias = pullback((dy, dzf))
     assert_close(pullback.excitation_gradient, delta)
-    # and all else is sums of its products
+    # and the rest is sums of its products
     end = np.append(delta, dzf)
     assert_close(dx, b[0] * end[:-1] + b[1] * end[1:])
     assert_close(db, np.array([x @ end[:-1], x @ end[1:]]))

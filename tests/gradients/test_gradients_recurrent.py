@@ -233,7 +233,7 @@ def test_against_torch(rng, name):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_a_long_sequence(rng, name):
-    """Over several pieces of the way back."""
+    """Over several pieces of the backward pass."""
     function, twin, options = layer(name)
     arrays = layer_arrays(rng, name, 5, 3000, 2, 3)
     value, pullback = vjp(function, **arrays, **options)
@@ -257,7 +257,9 @@ def test_lengths_that_end_in_any_piece(rng, name):
     found = dict(zip(arrays, pullback(slope), strict=True))
     total = {}
     for b, length in enumerate(lengths):
-        part = {key: arrays[key][[b, b]] for key in ("x", "h0", "c0") if key in arrays}  # beside one without a gradient
+        part = {
+            key: arrays[key][[b, b]] for key in ("x", "h0", "c0") if key in arrays
+        }  # next to one without a gradient
         part["x"] = part["x"][:, :length]
         own = alike(slope, lambda leaf, b=b: np.stack([leaf[b], 0 * leaf[b]]))
         each = gradients_of(function, {**arrays, **part}, (own[0][:, :length], own[1]), **options)
@@ -480,7 +482,7 @@ def test_two_workers_give_the_same_bits(rng, name, shared):  # noqa: F811
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_many_sequences(rng, name):
-    """So many that they are taken in parts: all are there, the last of them alone."""
+    """Enough that they are taken in parts: all are there, the last of them alone."""
     function, twin, options = layer(name)
     arrays = layer_arrays(rng, name, 33, 5, 2, 3)
     options = {**options, "lengths": rng.integers(0, 6, 33)}

@@ -1,4 +1,4 @@
-"""Kernels, called as the doors call them, against their slow twins; and the vectors they are made of, by themselves."""
+"""Kernels, called as the public functions call them, against their slow twins; and the vectors they are made of, by themselves."""
 
 import platform
 from fractions import Fraction

@@ -69,7 +69,7 @@ def test_blocks_are_the_whole(name, hidden, batch, dtype):
 
 
 def test_blocks_of_many_long_sequences_are_the_whole(rng):
-    """The function parts so many among threads; an odd one out must not come out in other bits."""
+    """The function divides these among threads; an odd one out must not come out in other bits."""
     arrays = layer_arrays(rng, "lstm", 9, 4000, 2, 3)
     stream = stream_of("lstm", arrays)
     h, _ = value = sigrnn.lstm(**arrays)

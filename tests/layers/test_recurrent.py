@@ -492,7 +492,7 @@ def test_a_short_call_enters_few_functions(rng, dtype):
 
 
 def test_the_table_of_cells():
-    """What kernels know of a cell is what its row has."""
+    """Kernels get what the row of a cell has."""
     from sigrnn._kernels.layers.cells import CELLS as STEPS
 
     assert TABLE.keys() == {"rnn", *STEPS}

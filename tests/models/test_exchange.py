@@ -262,7 +262,7 @@ G = {"": lambda e: e, "tanh": np.tanh, "relu": lambda e: np.maximum(e, 0.0), "si
 
 
 def run_rtneural(document, x):
-    """What a file says, by the format's own description: Keras' equations, sample after sample."""
+    """The meaning of a file, by the format's own description: Keras' equations, sample after sample."""
     for layer in document["layers"]:
         w = [np.array(weights) for weights in layer["weights"]]
         kind, g, y = layer["type"], G[layer["activation"]], []

@@ -1,4 +1,4 @@
-"""Models: gradients, sensitivities and vectors of each, parameters, sizes, and what users are told."""
+"""Models: gradients, sensitivities and vectors of each, parameters, sizes, and messages."""
 
 import warnings
 

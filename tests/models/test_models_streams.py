@@ -140,7 +140,7 @@ def test_what_is_no_file_of_a_model(tmp_path):
     Chain(GRU(2), Dense(1)).init(1, 0).save(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"model\.npz is no model of sigrnn, or is broken"):
+    with pytest.raises(ValueError, match=r"model\.npz is not a sigrnn model file"):
         sigrnn.load(path)
     middle = whole.index(b"w_hh") + 200
     path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
@@ -148,13 +148,13 @@ def test_what_is_no_file_of_a_model(tmp_path):
         sigrnn.load(path)
     for content in (b"", b"hello", np.float64(1.0).tobytes() * 100):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="is no model of sigrnn, or is broken"):
+        with pytest.raises(ValueError, match="is not a sigrnn model file"):
             sigrnn.load(path)
     np.savez(path, b=[1.0, 2.0])
     with pytest.raises(ValueError, match="it has no description of one"):
         sigrnn.load(path)
     np.save(tmp_path / "array.npy", [1.0])
-    with pytest.raises(ValueError, match="is no model of sigrnn"):
+    with pytest.raises(ValueError, match="is not a sigrnn model file"):
         sigrnn.load(tmp_path / "array.npy")
     with pytest.raises(FileNotFoundError):
         sigrnn.load(tmp_path / "nothing.npz")

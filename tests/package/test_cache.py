@@ -24,7 +24,7 @@ print(json.dumps({
 }))
 """
 RIGHT = [8.0, 4.0, 2.0]
-# Kernels beside their sources, unless a test says otherwise.
+# Kernels next to their sources, unless a test sets another place.
 PLAIN = {"NUMBA_CACHE_DIR": None, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -59,7 +59,7 @@ for site in sys.argv[1:]:
 
 
 def reports(sites):
-    """What `report` says of each site, or that it died."""
+    """The output of `report` for each site, or that it died."""
     if not hasattr(os, "fork"):
         return [report(site) for site in sites]
     code = f"import sys; sys.argv[1:] = {[str(site) for site in sites]!r}\n{BATCH}"

@@ -20,13 +20,20 @@ def blocks(text):
 def test_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names, text = {"__name__": "page"}, page.read_text("utf-8")
-    for library in re.findall(
-        r"^% needs: (\w+)$", text, re.MULTILINE
-    ):  # a comment: not all that pages are about is installed
+    for library in re.findall(r"^<!-- needs: (\w+) -->$", text, re.MULTILINE):  # not every library is installed
         pytest.importorskip(library)
     for line, code in blocks(text):
         # Blank lines in front keep the page's line numbers in a traceback.
         exec(compile("\n" * line + code, page, "exec"), names)
+
+
+@pytest.mark.parametrize("page", CANDIDATES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_page_reads_well_as_plain_markdown(page):
+    """A repository page shows Sphinx's roles, comments and empty links as they are written, and follows relative links."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    assert not re.search(r"\{(func|class|doc|ref|meth|mod)\}`|^% |\[\]\(", text, re.MULTILINE)
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
 def test_pages_are_found():

@@ -2,7 +2,7 @@
 
 ``SIGRNN_ENDURANCE=3600 pytest -s tests/package/test_endurance.py`` runs all of it for that many seconds of the processor's in
 place of a moment each, a quarter of them in threads, and prints how much was filtered and what memory the process had.
-Time in which the process waits, or is stopped, does not count: parts of the time in which nothing was done tell nothing.
+Time in which the process waits, or is stopped, does not count: idle times carry no information.
 """
 
 import concurrent.futures
@@ -100,7 +100,7 @@ def signals(n, seed):
 
 
 def resident():
-    """The bytes that the process has in memory, NaN where the system does not tell."""
+    """The bytes that the process has in memory, NaN where the system does not report it."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -122,7 +122,7 @@ class Memory:
         gc.collect()
         self.rounds += 1
         if self.rounds == 3:  # by now all is loaded, compiled and kept that ever will be
-            gc.freeze()  # what is there stays: later collections need not look at it
+            gc.freeze()  # present objects stay: later collections need not look at it
             self.first, self.start = resident(), time.process_time()
             tracemalloc.start()
             self.before = tracemalloc.get_traced_memory()[0]

@@ -123,7 +123,7 @@ def damaged():
 @pytest.mark.parametrize("kind", ["deflated", "deep", "huge"])
 def test_damaged_archives(tmp_path, kind):
     (tmp_path / "m.npz").write_bytes(damaged()[kind])
-    with pytest.raises(ValueError, match=r"m\.npz is no model"):
+    with pytest.raises(ValueError, match=r"m\.npz is not a sigrnn model file"):
         sigrnn.load(tmp_path / "m.npz")
 
 

@@ -26,7 +26,7 @@ CASES = int(os.environ.get("SIGRNN_FUZZ", "0"))
 # Each dtype costs compilations: a few in every run, all of them in the long one.
 KINDS = st.sampled_from("ddddfffiDDF?bBhHIlLqQegGOUSM" if CASES else "dddddiO?eU")
 NAMED = (TypeError, ValueError, NotImplementedError)  # np.linalg.LinAlgError is a ValueError
-# What else a message may speak of: a word for an argument, or what is wrong with all of them together.
+# Other words that a message may contain: one for an argument, or what is wrong with all of them together.
 WORDS = r"axis|axes|dtype|shape|dimension|coefficient|filter|state|signal|section|pole|padlen|arguments?|diverge|kernel|complex|layer|sizes|inputs|input type|channel|sequence|nan_policy|on_divergence|w0|dtype"
 
 sizes = st.one_of(st.integers(0, 4), st.sampled_from([1, 2, 7, 40, 130]))
@@ -278,7 +278,7 @@ def outcome(function, *args, **kwargs):
 
 
 def assert_helps(error, function, theirs=None):
-    """The exception is one of those documented, and its message says what of."""
+    """The exception is one of those documented, and its message names the argument."""
     told = "".join(traceback.format_exception(error))
     assert isinstance(error, NAMED), told
     assert not type(error).__module__.startswith("numba"), told

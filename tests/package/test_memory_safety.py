@@ -202,7 +202,7 @@ def run_checked_out_of_bounds():
 
 
 def test_bounds_checks():
-    # A folder of their own beside the others', kept between runs.
+    # A separate folder, kept between runs.
     env = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"] + "-checked"}
     printed = run_in_fresh_process("import test_memory_safety as t; t.run_checked()", env=env, timeout=300)
     assert sum(map(int, printed.split())) > 60

@@ -210,7 +210,7 @@ def test_sixteen_threads_at_once_on_the_first_call(tmp_path):
 AFTER_FORK = """
 import os, signal, sys, warnings
 import numpy as np, sigrnn
-warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads: that is the test
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks with threads: that is the test
 x = np.random.default_rng(0).standard_normal((40, 30_000))
 sigrnn.set_workers(2)
 y = sigrnn.lfilter([0.25, 0.5], [1.0, -0.25], x)

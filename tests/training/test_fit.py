@@ -1,4 +1,4 @@
-"""`fit`: what each solver finds, what ends it, what it keeps, and how it says what is wrong."""
+"""`fit`: what each solver finds, what ends it, what it keeps, and its messages."""
 
 import pickle
 import sys

@@ -1,4 +1,4 @@
-"""`fit` on data and arguments that users have had trouble with: what they get, and what they are told."""
+"""`fit` on data and arguments that users have had trouble with: results and messages."""
 
 import warnings
 

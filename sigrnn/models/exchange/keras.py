@@ -55,7 +55,7 @@ class Pile:
             raise ValueError(f"{what} of {place.title} has shape {self.rest[0].shape}, expected ({wanted})")
         array = self.rest.popleft()
         if array.dtype.kind not in "fiu":
-            raise ValueError(f"{what} of {place.title} is no array of real numbers")
+            raise ValueError(f"{what} of {place.title} must be an array of real numbers")
         self.used.append(array)
         return array
 

@@ -47,7 +47,7 @@ class Exchange:
         Parameters
         ----------
         state_dict : dict of torch.Tensor
-            From ``module.state_dict()``, or what `json` or `numpy` have made of it. Layers are told apart by their
+            From ``module.state_dict()``, or what `json` or `numpy` have made of it. Layers are identified by their
             modules, stacked ones (``num_layers``) by their numbers.
         prefixes : sequence of str, optional
             Name of the module for each layer, as in `to_torch_state_dict`. By default modules are taken by name where

@@ -92,7 +92,7 @@ class Graph:
         return self.node("Concat", self.add(forward, x), self.reverse(self.add(backward, self.reverse(x))), axis=2)
 
     def reverse(self, x: str) -> str:
-        """Time turned round."""
+        """Reversed time."""
         before_first = np.iinfo("i8").min
         return self.node("Slice", x, *(self.constant([n], "i8") for n in (-1, before_first, 1, -1)))
 

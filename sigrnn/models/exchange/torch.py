@@ -124,7 +124,7 @@ def _array(value: Any, name: str) -> Array:
         value = (value.float() if "bfloat16" in str(value.dtype) else value).numpy()
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} is no array of real numbers")
+        raise ValueError(f"{name} must be an array of real numbers")
     return array
 
 
