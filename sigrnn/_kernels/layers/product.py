@@ -58,16 +58,15 @@ def multiply(dtype: str, result: str) -> Any:
                 for j in range(0, across, each):
                     panel, here = ROWS * each + j * terms, min(each, across - j)
                     for i in range(0, rows, ROWS):
-                        # The last rows overlap those before, where there are enough; else one row stands for all.
-                        top = min(i, max(rows - ROWS, 0))
-                        first, step = start * down + top * right, right if rows >= ROWS else 0
+                        top = min(i, max(rows - ROWS, 0))  # the last rows overlap those before, if there are enough
+                        first = start * down + top * right
                         for s in range(count):
                             sums[s] = like
                         for k in range(terms):
                             for v in range(VECTORS):
                                 of_b[v] = load(at, panel + k * each + v * width, like)
                             for r in range(ROWS):
-                                number = spread(load(of_a, first + k * down + r * step, one), like)
+                                number = spread(load(of_a, first + k * down + min(r, rows - 1) * right, one), like)
                                 for v in range(VECTORS):
                                     sums[r * VECTORS + v] = sums[r * VECTORS + v] + number * of_b[v]
                         for s in range(count):
