@@ -6,10 +6,11 @@ import operator
 import os
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["get_workers", "set_workers"]
 
@@ -112,6 +113,36 @@ def share(tasks: Sequence[Callable[[], Any]], work: float) -> None:
     if pool is None:
         from concurrent.futures import ThreadPoolExecutor  # 4 ms that `import sigrnn` need not take
 
-        pool = _pools.setdefault(count, ThreadPoolExecutor(count, thread_name_prefix="sigrnn"))
-    for future in [pool.submit(task) for task in tasks]:
-        future.result()
+        # Where threads inherit their maker's context, a worker would otherwise share out its task again, and wait for itself.
+        made = ThreadPoolExecutor(count, thread_name_prefix="sigrnn", initializer=partial(_workers.set, 1))
+        pool = _pools.setdefault(count, made)
+    futures: list[Future[Any]] = []
+    try:
+        for task in tasks:
+            if not _submitted(pool, task, futures):
+                task()
+        for future in futures:
+            future.result()
+    except BaseException:
+        _settle(futures)
+        raise
+
+
+def _submitted(pool: ThreadPoolExecutor, task: Callable[[], Any], futures: list[Future[Any]]) -> bool:
+    """Give a task to the pool; False if the interpreter is ending, as a daemon thread may find."""
+    try:
+        futures.append(pool.submit(task))
+    except RuntimeError as error:
+        if "after" in str(error) and "shutdown" in str(error):
+            return False
+        raise
+    return True
+
+
+def _settle(futures: list[Future[Any]]) -> None:
+    """Let no task run on over arrays that are the caller's again."""
+    from concurrent.futures import wait
+
+    for future in futures:
+        future.cancel()
+    wait(futures)

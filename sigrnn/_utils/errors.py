@@ -50,3 +50,9 @@ class DivergenceError(FloatingPointError, ValueError):
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
         self.__dict__.update(details)
+
+
+def overlapping(stream: Any) -> RuntimeError:
+    """What a call raises if the state it began with is no longer that of its stream."""
+    name = type(stream).__name__
+    return RuntimeError(f"the state of this {name} changed during a call: each thread must have its own, see copy()")

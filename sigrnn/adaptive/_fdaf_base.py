@@ -134,12 +134,16 @@ class SpectralFilter(SuggestsStep, SteppedFilter):
         state["mean"] = np.concatenate([state["mean"], sample])
         return state
 
+    def _at_once(self, n: int) -> bool:
+        return super()._at_once(n) and bool(self._state) and int(self._state["counts"][TAKEN]) + n < self._block
+
     def _valid(self) -> bool:
         counts = self._state["counts"]
         return super()._valid() and bool(counts[TAKEN] < self._block and counts[NEWEST] < self._parts)
 
     def _ready(self) -> None:
         super()._ready()
+        self._quick = None  # the end of a block takes more than one run of compiled code
         s = self._state
         kind, size = s["w"].dtype, self._points()
         self._run_span, self._run_gradients, self._run_filtered = compiled(kind.char)

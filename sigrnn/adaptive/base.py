@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from sigrnn._arrays import C16, F8, Array, array, numbers, whole
 from sigrnn._kernels.adaptive import sizes
 from sigrnn._utils import files as _files
-from sigrnn._utils.errors import DivergenceError
+from sigrnn._utils.errors import DivergenceError, overlapping
 from sigrnn.adaptive.parameters import TINY, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult
 from sigrnn.filters.linear import lfilter
@@ -60,10 +60,19 @@ class AdaptiveFilter:
 
     Notes
     -----
-    A filter belongs to one thread at a time; `copy` makes another with the same past.
+    `copy` makes another filter with the same past. A call that begins during another one, in a second thread or a signal
+    handler, raises RuntimeError.
+
+    A call that ends by an exception, Ctrl-C included, leaves the filter as it was before the block or as it is after it. Where
+    it diverges, or `nan_policy` raises, it stays as it is before that sample.
     """
 
+    _busy = False  # whether a call runs
     _p: Array  # parameters as the kernels read them
+    _state: dict[str, Array]
+    _channels: tuple[int, ...] | None  # None before the first block
+    _columns: bool  # whether weights have an axis of channels
+    _quick: np.dtype[Any] | None  # of blocks that need no conversion
     _settings: ClassVar[str] = "mu"  # the parameter named when it diverges
     _tiny = TINY  # what is added to a relative regularisation
     _waits = False  # whether steps may wait that `_current` takes
@@ -163,23 +172,46 @@ class AdaptiveFilter:
         DivergenceError
             If the filter diverges and ``on_divergence='raise'``.
         """
-        x = x if type(x) is np.ndarray else array("x", x)
-        d = d if type(d) is np.ndarray else array("d", d)
-        n = x.size
-        if not (x.dtype is d.dtype is self._quick and x.ndim == d.ndim == 1 and n == d.size) or history:
-            return self._converted(x, d, history)
-        rows, y, e = x[:, None], np.empty(n), np.empty(n)
-        done, resets = self._run(rows, d, y, e, NO_HISTORY), NO_RESETS
-        if done < n:
-            resets = self._resumed(done, rows, d, y, e, NO_HISTORY)
-        return AdaptiveResult(y, e, self._run_view.copy(), None, resets)
+        if self._busy:
+            raise overlapping(self)
+        self._busy = True  # no exception can come between this and `try`: signals are looked at in calls and loops
+        try:
+            x = x if type(x) is np.ndarray else array("x", x)
+            d = d if type(d) is np.ndarray else array("d", d)
+            n = x.size
+            if not (x.dtype is d.dtype is self._quick and x.ndim == d.ndim == 1 and n == d.size) or history:
+                return self._converted(x, d, history)
+            rows, y, e = x[:, None], np.empty(n), np.empty(n)
+            done, resets = self._run(rows, d, y, e, NO_HISTORY), NO_RESETS
+            if done < n:
+                resets = self._resumed(done, rows, d, y, e, NO_HISTORY)
+            return AdaptiveResult(y, e, self._run_view.copy(), None, resets)
+        finally:
+            self._busy = False
+
+    def _at_once(self, n: int) -> bool:
+        """Whether a block of n samples is a single run of compiled code, which nothing interrupts."""
+        return not self._resets
 
     def _converted(self, x: Array, d: Array, history: bool) -> AdaptiveResult:
-        """Filter a block that is checked and converted first, and the result converted back."""
+        """Filter a block that is checked and converted first, by a copy if it takes more than one run of compiled code."""
         self._check(x, d)
         dtype = result_dtype(x, d, *([] if self._w0 is None else [self._w0]))
         inner = C16 if dtype.kind == "c" else F8
-        self._prepare(x.shape[1:], inner)
+        if self._at_once(len(d)) and self._prepared(inner):
+            return self._filled(x, d, history, dtype)
+        other = self._twin()
+        other._prepare(x.shape[1:], inner)
+        try:
+            result = other._filled(x, d, history, dtype)
+        except ValueError:  # it diverged, or met a NaN, and stays where it stopped
+            self._become(other)
+            raise
+        self._become(other)
+        return result
+
+    def _filled(self, x: Array, d: Array, history: bool, dtype: np.dtype[Any]) -> AdaptiveResult:
+        """Filter a checked block, and convert the result to `dtype`."""
         kind = self._state["w"].dtype
         if kind.kind == "c":
             dtype = np.result_type(dtype, np.complex64)
@@ -246,20 +278,24 @@ class AdaptiveFilter:
 
     def reset(self) -> None:
         """Go back to the beginning: initial weights, no past; the next block may have other channels."""
-        self._state: dict[str, Array] = {}
-        self._channels: tuple[int, ...] | None = None
-        self._quick: np.dtype[Any] | None = None  # dtype of blocks that need no conversion
-        self._columns = self._w0 is not None and self._w0.ndim == 2
+        columns = self._w0 is not None and self._w0.ndim == 2
+        self.__dict__.update(_state={}, _channels=None, _quick=None, _columns=columns)
 
     def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         """Have a state for these channels, of numbers that hold this dtype."""
         if self._channels is None:
             self._channels, self._columns = channels, bool(channels)
             self._state = self._fresh(dtype)
-        elif dtype.kind == "c" and self._state["w"].dtype.kind != "c":
+        elif self._prepared(dtype):
+            return
+        else:
             self._settle()
             self._state = self._widened(self._at_rest((*channels, 1)[0], dtype))
         self._ready()
+
+    def _prepared(self, dtype: np.dtype[Any]) -> bool:
+        """Whether there is a state of numbers that hold this dtype."""
+        return self._channels is not None and (dtype.kind != "c" or self._state["w"].dtype.kind == "c")
 
     def _at_rest(self, channels: int, dtype: np.dtype[Any]) -> dict[str, Array]:
         """All state of a filter at rest."""
@@ -311,7 +347,7 @@ class AdaptiveFilter:
     def _ready(self) -> None:
         """Called when the arrays of the state are others than before."""
         w = self._state["w"]
-        self._quick = F8 if self._channels == () and w.dtype == F8 and not self._waits else None
+        self._quick = F8 if self._channels == () and w.dtype == F8 and not (self._waits or self._resets) else None
         self._run_view = self._to_front(w)
 
     @property
@@ -325,9 +361,11 @@ class AdaptiveFilter:
         w = self._checked(w, "weights")
         if self._channels not in (None, w.shape[1:]):
             raise ValueError(f"weights have shape {w.shape}, expected {(self._length, *self._channels)}")
-        self._prepare(w.shape[1:], w.dtype)
-        self._state["w"][:] = self._to_inner(w)
-        self._reassigned()
+        other = self._twin()
+        other._prepare(w.shape[1:], w.dtype)
+        other._state["w"][:] = other._to_inner(w)
+        other._reassigned()
+        self._become(other)
 
     def _reassigned(self) -> None:
         """Called when the weights are replaced by others."""
@@ -374,13 +412,25 @@ class AdaptiveFilter:
         AdaptiveFilter
             It shares nothing with this one.
         """
+        return self._twin()
+
+    def _twin(self, shared: tuple[str, ...] = ()) -> Self:
+        """A copy, but for these arrays of the state."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__getstate__())
         other._p, other._given = self._p.copy(), self._given.copy()
-        other._state = {name: a.copy() for name, a in self._state.items()}
+        other._state = {name: a if name in shared else self._copied(a) for name, a in self._state.items()}
         if other._state:
             other._ready()
         return other
+
+    def _copied(self, a: Array) -> Array:
+        """A copy of an array of the state."""
+        return a.copy()
+
+    def _become(self, other: Self) -> None:
+        """Take the state of a copy, all in one step; the copy is not used any more."""
+        self.__dict__.update(other.__dict__)
 
     __copy__ = copy
 
@@ -388,7 +438,7 @@ class AdaptiveFilter:
         return self.copy()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if not name.startswith("_run_")}
+        return {name: value for name, value in self.__dict__.items() if not name.startswith(("_run_", "_busy"))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, Array, array, short
 from sigrnn._kernels.adaptive.sizes import AT, EPS, NOT_A_NUMBER, STOP, WAITING
+from sigrnn._utils.errors import overlapping
 from sigrnn.adaptive.base import OneChannel
 from sigrnn.adaptive.parameters import not_negative, result_dtype
 from sigrnn.adaptive.result import AdaptiveResult
@@ -180,6 +181,7 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
     def _ready(self) -> None:
         super()._ready()
         self._quick = None  # calls also allocate u
+        self._run_sent: list[Array] = []
         s, kind = self._state, self._state["w"].dtype
         self._run_loops = compiled(kind.char)
         self._run_believed = np.ascontiguousarray(self.secondary_path[::-1], kind)
@@ -218,7 +220,7 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
         DivergenceError
             If the filter diverges and ``on_divergence='raise'``.
         """
-        self._run_sent: list[Array] = []
+        self._run_sent = []
         r = super().__call__(x, d, history=history)
         sent = np.concatenate(self._run_sent) if self._run_sent else np.empty(0, r.y.dtype)
         return ControlResult(r.y, r.e, r.w_final, r.w, r.resets, sent.astype(r.y.dtype, copy=False))
@@ -241,15 +243,25 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
         if x.ndim != 1:
             raise ValueError(f"x must have shape (N,), got {x.shape}")
         dtype = result_dtype(x)
-        self._prepare((), C16 if dtype.kind == "c" else F8)
-        s = self._state
-        waiting = int(s["counts"][WAITING])
+        waiting = int(self._state["counts"][WAITING]) if self._state else 0
         if waiting + len(x) > MOST:
             raise ValueError(f"{waiting} samples wait for their errors, with {len(x)} more it would be above {MOST}")
-        u = np.empty(len(x), s["w"].dtype)
-        rows = np.ascontiguousarray(x, u.dtype).reshape(-1, 1)
-        self._run_loops[1](rows, u, *self._run_state, waiting, *self._run_rest[1:])
-        s["counts"][WAITING] += len(x)
+        if self._busy:
+            raise overlapping(self)
+        self._busy = True
+        try:
+            # What is appended to the lines counts for nothing as long as `counts` are as before; but they may be moved.
+            moved = self._state and self._state["counts"][AT] + len(x) >= self._state["lines"].shape[1]
+            other = self._twin(() if moved else ("lines",))
+            other._prepare((), C16 if dtype.kind == "c" else F8)
+            s = other._state
+            u = np.empty(len(x), s["w"].dtype)
+            rows = np.ascontiguousarray(x, u.dtype).reshape(-1, 1)
+            other._run_loops[1](rows, u, *other._run_state, waiting, *other._run_rest[1:])
+            s["counts"][WAITING] += len(x)
+            self._become(other)
+        finally:
+            self._busy = False
         return u.astype(np.result_type(dtype, np.complex64) if u.dtype.kind == "c" else dtype, copy=False)
 
     def adapt(self, e: ArrayLike) -> None:
@@ -277,10 +289,24 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
             )
         if e.ndim != 1 or len(e) > waiting:
             raise ValueError(f"e must have shape (M,) with M at most {waiting}, the samples that wait, got {e.shape}")
-        self._prepare((), C16 if e.dtype.kind == "c" else F8)
-        s = self._state
-        e = np.ascontiguousarray(e, s["w"].dtype)
-        n = 0
+        if self._busy:
+            raise overlapping(self)
+        self._busy = True
+        try:
+            other = self._twin(() if self._resets else ("lines",))  # only a reset changes them
+            other._prepare((), C16 if e.dtype.kind == "c" else F8)
+            try:
+                other._adapted(np.ascontiguousarray(e, other._state["w"].dtype))
+            except ValueError:  # it diverged, or met a NaN, and stays where it stopped
+                self._become(other)
+                raise
+            self._become(other)
+        finally:
+            self._busy = False
+
+    def _adapted(self, e: Array) -> None:
+        """Take the steps for these errors."""
+        s, n = self._state, 0
         while n < len(e):
             w, believed, _, lines = self._run_state
             waiting = int(s["counts"][WAITING])

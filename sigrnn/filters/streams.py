@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, NATIVE, Array, numbers, signal, time_axis, whole
+from sigrnn._utils.errors import overlapping
 from sigrnn.activations import Activation, known
 from sigrnn.filters._call import Recursion, Runner, Taps, fill, state_given, state_rows
 from sigrnn.filters._coefficients import (
@@ -68,6 +70,8 @@ class Stream:
         If shapes do not fit, or a block has other channels than the blocks before it.
     NotImplementedError
         If `b` or `a` is complex and there is an activation.
+    RuntimeError
+        If the state changes while a block is filtered: another thread uses the stream.
 
     See Also
     --------
@@ -75,8 +79,11 @@ class Stream:
 
     Notes
     -----
-    A call costs one to two microseconds beyond the filtering. The state is kept in float64 also for float32 blocks. A
-    stream belongs to one thread at a time; `copy` makes another with the same past, and streams can be pickled.
+    A call costs one to two microseconds beyond the filtering. The state is kept in float64 also for float32 blocks. `copy`
+    makes another stream with the same past, and streams can be pickled.
+
+    A call that ends by an exception, Ctrl-C included, leaves the state as it was before the block or as it is after it. Of
+    calls that overlap, from two threads or from a signal handler, only one counts: the others raise RuntimeError.
 
     Examples
     --------
@@ -87,6 +94,10 @@ class Stream:
     >>> stream.zi
     array([0.5])
     """
+
+    _given: dict[str, Array]  # coefficients by name
+    _runner: Runner
+    _shape: tuple[int, ...]  # of the last block
 
     def __init__(
         self,
@@ -112,6 +123,7 @@ class Stream:
         self._channels: tuple[int, ...] | None = None  # those of the blocks so far, None before the first
         self._cascade: RecursiveFilter | FIRFilter | None = None  # if the filter is recursive and real
         self._quick: RecursiveFilter | FIRFilter | None = None  # the same, if the next block may take the short way
+        self._state: Array | None = None  # of all channels in a line; never changed, but replaced at the end of a call
         self._assign({"b": b, "a": a} if sos is None else {"sos": sos})
         self._start = doubled(0.0 if zi is None else zi)
         self.reset()
@@ -130,39 +142,48 @@ class Stream:
         y : ndarray
             The filtered block, of the same shape.
         """
-        quick = self._quick
-        if quick is not None and type(x) is np.ndarray and x.dtype is F8 and x.ndim == 1:
-            y = np.empty(x.size)
-            quick.one(x, y, self._state, self._method)
+        quick, before = self._quick, self._state
+        if quick is not None and before is not None and type(x) is np.ndarray and x.dtype is F8 and x.ndim == 1:
+            y, z = np.empty(x.size), before.copy()
+            quick.one(x, y, z, self._method)
+            if self._state is not before:
+                raise overlapping(self)
+            self._state = z
             return y
         return self._any_block(signal(x))
 
     def _any_block(self, x: Array) -> Array:
         """A block of any dtype, shape and length."""
-        axis = time_axis(self._axis, x)
+        axis, before = time_axis(self._axis, x), self._state
         channels = x.shape[:axis] + x.shape[axis + 1 :]
         if self._channels is None:
             z = self._rows(self._start, x)
         elif channels == self._channels:
-            z = self._z
+            z = self._state_rows()
         else:
             raise ValueError(f"x has channels {channels}, the blocks before had {self._channels}: reset() comes first")
         dtype = np.result_type(x, *self._given.values(), *([np.complex64] if z.dtype == C16 else []))
         if dtype.char not in (NATIVE if self._activation is None else "fd"):
             served = "float32, float64, complex64 and complex128" if self._activation is None else "float32 and float64"
             raise NotImplementedError(f"Stream serves {served}, not {dtype}, which x and the coefficients make")
-        z = z.astype(inner(dtype), copy=False)
+        z = z.astype(inner(dtype))
         y = np.empty(x.shape, dtype)
         fill(self._runner, x, y, axis, z)
-        self._channels, self._shape = channels, x.shape
-        self._keep(z)
+        if self._state is not before:
+            raise overlapping(self)
+        self._keep(z, channels, x.shape)
         return y
 
-    def _keep(self, z: Array) -> None:
-        """Hold the state, and see whether the next block may take the short way."""
-        self._z = z
-        self._quick = self._cascade if self._channels == () and z.dtype == F8 else None
-        self._state = z.reshape(-1)
+    def _keep(self, z: Array, channels: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        """Hold the state of channels of a block of this shape, all in one step; the next block may take the short way."""
+        quick = self._cascade if channels == () and z.dtype == F8 else None
+        self.__dict__.update(_state=z.reshape(-1), _quick=quick, _channels=channels, _shape=shape)
+
+    def _state_rows(self) -> Array:
+        """The state as (C, *state)."""
+        assert self._state is not None
+        assert self._channels is not None
+        return self._state.reshape(math.prod(self._channels), *self._runner.state)
 
     def _assign(self, given: dict[str, Any]) -> None:
         """Take these coefficients, if they go with the state there is."""
@@ -175,9 +196,9 @@ class Stream:
             given = {name: coefficients(numbers(name, c).copy(), name) for name, c in given.items()}
             check_method(self._method, fir=given["a"].size == 1)
             runner, cascade = self._from_coefficients(**given)
-        self._given, self._runner, self._size = given, runner, runner.state
-        self._cascade = cascade if cascade is not None and cascade.b.size and cascade.b.dtype == F8 else None
-        self._quick = None  # until the next block has gone the long way
+        cascade = cascade if cascade is not None and cascade.b.size and cascade.b.dtype == F8 else None
+        # `_quick` is None until the next block has gone the long way.
+        self.__dict__.update(_given=given, _runner=runner, _size=runner.state, _cascade=cascade, _quick=None)
 
     def _from_sections(self, sos: Array) -> tuple[Runner, RecursiveFilter]:
         if sos.ndim != 2 or self._size not in (None, (len(sos), 2)):
@@ -246,14 +267,14 @@ class Stream:
             return (
                 np.broadcast_to(self._start, self._runner.state).copy() if self._start.ndim == 0 else self._start.copy()
             )
-        return state_given(self._z, self._runner.state, self._shape, self._axis % len(self._shape)).copy()
+        return state_given(self._state_rows(), self._runner.state, self._shape, self._axis % len(self._shape)).copy()
 
     @zi.setter
     def zi(self, zi: ArrayLike) -> None:
         if self._channels is None:
             self._start = doubled(zi)
         else:
-            self._keep(self._rows(zi, np.empty(self._shape)))
+            self._keep(self._rows(zi, np.empty(self._shape)), self._channels, self._shape)
 
     def _rows(self, zi: ArrayLike, x: Array) -> Array:
         """A state for the channels of x, as rows."""
@@ -262,7 +283,7 @@ class Stream:
 
     def reset(self) -> None:
         """Go back to the state the stream was made with; the next block may have other channels."""
-        self._channels = self._quick = None
+        self.__dict__.update(_channels=None, _quick=None, _state=None)
 
     def copy(self) -> Self:
         """
@@ -274,9 +295,7 @@ class Stream:
             It shares nothing with this one.
         """
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        if self._channels is not None:
-            other._keep(self._z.copy())
+        other.__dict__.update(self.__dict__)  # no array of it is ever changed
         return other
 
     __copy__ = copy

@@ -58,7 +58,7 @@ def nlfilter_vjp(arguments: Named, total: bool = True) -> tuple[Any, Pull]:
         reverse = Returned(bb, aa, tail_of(dzf, (state,), shape, axis, F8), rows, total)
         dy, dx, known_by = rows.of(dy), rows.empty(rows.samples, dtype), kept_y if e is None else e
         for part in reversed(rows.pieces(0, rows.samples)):
-            slope = rows.scratch(1, part.stop - part.start, F8)
+            slope = rows.scratch(part.stop - part.start, F8)
             slope[...] = known_by[:, part]
             slope = respond(activation, slope, slope=True)
             reverse.back(kept_x[:, part], kept_y[:, part], slope, dy[:, part], dx[:, part], part)

@@ -14,6 +14,7 @@ from sigrnn._arrays import F8, Array
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.gradients.linear import EXCITATION, Named, Pull, summed
 from sigrnn.layers._cells import cell_of
+from sigrnn.layers._product import add_product, product
 from sigrnn.layers._run import Given, Gradients, Runs, Sums
 from sigrnn.layers.recurrent import Call, common, dense, prepare, weighed
 
@@ -146,9 +147,12 @@ def dense_vjp(arguments: Named) -> tuple[Any, Pull]:
         d = slope * dz
         inputs = kept_x.shape[-1]
         flat = d.reshape(-1, outputs) if outputs else np.zeros((kept_x.size // max(inputs, 1), 0))
+        dv = np.zeros(kept_v.shape)
+        if inputs:
+            add_product(dv, flat, kept_x.reshape(-1, inputs).astype(F8))
         return {
-            "x": d @ kept_v,
-            "v": flat.T @ kept_x.reshape(-1, inputs).astype(F8) if inputs else np.zeros(kept_v.shape),
+            "x": product(d, kept_v),
+            "v": dv,
             "bias": None if bias is None else summed(flat, np.shape(bias)),
             EXCITATION: d.astype(dtype, copy=False),
         }

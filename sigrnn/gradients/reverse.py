@@ -13,7 +13,7 @@ from sigrnn._arrays import F8, Array, time_back, time_last
 from sigrnn.filters import _recursive
 from sigrnn.filters._coefficients import filter_of
 from sigrnn.filters._recursive import MANY, RecursiveFilter
-from sigrnn.gradients.memory import PIECE, pool, room
+from sigrnn.gradients.memory import PIECE, pool, scratch
 
 LEAST = 128  # samples of a channel, however many channels there are
 
@@ -54,9 +54,9 @@ class Rows:
             else pool.borrow((self.channels, samples), dtype)
         )
 
-    def scratch(self, slot: int, samples: int, dtype: np.dtype[Any]) -> Array:
-        """Rows in memory that the next caller with this slot overwrites."""
-        memory = room(slot, self.channels * samples * (dtype.itemsize // 8)).view(dtype)
+    def scratch(self, samples: int, dtype: np.dtype[Any]) -> Array:
+        """Rows, of float64 or complex128, for a piece of a call."""
+        memory = scratch(self.channels * samples * (dtype.itemsize // 8)).view(dtype)
         return memory.reshape(samples, self.channels).T if self.beside else memory.reshape(self.channels, samples)
 
     def back(self, rows: Array) -> Array:
@@ -123,7 +123,7 @@ class Reverse:
 
     def with_tail(self, samples: int) -> Array:
         """Space for v of a piece and the samples after it."""
-        v = self.rows.scratch(0, samples + self.tail.shape[1], self.kind)
+        v = self.rows.scratch(samples + self.tail.shape[1], self.kind)
         v[:, samples:] = self.tail
         return v
 
@@ -136,8 +136,8 @@ class Reverse:
         if self.rows.beside:  # adjacent channels are one long row, its samples a hop apart
             hop = len(v)
             v, x, y, dx = (c.T.reshape(1, -1) for c in (v, x, y, dx))
-        kernel, scratch = correlate()
-        kernel(dx.dtype.char)(v, x, y, self.b, dx, self.db, self.da, hop, scratch(self.b.shape[1]))
+        kernel, sums = correlate()
+        kernel(dx.dtype.char)(v, x, y, self.b, dx, self.db, self.da, hop, sums(self.b.shape[1]))
 
     def _complex_sums(self, v: Array, x: Array, y: Array, dx: Array) -> None:
         samples, axis = x.shape[1], None if len(self.b) == 1 else 1

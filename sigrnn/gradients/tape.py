@@ -73,7 +73,7 @@ class SectionsTape:
 
     def _plain(self, reverses: Sequence[Reverse], x: Array, dy: Array, dx: Array, start: Array) -> None:
         """Fill dx for a piece that ends where the last one began, its states before it given."""
-        *through, slope = (self.rows.scratch(1 + i, x.shape[1], start.dtype) for i in range(len(self.each) + 2))
+        *through, slope = (self.rows.scratch(x.shape[1], start.dtype) for _ in range(len(self.each) + 2))
         through[0][...] = x
         for s, section in enumerate(self.each):
             run(section, through[s], through[s + 1], start[:, s : s + 1].copy(), self.method)

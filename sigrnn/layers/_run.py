@@ -16,14 +16,12 @@ from sigrnn._arrays import Array
 from sigrnn._utils.memory import LEAST, Pool
 from sigrnn.activations import respond
 from sigrnn.layers._cells import Cell
+from sigrnn.layers._product import add_product, product
 from sigrnn.workers import share
 
 PIECE = 1 << 16  # gradients of sums taken at a time in the backward pass: they stay in the cache
 SHORTEST = 64  # steps, at least
-PRODUCTS = (
-    1 << 18
-)  # of numbers in a matrix product that OpenBLAS does not divide among threads: to wake them takes longer
-FEW_INPUTS = 4  # gradients of so few are found by a loop: BLAS divides products with a vector among threads earlier
+FEW_INPUTS = 4  # gradients of so few are found by a loop
 HARMLESS = 1.0  # where slopes of activations are finite, as the user's may not be at 0
 PART, WORTH = 8, 500_000  # sequences for a thread at a time: this number, or as many as take this time in ns
 LAYOUTS = 128  # kept
@@ -320,7 +318,7 @@ class Backward:
             for b in np.flatnonzero(ends < part.stop):
                 d[max(ends[b] - part.start, 0) :, b] = 0.0
         if not (part.start or self.total):
-            self.dh[:, : layout.hidden] += d[0, :, 0, : layout.hidden] @ layer.given.w_hh
+            self.dh[:, : layout.hidden] += product(d[0, :, 0, : layout.hidden], layer.given.w_hh)
         return d
 
     def hold_constant(self, tape: Array, slopes: Array, d: Array) -> None:
@@ -345,25 +343,17 @@ class Backward:
         if layout.inputs <= FEW_INPUTS:
             layout.input_gradients(flat, into_x, flat_x)
         else:
-            np.matmul(flat, into_x.T, out=flat_x)
+            flat_x[...] = product(flat, into_x.T)
         if not whole:
             dx[...] = found[:, : self.batch]
         if sums.late.size:
             seen = self.run.tape[part, :, 0] * s[:-1, :, layout.first :]
-            sums.late[...] += np.einsum("tbi,tbj->ij", d[:, :, layout.late], seen, optimize=True)
+            late = d[:, :, layout.late].reshape(len(flat), layout.units)
+            add_product(sums.late, late, seen.reshape(len(flat), layout.units))
         if sums.peephole.size:
             c = self.run.c[part.start : part.stop + 1]
             for row, (q, seen) in enumerate(((0, c[:-1]), (1, c[:-1]), (3, c[1:]))):
                 sums.peephole[row] += (d[:, :, q] * seen).sum(axis=(0, 1))
-
-
-def add_product(whole: Array, d: Array, s: Array) -> None:
-    """whole += d^T s; small maps in pieces of steps that BLAS leaves on one thread."""
-    size = PRODUCTS // max(whole.size, 1)
-    if size < SHORTEST:
-        size = max(len(d), 1)
-    for start in range(0, len(d), size):
-        whole += d[start : start + size].T @ s[start : start + size]
 
 
 class Runs:

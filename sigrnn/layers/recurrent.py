@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from sigrnn._arrays import F8, Array, array, promoted, whole
 from sigrnn.activations import Activation, known, respond
 from sigrnn.layers._cells import GRU, LSTM, MINGRU, PEEPHOLE, RESET_BEFORE, RNN, Cell
+from sigrnn.layers._product import product
 from sigrnn.layers._run import Given, Layer, Layout, Run, Runs, layout_of
 
 __all__ = ["dense", "gru", "lstm", "mingru", "rnn"]
@@ -387,7 +388,7 @@ def weighed(x: ArrayLike, v: ArrayLike, bias: ArrayLike | None) -> Array:
         raise ValueError(f"v has shape {v.shape}, expected (outputs, inputs)")
     if x.ndim == 0 or x.shape[-1] != v.shape[1]:
         raise ValueError(f"x has shape {x.shape}, expected (..., {v.shape[1]}): v has shape {v.shape}")
-    e: Array = x @ v.T
+    e = product(x, v.T)
     return e if bias is None else e + shaped("bias", bias, (v.shape[0],), dtype)
 
 

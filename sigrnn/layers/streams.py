@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array
+from sigrnn._utils.errors import overlapping
 from sigrnn.activations import Activation, known
 from sigrnn.layers._cells import CELLS, FUNCTIONS, cell_of
-from sigrnn.layers._run import Given, Layout
+from sigrnn.layers._run import Given, Layer, Layout, Run
 from sigrnn.layers.recurrent import Call, common, prepare
 
 __all__ = ["LayerStream"]
 
 State = Any  # (H,) or (B, H), for 'lstm' a pair of them
-# What holds until the next block, for which the kernel is made ready
-UNPREPARED: dict[str, Any] = {"_dtype": None, "_ndim": 0, "_block": (0, 0)}
+
+
+class Prepared(NamedTuple):
+    """A kernel with packed weights, and the blocks it takes."""
+
+    layer: Layer
+    kernel: Any
+    packed: tuple[Array, Array]
+    ndim: int
+    block: tuple[int, int]  # sequences and inputs
 
 
 class LayerStream:
@@ -57,6 +66,8 @@ class LayerStream:
         If an argument is given that the layer does not have.
     NotImplementedError
         If the common dtype of the arrays is neither float32 nor float64.
+    RuntimeError
+        If the state changes during a call: another thread uses the stream.
 
     See Also
     --------
@@ -66,8 +77,11 @@ class LayerStream:
     Notes
     -----
     A call costs two to three microseconds beyond the steps themselves. A block of a wider dtype than what came before makes
-    the stream go on in that dtype, as the function does. A stream belongs to one thread at a time; `copy` makes another
-    with the same past, and streams can be pickled.
+    the stream go on in that dtype, as the function does. `copy` makes another stream with the same past, and streams can be
+    pickled.
+
+    A call that ends by an exception, Ctrl-C included, leaves the state as it was before the block or as it is after it. Of
+    calls that overlap, from two threads or from a signal handler, only one counts: the others raise RuntimeError.
 
     Examples
     --------
@@ -83,10 +97,9 @@ class LayerStream:
     """
 
     _sequences: tuple[int, ...] | None  # of the blocks so far, () without an axis for them
-    _kept: dict[str, Array]  # the state, while no kernel is ready that would hold it
-    _dtype: Any
-    _ndim: int
-    _block: tuple[int, int]  # sequences and inputs
+    _dtype: Any  # of the blocks that `_ready` takes, None if that is None
+    _ready: Prepared | None  # None until the next block, for which a kernel is made ready
+    _past: Run | dict[str, Array]  # the state; a dict while no kernel is ready. Never changed, but replaced
 
     def __init__(
         self,
@@ -131,31 +144,41 @@ class LayerStream:
         h : ndarray, shape (N, H) or (B, N, H)
             The units after each step.
         """
-        if type(x) is not np.ndarray or x.dtype is not self._dtype or x.ndim != self._ndim:
-            x = self._any_block(np.asarray(x))
+        ready, before = self._ready, self._past
+        if ready is None or type(x) is not np.ndarray or x.dtype is not self._dtype or x.ndim != ready.ndim:
+            x, ready, run = self._any_block(np.asarray(x))
+        else:
+            run = resumed(before)
         steps = x[:, None] if x.ndim == 2 else x.transpose(1, 0, 2)
-        if steps.shape[1:] != self._block:
-            raise ValueError(f"x has shape {x.shape}, the blocks before had (sequences, inputs) {self._block}")
+        if steps.shape[1:] != ready.block:
+            raise ValueError(f"x has shape {x.shape}, the blocks before had (sequences, inputs) {ready.block}")
         h = np.empty((steps.shape[1], steps.shape[0], self._hidden), x.dtype)
-        self._kernel(*self._packed, steps, *self._run, h)
+        ready.kernel(*ready.packed, steps, *run, h)
+        if self._past is not before:
+            raise overlapping(self)
+        if ready is self._ready:
+            self._past = run
+        else:
+            sequences = ready.block[:1] if ready.ndim == 3 else ()
+            self.__dict__.update(_ready=ready, _dtype=x.dtype, _past=run, _sequences=sequences)
         return h[0] if x.ndim == 2 else h
 
-    def _any_block(self, x: Array) -> Array:
-        """A block of any kind, as the kernel wants it; the kernel is made ready if it is not."""
+    def _any_block(self, x: Array) -> tuple[Array, Prepared, Run]:
+        """A block of any kind as a kernel wants it, that kernel, and memory for a run with the state in it."""
         if x.ndim == 1 and self._weights["w_ih"].shape[1] == 1:
             x = x[:, None]
         if self._sequences is not None and x.shape[:-2] != self._sequences:
             before = f"the blocks before had sequences {self._sequences}"
             raise ValueError(f"x has shape {x.shape}, {before}: reset() comes first")
         call = self._call({"x": x, **self._weights, **self._states()})
-        if call.layer.layout.dtype is not self._dtype:
-            layer, layout, batch = call.layer, call.layer.layout, call.x.shape[1]
-            self._run = layer.at_rest(batch, batch == 1)
-            layer.start(self._run, *call.given_states)
-            self._kernel, self._packed = layout.kernel("forward", batch == 1), (layer.forward, layer.scaled_peephole)
-            self._layer, self._dtype, self._block = layer, layout.dtype, (batch, layout.inputs)
-            self._ndim, self._sequences = x.ndim, x.shape[:-2]
-        return x.astype(self._dtype, copy=False)
+        layer, layout, batch = call.layer, call.layer.layout, call.x.shape[1]
+        x = x.astype(layout.dtype, copy=False)
+        if self._ready is not None and layout.dtype is self._dtype:
+            return x, self._ready, resumed(self._past)
+        run = layer.at_rest(batch, batch == 1)
+        layer.start(run, *call.given_states)
+        kernel, packed = layout.kernel("forward", batch == 1), (layer.forward, layer.scaled_peephole)
+        return x, Prepared(layer, kernel, packed, x.ndim, (batch, layout.inputs)), run
 
     def _call(self, arrays: dict[str, Array]) -> Call:
         return prepare(CELLS[self._cell], Given(*map(arrays.get, Given._fields)), activation=self._activation)
@@ -167,10 +190,11 @@ class LayerStream:
 
     def _states(self) -> dict[str, Array]:
         """The state as the function takes it; nothing at rest."""
-        if self._dtype is None:
-            return self._kept
-        h, c = self._layer.state(self._run, self._block[0], 0)
-        if self._ndim == 2:
+        if isinstance(self._past, dict):
+            return self._past
+        assert self._ready is not None
+        h, c = self._ready.layer.state(self._past, self._ready.block[0], 0)
+        if self._ready.ndim == 2:
             h, c = h[0], c[0]
         return {"h0": h, "c0": c} if self._memory else {"h0": h}
 
@@ -178,10 +202,9 @@ class LayerStream:
     def _memory(self) -> bool:
         return CELLS[self._cell].memory
 
-    def _pause(self, states: dict[str, Array]) -> None:
+    def _pause(self, states: dict[str, Array], **changes: Any) -> None:
         """Go on from these states, with whatever weights there are then."""
-        self.__dict__.update(UNPREPARED)
-        self._kept = states
+        self.__dict__.update(_ready=None, _dtype=None, _past=states, **changes)
 
     @property
     def weights(self) -> dict[str, Array]:
@@ -196,8 +219,7 @@ class LayerStream:
             if weight.shape != old[name].shape:
                 raise ValueError(f"{name} has shape {weight.shape}, expected {old[name].shape} as before")
         self._layout_of(new)  # checks dtypes
-        self._pause(self._states())
-        self._weights = {name: new[name] for name in old}
+        self._pause(self._states(), _weights={name: new[name] for name in old})
 
     @property
     def state(self) -> State:
@@ -227,8 +249,7 @@ class LayerStream:
 
     def reset(self) -> None:
         """Go back to the state the stream was made with; the next block may have another number of sequences."""
-        self._sequences = None
-        self._pause(self._first)
+        self._pause(self._first, _sequences=None)
 
     def copy(self) -> Self:
         """
@@ -240,15 +261,14 @@ class LayerStream:
             It shares nothing with this one.
         """
         other = object.__new__(type(self))
-        other.__dict__.update(self.__getstate__())
+        other.__dict__.update(self.__dict__)  # no array of it is ever changed
         return other
 
     __copy__ = copy
 
     def __getstate__(self) -> dict[str, Any]:
-        held = "_cell", "_activation", "_weights", "_first", "_hidden", "_sequences"
-        resumed = {"_kept": self._states(), **UNPREPARED}
-        return {**{name: self.__dict__[name] for name in held}, **resumed}
+        # Kernels are compiled code: the next block makes them ready again.
+        return {**self.__dict__, "_past": self._states(), "_ready": None, "_dtype": None}
 
 
 def check_arguments(kind: str, arrays: dict[str, Array], activation: bool, reset_before: bool) -> None:
@@ -263,6 +283,11 @@ def check_arguments(kind: str, arrays: dict[str, Array], activation: bool, reset
     ):
         if is_given and kind not in those:
             raise TypeError(f"{name} goes with {', '.join(map(repr, those))}, not with {kind!r}")
+
+
+def resumed(past: Any) -> Run:
+    """Memory for a run that goes on from the state in another's."""
+    return Run(past.s.copy(), past.c.copy(), np.empty_like(past.tape))
 
 
 def given(**arrays: ArrayLike | None) -> dict[str, Array]:

@@ -185,7 +185,7 @@ class Parametrised:
         try:
             for name, value in params.items():
                 self._assign(name, value)
-        except (TypeError, ValueError):
+        except BaseException:
             for name, array in before.items():  # all or nothing
                 self._assign(name, array)
             raise
@@ -239,13 +239,14 @@ class Parametrised:
     def _unpack(self, theta: Array) -> None:
         """`from_vector` without its checks."""
         assert self._values is not None
-        start = 0
+        start, values = 0, {}
         for name, value in self._values.items():
             constraint = self._constraint(name)
             stop = start + constraint.count(value)
             new = constraint.unpack(theta[start:stop], value)
-            self._values[name] = new.reshape(value.shape).astype(value.dtype)
+            values[name] = new.reshape(value.shape).astype(value.dtype)
             start = stop
+        self._values = values  # all at once, whatever interrupts
 
     def vector_gradient(self, grads: Mapping[str, Any]) -> Array:
         """

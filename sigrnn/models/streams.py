@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array
+from sigrnn._utils.errors import overlapping
 from sigrnn.activations import respond
 from sigrnn.models.parameters import wrong_inputs
 
@@ -33,7 +34,11 @@ class ModelStream:
         self.model, self.state = model, None
 
     def __call__(self, x: ArrayLike) -> Array:
-        y, self.state = self.model.run(x, self.state)
+        before = self.state
+        y, after = self.model.run(x, before)
+        if self.state is not before:
+            raise overlapping(self)
+        self.state = after
         return y
 
     def reset(self) -> None:
@@ -43,6 +48,8 @@ class ModelStream:
         other = type(self)(self.model)
         other.state = self.state  # no run changes a state, it returns another
         return other
+
+    __copy__ = copy
 
 
 class BlockStream:
@@ -78,6 +85,8 @@ class BlockStream:
     def copy(self) -> Self:
         return type(self)(self.inner.copy(), self.inputs, self.compute, self.dtype, self.flat)
 
+    __copy__ = copy
+
 
 class Affine:
     """The stream of a dense layer, which has no memory: `dense` without its checks."""
@@ -97,17 +106,30 @@ class Affine:
 
 
 class JoinedStream:
-    """The streams of a composition's parts, and a function that runs them on a block."""
+    """The streams of a composition's parts, and a function that runs them on a block.
+
+    A block is run by copies, which take their places when all are through it.
+    """
 
     def __init__(self, streams: Sequence[Stream], join: Callable[[Any, Sequence[Stream]], Array]) -> None:
         self.streams, self.join = tuple(streams), join
 
     def __call__(self, x: ArrayLike) -> Array:
-        return self.join(x, self.streams)
+        before = self.streams
+        after = tuple([stream.copy() for stream in before])
+        y = self.join(x, after)
+        if self.streams is not before:
+            raise overlapping(self)
+        self.streams = after
+        return y
 
     def reset(self) -> None:
-        for stream in self.streams:
+        after = tuple([stream.copy() for stream in self.streams])
+        for stream in after:
             stream.reset()
+        self.streams = after
 
     def copy(self) -> Self:
         return type(self)([stream.copy() for stream in self.streams], self.join)
+
+    __copy__ = copy

@@ -215,12 +215,13 @@ def fit(
     data, judged = prepared(model, x, t, weights, warmup, validation, rng)
     measure = known(loss, data, weights is not None)
     solver, steps = chosen(solver, model, data, measure, steps)
+    trial = model.copy()  # what a solver tries is never seen in the model, whatever interrupts
     if judged is not None:
-        judged_by = Problem(model, judged, known(loss, judged))
+        judged_by = Problem(trial, judged, known(loss, judged))
     if solver in descent.RULES and steps.batch is not None and len(data.x) == 1 and steps.batch > 1:
         check_pieces(steps.batch, len(data.x[0]) - warmup)
         data = data.cut(steps.batch, warmup)
-    problem = Problem(model, data, measure, float(regularization))
+    problem = Problem(trial, data, measure, float(regularization))
     plan = descent.Plan(0, steps.batch, steps.tbptt, steps.clip, warmup, steps.learning_rate)
     settings: dict[str, Any] = {"max_iter": ITERATIONS.get(solver, 0) if max_iter is None else max_iter}
     if solver in descent.RULES:
@@ -234,7 +235,7 @@ def fit(
     start, judge = np.array(model.to_vector(), F8), judged_by if judged else None
     bar: Any = progress if callable(progress) else _progress.bar  # the command line has one of its own
     shown = bar(total, "step" if solver in descent.RULES else "iteration", solver) if progress else _progress.Silent()
-    watch = Watch(start, problem, judge, patience, callback, shown, columns)
+    watch = Watch(model, start, problem, judge, patience, callback, shown, columns)
     with blas_threads(get_workers()):
         reason, message = run(solver, problem, watch, plan, rng)
         result = result_of(problem, watch, solver, settings, reason, message)
@@ -386,7 +387,7 @@ def run(solver: str, problem: Problem, watch: Watch, plan: descent.Plan, rng: np
         if solver in descent.RULES:
             return descent.descend(solver, problem, watch, plan, rng)
         watch.best = watch.latest = better_start(problem, watch.best)
-        problem.model.from_vector(watch.best)
+        watch.show(watch.best)
         return (least_squares if solver == "lm" else lbfgs).solve(problem, watch, plan.epochs)
     except Stopped as stop:
         return stop.reason, stop.message
@@ -396,7 +397,7 @@ def run(solver: str, problem: Problem, watch: Watch, plan: descent.Plan, rng: np
         return "interrupted", "interrupted from the keyboard; the best parameters so far are kept"
     finally:
         watch.bar.close()
-        problem.model.from_vector(watch.best)
+        watch.show(watch.best)
 
 
 def unstable_message(model: Model) -> str:
@@ -413,7 +414,7 @@ def result_of(
     shown = (judged or problem).data
     longest = max(range(len(shown.x)), key=lambda k: len(shown.x[k]))
     return FitResult(
-        model=problem.model,
+        model=watch.model,
         history=watch.history,
         loss=problem.value(watch.best),
         n_iter=watch.iterations,

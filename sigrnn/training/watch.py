@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sigrnn._arrays import Array
 from sigrnn._utils.progress import Silent
+from sigrnn.models.composition import leaves_of
 
 from .problem import Problem
 
@@ -78,10 +81,12 @@ class Watch:
 
     Parameters
     ----------
+    model : Model
+        The user's. The solver works with a copy of it, which belongs to the problem.
     start : ndarray
         The vector to begin with; the best one until there is another.
     problem, validation : Problem
-        For the model and the penalty; and whose loss decides which vector is the best, if it is given.
+        For the copy and the penalty; and whose loss decides which vector is the best, if it is given.
     patience : int
         Iterations without a better validation loss after which to stop.
     callback : callable, optional
@@ -94,6 +99,7 @@ class Watch:
 
     def __init__(
         self,
+        model: Any,
         start: Array,
         problem: Problem,
         validation: Problem | None,
@@ -102,13 +108,8 @@ class Watch:
         bar: Any,
         columns: tuple[str, ...] = (),
     ) -> None:
-        self.problem, self.validation, self.patience, self.callback, self.bar = (
-            problem,
-            validation,
-            patience,
-            callback,
-            bar,
-        )
+        self.model, self.problem, self.validation = model, problem, validation
+        self.patience, self.callback, self.bar = patience, callback, bar
         self.best, self.score, self.latest, self.since = start.copy(), np.inf, start, 0
         names = "loss", *["validation_loss"] * (validation is not None), *columns, "time"
         self.history, self.began = History({name: [] for name in names}), time.perf_counter()
@@ -143,13 +144,19 @@ class Watch:
         if score < self.score:
             self.best, self.score = theta.copy(), score
 
+    def show(self, theta: Array) -> None:
+        """Give the user's model the parameters of a vector, all in one step: `map` and `setattr` cannot be interrupted."""
+        self.problem.model.from_vector(theta)
+        values = [dict(leaf._named()) for leaf in leaves_of(self.problem.model)]
+        deque(map(setattr, leaves_of(self.model), repeat("_values"), values), 0)
+
     def call(self, theta: Array, loss: float, judged: float | None) -> None:
         """Call the user's callback; it stops the run by returning True or raising StopIteration."""
         if self.callback is None:
             return
-        self.problem.model.from_vector(theta)
+        self.show(theta)
         try:
-            stop = self.callback(Iteration(self.iterations, loss, judged, self.problem.model))
+            stop = self.callback(Iteration(self.iterations, loss, judged, self.model))
         except StopIteration:
             stop = True
         if stop is True:

@@ -1,0 +1,79 @@
+"""Products of matrices on the thread that calls: BLAS would take all processors, and wait for them where others use them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, register_bytes, strided
+from sigrnn._kernels.base.vec import lanes_of, load, pointer, spread, stack, store
+
+__all__ = ["entry_point", "multiply", "room"]
+
+ROWS, VECTORS = 6, 2  # of c at a time: 12 sums, two vectors of b and one number of a fill the 16 registers of AVX2
+DEPTH = 128  # terms of a sum at a time: what one tile of c reads of b stays in the first-level cache
+WIDE = 256  # columns of b that are packed at a time: second-level cache
+
+
+def columns(dtype: str) -> int:
+    """Columns of c at a time."""
+    return VECTORS * register_bytes() // (4 if dtype == "f" else 8)
+
+
+def room(inner: int, wide: int, dtype: str) -> int:
+    """Numbers of scratch for a product with b (inner, wide)."""
+    each = columns(dtype)
+    return min(inner, DEPTH) * min(-(-wide // each) * each, WIDE) + ROWS * each
+
+
+@device
+def pack(b, start, terms, left, across, each, to, at):
+    """Some rows and columns of b in panels of `each` columns, row by row; zeros beyond the last."""
+    for panel in range(0, across, each):
+        here = min(each, across - panel)
+        for k in range(terms):
+            for i in range(here):
+                to[at + k * each + i] = b[start + k, left + panel + i]
+            for i in range(here, each):
+                to[at + k * each + i] = 0.0
+        at += terms * each
+
+
+@once
+def multiply(dtype: str, result: str) -> Any:
+    """The compiled product, of float32 or float64 ('f', 'd') into `result`."""
+    each, width, count = columns(dtype), columns(dtype) // VECTORS, ROWS * VECTORS
+
+    def run(a, b, c, scratch):
+        # a (K, M)   b (K, N)   c (M, N) += a^T b   scratch: see `room`
+        inner, rows, wide = a.shape[0], a.shape[1], b.shape[1]
+        down, right = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize
+        like, one = lanes_of(width, scratch), scratch.dtype.type(0)
+        sums, of_b = stack(count, like), stack(VECTORS, like)
+        at, of_a = pointer(scratch), pointer(a)
+        for start in range(0, inner, DEPTH):
+            terms = min(DEPTH, inner - start)
+            for left in range(0, wide, WIDE):
+                across = min(WIDE, wide - left)
+                pack(b, start, terms, left, across, each, scratch, ROWS * each)
+                for j in range(0, across, each):
+                    panel, here = ROWS * each + j * terms, min(each, across - j)
+                    for i in range(0, rows, ROWS):
+                        top = min(i, max(rows - ROWS, 0))  # the last rows overlap those before, if there are enough
+                        first = start * down + top * right
+                        for s in range(count):
+                            sums[s] = like
+                        for k in range(terms):
+                            for v in range(VECTORS):
+                                of_b[v] = load(at, panel + k * each + v * width, like)
+                            for r in range(ROWS):
+                                number = spread(load(of_a, first + k * down + min(r, rows - 1) * right, one), like)
+                                for v in range(VECTORS):
+                                    sums[r * VECTORS + v] = sums[r * VECTORS + v] + number * of_b[v]
+                        for s in range(count):
+                            store(at, s * width, sums[s])
+                        for r in range(i - top, min(ROWS, rows)):
+                            for n in range(here):
+                                c[top + r, left + j + n] += scratch[r * each + n]
+
+    arguments = strided(dtype, 2, True), strided(dtype, 2, True), strided(result, 2), packed(dtype, 1)
+    return kernel(run, f"product_{dtype}_{result}", *arguments)

@@ -1,0 +1,60 @@
+"""Products of matrices on the thread that calls. BLAS would take every processor it sees, whatever `set_workers` says.
+
+It would also wait for them, where others use them too: a backward pass of an LSTM of 16 units took ten times as long. Small
+products stay with BLAS, which does not divide them; large ones are taken in such pieces, or by a loop of our own.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from sigrnn._arrays import Array
+
+MATRICES, VECTOR = (
+    1 << 18,
+    9_000,
+)  # products of numbers up to which OpenBLAS keeps to one thread; the latter with a vector
+SHORTEST = 64  # terms, or rows, of a piece: with fewer the loop is faster
+
+
+@cache
+def loop(dtype: str, result: str) -> Any:
+    """The compiled product, and the size of its scratch."""
+    from sigrnn._kernels.layers import product
+
+    return product.entry_point(product.multiply(dtype, result)), product.room
+
+
+def undivided(rows: int, columns: int) -> int:
+    """Products of numbers that BLAS takes on one thread, for a result of this shape."""
+    return VECTOR if rows == 1 or columns == 1 else MATRICES
+
+
+def add_product(whole: Array, a: Array, b: Array) -> None:
+    """whole (M, N) += a^T b, for a (K, M) and b (K, N) of one dtype, float32 or float64."""
+    size = undivided(*whole.shape) // max(whole.size, 1)
+    if size >= min(SHORTEST, len(a)):
+        for start in range(0, len(a), size):
+            whole += a[start : start + size].T @ b[start : start + size]
+        return
+    run, room = loop(a.dtype.char, whole.dtype.char)
+    run(a, b, whole, np.empty(room(len(a), b.shape[1], a.dtype.char), a.dtype))
+
+
+def product(x: Array, w: Array) -> Array:
+    """x (..., K) w (K, N), of float32 or float64."""
+    rows = x.size // max(w.shape[0], 1)
+    size = undivided(rows, w.shape[1]) // max(w.size, 1)
+    if rows <= size:
+        return np.asarray(x @ w)
+    dtype = np.result_type(x, w)
+    flat, w, found = x.reshape(rows, len(w)), w.astype(dtype, copy=False), np.zeros((rows, w.shape[1]), dtype)
+    if size < SHORTEST:
+        add_product(found, flat.T.astype(dtype, copy=False), w)
+    else:
+        for start in range(0, rows, size):
+            np.matmul(flat[start : start + size], w, out=found[start : start + size])
+    return found.reshape(*x.shape[:-1], w.shape[1])
