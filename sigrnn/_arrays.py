@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import reprlib
+import sys
 from collections.abc import Sequence
 from numbers import Number
 from typing import Any
@@ -19,6 +20,7 @@ NATIVE = "fdFD"  # what the kernels serve: float32, float64, complex64, complex1
 
 def array(name: str, given: Any) -> Array:
     """An argument as an array."""
+    refuse_masked(name, _masked(given), f"as {name}.filled(value) does")
     try:
         return np.asarray(given)
     except ValueError as error:
@@ -40,6 +42,13 @@ def refuse_masked(name: str, masked: bool, remedy: str) -> None:
     """Raise for a masked array: a filter would run through the numbers under the mask."""
     if masked:
         raise TypeError(f"{name} is masked, and a filter has no output for missing samples: fill the gaps, {remedy}")
+
+
+def _masked(given: Any) -> bool:
+    """Whether samples are masked in an array, or in one of a list of arrays; NumPy loads its masked arrays when they are used."""
+    if isinstance(given, list | tuple) and given and isinstance(given[0], np.ndarray):
+        return any(map(_masked, given))
+    return type(given) is not np.ndarray and "numpy.ma" in sys.modules and bool(np.ma.is_masked(given))
 
 
 def promoted(**given: Any) -> np.dtype[Any]:

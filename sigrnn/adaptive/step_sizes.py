@@ -47,7 +47,7 @@ def block(f: Any, x: ArrayLike, d: ArrayLike) -> float:
 
 
 def sign_error(f: Any, x: ArrayLike, d: ArrayLike) -> float:
-    mean, level = power_of(x, f.n_taps)[0], float(np.abs(np.asarray(d)).mean())
+    mean, level = power_of(x, f.n_taps)[0], float(np.abs(array("d", d)).mean())
     if not mean or not level or not np.isfinite(level):
         raise ValueError("x and d must be finite, and neither silent")
     return 0.01 * level / mean
@@ -70,7 +70,7 @@ def fxlms(f: Any, x: ArrayLike, d: ArrayLike) -> float:
     share = f.n_taps / (f.n_taps + delay)
     if f.eps:
         return 0.5 * share
-    reference = power_of(lfilter(f.secondary_path, [1.0], np.asarray(x)), f.n_taps)
+    reference = power_of(lfilter(f.secondary_path, [1.0], array("x", x)), f.n_taps)
     return share * third(*reference, "the filtered reference is silent: any step would do")
 
 
@@ -84,7 +84,7 @@ def equation_error(f: Any, x: ArrayLike, d: ArrayLike) -> float:
 def volterra(f: Any, x: ArrayLike, d: ArrayLike) -> float:
     if f.eps:
         return 0.5
-    squares = np.asarray(x, float) ** 2
+    squares = array("x", x).astype(float) ** 2
     if squares.ndim != 1 or not squares.size or not np.isfinite(squares).all():
         raise ValueError("x must have shape (N,) and hold samples, all of them finite")
     power = np.zeros((f.order + 1, len(squares)))  # of all products of k samples, sample of the window by sample

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, array
 from sigrnn.activations import Activation, known
 from sigrnn.layers._cells import CELLS, FUNCTIONS, cell_of
 from sigrnn.layers._run import Given, Layout
@@ -132,7 +132,7 @@ class LayerStream:
             The units after each step.
         """
         if type(x) is not np.ndarray or x.dtype is not self._dtype or x.ndim != self._ndim:
-            x = self._any_block(np.asarray(x))
+            x = self._any_block(array("x", x))
         steps = x[:, None] if x.ndim == 2 else x.transpose(1, 0, 2)
         if steps.shape[1:] != self._block:
             raise ValueError(f"x has shape {x.shape}, the blocks before had (sequences, inputs) {self._block}")
@@ -267,4 +267,4 @@ def check_arguments(kind: str, arrays: dict[str, Array], activation: bool, reset
 
 def given(**arrays: ArrayLike | None) -> dict[str, Array]:
     """Copies of those that are not None."""
-    return {name: np.array(array) for name, array in arrays.items() if array is not None}
+    return {name: np.array(array(name, each)) for name, each in arrays.items() if each is not None}
