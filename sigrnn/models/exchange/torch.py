@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, array, short
 from sigrnn.models.exchange.layers import (
     RECURRENT,
     TAPS,
@@ -122,10 +122,10 @@ def _array(value: Any, name: str) -> Array:
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = (value.float() if "bfloat16" in str(value.dtype) else value).numpy()
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} is no array of real numbers")
-    return array
+    found = array(name, value)
+    if found.dtype.kind not in "fiu" or not found.ndim:
+        raise ValueError(f"{name} is no array of real numbers, got {short(value)}")
+    return found
 
 
 def _ordered(units: list[tuple[str, Unit]], places: Sequence[Place], prefixes: Sequence[str] | None) -> list[Unit]:
