@@ -26,6 +26,12 @@ def array(name: str, given: Any) -> Array:
     except ValueError as error:
         why = "its parts have different lengths" if "inhomogeneous" in str(error) else error
         raise ValueError(f"{name} must be an array, got {short(given)}: {why}") from None
+    except RuntimeError as error:
+        if "requires grad" not in str(error):
+            raise
+        raise RuntimeError(
+            f"{name} is a tensor that requires grad: sigrnn.torch has the functions with autograd, or give {name}.detach()"
+        ) from None
 
 
 def numbers(name: str, given: Any) -> Array:
@@ -90,6 +96,13 @@ def random(rng: Any) -> np.random.Generator:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         raise type(error)(f"rng must be a seed, a Generator or None, got {short(rng)}: {error}") from None
+
+
+def numeric(x: Array, name: str = "x") -> Array:
+    """An array of numbers, or of objects that may be some."""
+    if x.dtype.kind not in "biufcO":
+        raise TypeError(f"{name} must be numbers, got dtype {x.dtype}")
+    return x
 
 
 def signal(x: Any, name: str = "x") -> Array:

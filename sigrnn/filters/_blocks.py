@@ -83,7 +83,10 @@ def entered_exactly(a: Array) -> bool:
     others reject that and let through what is white, 15,000 times SciPy's error was seen, and 4 times without such poles.
     """
     signs = (-1.0) ** np.arange(a.shape[1])
-    at, slope = a @ signs, a @ (signs * np.arange(a.shape[1]))  # of each polynomial in 1/z, at z = -1, for a Newton step
+    at, slope = (
+        a @ signs,
+        a @ (signs * np.arange(a.shape[1])),
+    )  # of each polynomial in 1/z, at z = -1, for a Newton step
     if (np.abs(at) < 1e-4 * np.abs(slope)).any():
         return False
     if len(a) == 1 or a.shape[1] != 3:

@@ -22,7 +22,27 @@ from sigrnn.models.files import notes
 
 MUTATIONS = int(os.environ.get("SIGRNN_MUTATIONS", "10000"))
 X = np.random.default_rng(0).standard_normal((2, 40))
-ODD = [None, True, -1, 0, 1, 3, 2**31, 2**70, 1e308, float("nan"), float("inf"), "", "x", "tanh", [], {}, [[]], [1, 2], {"a": 1}]
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    1,
+    3,
+    2**31,
+    2**70,
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "tanh",
+    [],
+    {},
+    [[]],
+    [1, 2],
+    {"a": 1},
+]
 DTYPES = ["<f4", ">f8", "<i8", "<c16", "|b1", "<U3", "|O", "<M8[s]", "<f2", "<V8", "<f8"]
 
 
@@ -86,7 +106,9 @@ def of_array(rng, array):
     if kind == 0 and array.size and array.dtype.kind in "iuf":
         odd = [0, -1, 1, 7, 1000, 2**40, -(2**62), np.nan, np.inf, 1e300]
         with np.errstate(all="ignore"):
-            array.flat[rng.integers(array.size)] = np.asarray(odd[rng.integers(8 if array.dtype.kind == "f" else 7)]).astype(array.dtype)
+            array.flat[rng.integers(array.size)] = np.asarray(
+                odd[rng.integers(8 if array.dtype.kind == "f" else 7)]
+            ).astype(array.dtype)
     elif kind == 1:
         array = np.resize(array, rng.integers(0, 6, rng.integers(0, 4)))
     elif kind == 2:
@@ -246,7 +268,13 @@ def test_weights_of_keras_and_torch():
     rng = np.random.default_rng(1)
     of_keras = [rng.standard_normal(s) for s in ((2, 9), (3, 9), (2, 9), (3, 2), (2,), (4, 2, 1), (1,))]
     g = {"weight_ih_l0": (9, 2), "weight_hh_l0": (9, 3), "bias_ih_l0": (9,), "bias_hh_l0": (9,)}
-    shapes = {**{f"0.{n}": s for n, s in g.items()}, "1.weight": (2, 3), "1.bias": (2,), "2.weight": (1, 2, 4), "2.bias": (1,)}
+    shapes = {
+        **{f"0.{n}": s for n, s in g.items()},
+        "1.weight": (2, 3),
+        "1.bias": (2,),
+        "2.weight": (1, 2, 4),
+        "2.bias": (1,),
+    }
     of_torch = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
     model.copy().from_keras_weights(of_keras), model.copy().from_torch_state_dict(of_torch)
 
@@ -259,7 +287,9 @@ def test_weights_of_keras_and_torch():
         elif kind == 1:
             del given[one]
         elif kind == 2 and isinstance(given, dict):
-            given[str(rng.choice(["", "0.weight", "x.y.z", "1.bias_ih_l7", "0.weight_hr_l0", "0.weight_ih_l99999999999"]))] = given.pop(one)
+            given[
+                str(rng.choice(["", "0.weight", "x.y.z", "1.bias_ih_l7", "0.weight_hr_l0", "0.weight_ih_l99999999999"]))
+            ] = given.pop(one)
         elif kind == 3:
             given[one] = ODD[rng.integers(len(ODD))]
         else:
@@ -284,7 +314,17 @@ def test_weights_of_keras_and_torch():
 def test_sound_files(tmp_path):
     soundfile = pytest.importorskip("soundfile")
     path, whole = tmp_path / "sound", []
-    kinds = [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("FLAC", "PCM_16"), ("AIFF", "PCM_24"), ("W64", "PCM_16"), ("RF64", "PCM_16"), ("AU", "FLOAT"), ("OGG", "VORBIS"), ("CAF", "PCM_16")]
+    kinds = [
+        ("WAV", "PCM_16"),
+        ("WAV", "FLOAT"),
+        ("FLAC", "PCM_16"),
+        ("AIFF", "PCM_24"),
+        ("W64", "PCM_16"),
+        ("RF64", "PCM_16"),
+        ("AU", "FLOAT"),
+        ("OGG", "VORBIS"),
+        ("CAF", "PCM_16"),
+    ]
     for form, subtype in kinds:
         soundfile.write(path, 0.3 * np.random.default_rng(0).standard_normal((500, 2)), 8000, subtype, format=form)
         whole.append(path.read_bytes())
@@ -318,7 +358,9 @@ def run(valid, mutate, read, share, *allowed):
                 raise
     finally:
         faulthandler.cancel_dump_traceback_later()
-    assert peak() - before < 100e6  # the files are of some kilobytes; what is read of them, and twice as much, fits in 10 MB
+    assert (
+        peak() - before < 100e6
+    )  # the files are of some kilobytes; what is read of them, and twice as much, fits in 10 MB
 
 
 def peak():
