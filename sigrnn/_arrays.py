@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import reprlib
+import sys
 from collections.abc import Sequence
 from numbers import Number
 from typing import Any
@@ -19,11 +20,18 @@ NATIVE = "fdFD"  # what the kernels serve: float32, float64, complex64, complex1
 
 def array(name: str, given: Any) -> Array:
     """An argument as an array."""
+    refuse_masked(name, _masked(given), f"as {name}.filled(value) does")
     try:
         return np.asarray(given)
     except ValueError as error:
         why = "its parts have different lengths" if "inhomogeneous" in str(error) else error
         raise ValueError(f"{name} must be an array, got {short(given)}: {why}") from None
+    except RuntimeError as error:
+        if "requires grad" not in str(error):
+            raise
+        raise RuntimeError(
+            f"{name} is a tensor that requires grad: sigrnn.torch has the functions with autograd, or give {name}.detach()"
+        ) from None
 
 
 def numbers(name: str, given: Any) -> Array:
@@ -40,6 +48,13 @@ def refuse_masked(name: str, masked: bool, remedy: str) -> None:
     """Raise for a masked array: a filter would run through the numbers under the mask."""
     if masked:
         raise TypeError(f"{name} is masked, and a filter has no output for missing samples: fill the gaps, {remedy}")
+
+
+def _masked(given: Any) -> bool:
+    """Whether samples are masked in an array, or in one of a list of arrays; NumPy loads its masked arrays when they are used."""
+    if isinstance(given, list | tuple) and given and isinstance(given[0], np.ndarray):
+        return any(map(_masked, given))
+    return type(given) is not np.ndarray and "numpy.ma" in sys.modules and bool(np.ma.is_masked(given))
 
 
 def promoted(**given: Any) -> np.dtype[Any]:
@@ -81,6 +96,13 @@ def random(rng: Any) -> np.random.Generator:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         raise type(error)(f"rng must be a seed, a Generator or None, got {short(rng)}: {error}") from None
+
+
+def numeric(x: Array, name: str = "x") -> Array:
+    """An array of numbers, or of objects that may be some."""
+    if x.dtype.kind not in "biufcO":
+        raise TypeError(f"{name} must be numbers, got dtype {x.dtype}")
+    return x
 
 
 def signal(x: Any, name: str = "x") -> Array:

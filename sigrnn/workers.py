@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from functools import partial
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["get_workers", "set_workers"]
+
+FEW, MOST_FOR_EACH = 16, 4  # workers in all, and for each processor, from which on there is a warning
 
 _workers: ContextVar[int] = ContextVar("sigrnn_workers", default=1)
 _pools: dict[int, ThreadPoolExecutor] = {}
@@ -39,6 +42,11 @@ class set_workers:
     ------
     ValueError
         If `workers` is 0, or counts back beyond one.
+
+    Warns
+    -----
+    RuntimeWarning
+        If there are more than 16, and more than four for each processor.
 
     See Also
     --------
@@ -69,6 +77,13 @@ class set_workers:
             count += 1 + (os.cpu_count() or 1)
         if count < 1:
             raise ValueError(f"workers must be at least 1, or negative to count back from all; got {workers}")
+        processors = os.cpu_count() or 1
+        if count > max(FEW, MOST_FOR_EACH * processors):
+            warnings.warn(
+                f"{count} workers on {processors} processors: more than one for each gains nothing, and takes memory",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         self._count = count
         self._token: Token[int] | None = _workers.set(count)
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from sigrnn._arrays import Array, short
 
-PACKED = 50  # times its size on disk that an archive may unpack to, where that is more than
-SMALL = 100_000_000  # bytes: a damaged or malicious archive must not fill the memory
+PACKED = 10  # times its size on disk that an archive may unpack to, where that is more than
+SMALL = 10_000_000  # bytes: a damaged or malicious archive must not fill the memory
 
 
 @contextmanager

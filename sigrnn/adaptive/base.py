@@ -75,6 +75,7 @@ class AdaptiveFilter:
     _quick: np.dtype[Any] | None  # of blocks that need no conversion
     _settings: ClassVar[str] = "mu"  # the parameter named when it diverges
     _tiny = TINY  # what is added to a relative regularisation
+    _square = False  # whether it keeps a matrix of weights by weights
     _waits = False  # whether steps may wait that `_current` takes
     _learnt: ClassVar[tuple[str, ...]] = ("w",)  # arrays of the state that a reset forgets
 
@@ -325,7 +326,12 @@ class AdaptiveFilter:
         """Go on from a state that was in a file; a ValueError if compiled code could not run over it."""
         if len(channels) > 1 or not all(isinstance(n, int) and n > 0 for n in channels):
             raise ValueError(f"it has channels {channels}")
+        least = (self._length * (*channels, 1)[0]) ** (1 + self._square)
+        if sum(a.size for a in state.values()) < least:  # before memory is allocated for it
+            raise ValueError(f"its arrays are not those of {self!r}")
         kind = C16 if state["w"].dtype.kind == "c" else F8
+        if kind is F8 and np.iscomplexobj(self._w0):
+            raise ValueError("its weights are real and its w0 is complex")
         self._prepare(channels, kind)
         shapes = {name: a.shape for name, a in state.items()}
         ours, of_real = (
@@ -335,7 +341,7 @@ class AdaptiveFilter:
         fits = any(shapes == {name: a.shape for name, a in rest.items()} for rest in (ours, of_real))
         if not fits or any(a.dtype != ours[name].dtype for name, a in state.items()):
             raise ValueError(f"its arrays are not those of {self!r}")
-        self._state = state
+        self._state = {name: np.ascontiguousarray(a) for name, a in state.items()}
         if not self._valid():
             raise ValueError("its counts are out of range")
         self._ready()

@@ -56,10 +56,15 @@ def load(path: str | PathLike[str]) -> AdaptiveFilter:
         kind, channels, settings = head["algorithm"], head["channels"], head["given"] | given
         if kind not in KINDS:
             raise ValueError(f"it is of unknown kind {kind!r}")
+        held = sum(array.size for array in arrays.values())
+        if channels is not None and any(isinstance(n, int) and n > held for n in settings.values()):
+            raise ValueError("it is larger than the file")  # before memory is allocated for it
         f = KINDS[kind](**settings)
         if channels is not None:
             state = {name.removeprefix("state_"): a for name, a in arrays.items() if name.startswith("state_")}
             f._adopt(tuple(channels), state)
-    except (ValueError, KeyError, TypeError, MemoryError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
         raise ValueError(f"the adaptive filter in {shown} is broken: {error}") from None
+    except (RecursionError, MemoryError) as error:
+        raise ValueError(f"the adaptive filter in {shown} is broken: {type(error).__name__}") from None
     return f

@@ -153,6 +153,7 @@ class RLS(SampleFilter):
     array([ 1.  , -0.5 ,  0.25])
     """
 
+    _square = True
     _rule, _settings = "rls", "forgetting"
     forgetting = Parameter(FORGETTING, "above 0 and at most 1", lambda value: 0.0 < value <= 1.0)
     p_max = Parameter(P_MAX, "positive", lambda value: value > 0.0)
@@ -248,6 +249,7 @@ class KalmanFilter(SampleFilter):
     array([ 1.  , -0.5 ,  0.25])
     """
 
+    _square = True
     _rule, _settings = "kalman", "measurement"
     measurement, delta = positive(MEASUREMENT), positive(DELTA)
 

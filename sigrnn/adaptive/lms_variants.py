@@ -202,7 +202,8 @@ class VSSLMS(SuggestsStep, GradientFilter):
     mu : float
         Step size to begin with.
     rho : float, default 1e-4
-        :math:`\rho`, how fast the step size changes.
+        :math:`\rho`, how fast the step size changes. It has a unit: for `x` and `d` times c divide it by :math:`c^6`, or
+        :math:`c^4` with Kwong and Johnston's rule.
     mu_min, mu_max : float, default 0.0 and inf
         Bounds of the step size. In any case no step is larger than the one that makes the error vanish, one over the power
         of the window.

@@ -47,10 +47,21 @@ def block(f: Any, x: ArrayLike, d: ArrayLike) -> float:
 
 
 def sign_error(f: Any, x: ArrayLike, d: ArrayLike) -> float:
-    mean, level = power_of(x, f.n_taps)[0], float(np.abs(np.asarray(d)).mean())
+    mean, level = _levels(f, x, d)
+    return 0.01 * level / mean
+
+
+def sign_sign(f: Any, x: ArrayLike, d: ArrayLike) -> float:
+    mean, level = _levels(f, x, d)
+    return 0.01 * level / float(np.sqrt(mean * f.n_taps))
+
+
+def _levels(f: Any, x: ArrayLike, d: ArrayLike) -> tuple[float, float]:
+    """Mean power of a window of x, and the mean of |d|."""
+    mean, level = power_of(x, f.n_taps)[0], float(np.abs(array("d", d)).mean())
     if not mean or not level or not np.isfinite(level):
         raise ValueError("x and d must be finite, and neither silent")
-    return 0.01 * level / mean
+    return mean, level
 
 
 def sign_regressor(f: Any, x: ArrayLike, d: ArrayLike) -> float:
@@ -70,7 +81,7 @@ def fxlms(f: Any, x: ArrayLike, d: ArrayLike) -> float:
     share = f.n_taps / (f.n_taps + delay)
     if f.eps:
         return 0.5 * share
-    reference = power_of(lfilter(f.secondary_path, [1.0], np.asarray(x)), f.n_taps)
+    reference = power_of(lfilter(f.secondary_path, [1.0], array("x", x)), f.n_taps)
     return share * third(*reference, "the filtered reference is silent: any step would do")
 
 
@@ -84,7 +95,7 @@ def equation_error(f: Any, x: ArrayLike, d: ArrayLike) -> float:
 def volterra(f: Any, x: ArrayLike, d: ArrayLike) -> float:
     if f.eps:
         return 0.5
-    squares = np.asarray(x, float) ** 2
+    squares = array("x", x).astype(float) ** 2
     if squares.ndim != 1 or not squares.size or not np.isfinite(squares).all():
         raise ValueError("x must have shape (N,) and hold samples, all of them finite")
     power = np.zeros((f.order + 1, len(squares)))  # of all products of k samples, sample of the window by sample
@@ -98,13 +109,14 @@ def volterra(f: Any, x: ArrayLike, d: ArrayLike) -> float:
 
 
 Bound = Callable[[Any, ArrayLike, ArrayLike], float]
-OF_BOTH = (sign_error, lmf, equation_error)  # bounds that need d, too
+OF_BOTH = (sign_error, sign_sign, lmf, equation_error)  # bounds that need d, too
 BOUNDS: dict[str, Bound] = {
     "LMS": lms,
     "VSSLMS": lms,
     "NLMS": half,
     "GNGD": half,
     "AP": half,
+    "SignSignLMS": sign_sign,
     "SignErrorLMS": sign_error,
     "SignRegressorLMS": sign_regressor,
     "LMF": lmf,
@@ -137,7 +149,8 @@ class SuggestsStep:
             Half the bound for Gaussian signals, a third of one over the mean power of a window, and at most one over the
             largest; divided by the samples of a block for block filters, and less by the delay of the path for `FxLMS`.
             A quarter of the bound, 0.5, where steps are normalised. `SignRegressorLMS` has \|x\| in place of the power, `LMF`
-            a sixth, divided by the power of d, too; for `SignErrorLMS` it is a hundredth of the mean \|d\| over the power.
+            a sixth, divided by the power of d, too; for `SignErrorLMS` it is a hundredth of the mean \|d\| over the power, for
+            `SignSignLMS` over the root of the power times L, since its step has the unit of a weight.
         """
         bound = next(BOUNDS[kind.__name__] for kind in type(self).__mro__ if kind.__name__ in BOUNDS)
         if bound in OF_BOTH and d is None:

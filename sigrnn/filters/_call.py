@@ -116,7 +116,8 @@ def one_channel(
     else:
         return None
     if x.dtype is not dtype:
-        x = x.astype(dtype)
+        y[...] = x
+        x = y
     if dtype is F8 and method == "auto" and len(x) < filter.least:
         filter.plain(filter.c, x, y, z)
     else:
@@ -134,9 +135,10 @@ def apply(runner: Runner, x: Array, axis: int, zi: Any, out: Array | None, dtype
 
 def fill(runner: Runner, x: Array, y: Array, axis: int, z: Array | None) -> None:
     """Filter x into y, both of any native or foreign layout, y of a native dtype."""
-    if x.dtype != y.dtype or not x.dtype.isnative or not regular(x):
-        x = x.astype(y.dtype)
     filtered = y if regular(y) else np.empty(y.shape, y.dtype)
+    if x.dtype != y.dtype or not x.dtype.isnative or not regular(x):
+        filtered[...] = x  # converted in the memory of the result, and filtered in place
+        x = filtered
     over(runner, time_last(x, axis), time_last(filtered, axis), z)
     if filtered is not y:
         y[...] = filtered
@@ -230,7 +232,7 @@ def by_scipy(name: str, coefficients: tuple[Array, ...], x: Array, out: Array | 
         if options.get("zi") is not None:
             arrays["zi"] = options["zi"]
         known = all(c.dtype.kind in "biufc" for c in arrays.values())
-        if known or not (isinstance(error, NotImplementedError) or "signature" in str(error)):
+        if known:
             raise
         kinds = ", ".join(f"{key} has dtype {c.dtype}" for key, c in arrays.items())
         kind = TypeError if isinstance(error, TypeError) else NotImplementedError

@@ -13,7 +13,16 @@ import numpy as np
 from sigrnn._arrays import C16, F8, Array
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
 from sigrnn.filters import _fixed_point
-from sigrnn.filters._blocks import Blocks, NormalForm, give_back, length_for, normal_form, state_space, take_scratch
+from sigrnn.filters._blocks import (
+    Blocks,
+    NormalForm,
+    entered_exactly,
+    give_back,
+    length_for,
+    normal_form,
+    state_space,
+    take_scratch,
+)
 from sigrnn.filters._memory import aligned
 from sigrnn.workers import get_workers, share
 
@@ -87,7 +96,7 @@ class RecursiveFilter:
         self._run: dict[tuple[str, str], Any] = {}
         self._blocks: dict[int, Blocks] = {}
         self._by_samples: dict[int, Blocks | None] = {}
-        self._normal: NormalForm | Literal[False] | None = None  # False: not stable
+        self._normal: NormalForm | Literal[False] | None = None  # False: none
         self._lanes: tuple[Array, Array] | None = None
 
     def kernel(self, loop: str, dtype: str) -> Any:
@@ -150,11 +159,12 @@ class RecursiveFilter:
         return found
 
     def blocks_of(self, length: int) -> Blocks | None:
-        """Blocks of this length; None if it is 0 or the filter is not stable."""
+        """Blocks of this length; None if it is 0, or the filter is not stable or would lose accuracy."""
         known = self._blocks.get(length)
         if known is None and length and self._normal is not False:
             if self._normal is None:
-                self._normal = normal_form([state_space(b, a) for b, a in self.groups()]) or False
+                suited = entered_exactly(self.a)
+                self._normal = (suited and normal_form([state_space(b, a) for b, a in self.groups()])) or False
             if self._normal:
                 known = self._normal.blocks(length, self.c)
                 if len(self._blocks) >= KEPT:

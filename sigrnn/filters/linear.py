@@ -61,11 +61,12 @@ def lfilter(
     out : ndarray, optional
         Where the result goes; it has the shape and the dtype of the result and may be `x` itself.
     method : {'auto', 'sequential', 'blocked', 'fft'}, default 'auto'
-        'sequential' is the plain recurrence, sample after sample, with SciPy's own bits for float64 (channels side by
-        side); 'blocked' cuts each channel into blocks that run side by side, as accurate; 'fft' (FIR only) uses
+        'sequential' is the plain recurrence, sample after sample, on x86-64 with SciPy's own bits for float64 (channels
+        side by side); 'blocked' cuts each channel into blocks that run side by side, as accurate; 'fft' (FIR only) uses
         overlap-save. 'auto': for IIR, a single channel is blocked from about 600 samples on (512 plus 64 for each
-        state), 3 to 7 channels from 600 for each of them; others run side by side; filters that are not stable run
-        sequentially; for FIR, 'fft' from 384 taps, else sums over the taps.
+        state), 3 to 7 channels from 600 for each of them; others run side by side; filters that are not stable, or
+        that blocks would not be accurate for (see Notes), run sequentially; for FIR, 'fft' from 384 taps, else sums
+        over the taps.
 
     Returns
     -------
@@ -93,6 +94,10 @@ def lfilter(
 
     Blocks [1]_ are chained in input-normal coordinates [2]_, in which no power of the state matrix exceeds 1, so that
     rounding errors do not grow from block to block. All that depends on the coefficients alone is kept between calls.
+    Two kinds of filters run sample after sample all the same, as rounding errors of blocks would add up: those with a
+    pole within 1e-4 of -1, and cascades with poles within 1e-6 of the unit circle.
+
+    On processors other than x86-64 SciPy's wheels fuse products and sums, and its last digits differ from these.
 
     References
     ----------

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, NATIVE, Array, array, output, signal, time_axis, time_back, time_last, whole
+from sigrnn._arrays import F8, NATIVE, Array, array, numeric, output, signal, time_axis, time_back, time_last, whole
 from sigrnn.filters._call import by_scipy, repeated
 from sigrnn.filters._coefficients import REAL, cascaded, check_first, recall, sections
 from sigrnn.filters._fir import FIRFilter
@@ -110,7 +110,7 @@ def filtfilt(
             b, a = np.asarray(b, F8), np.asarray(a, F8)
             edge = edge_length(padtype, padlen, x, 0, max(b.size, a.size))
             return _one_channel(known[0], _steady(b.tobytes(), a.tobytes()), x, padtype, edge, out)
-    b, a, x = np.atleast_1d(array("b", b)), np.atleast_1d(array("a", a)), signal(x)
+    b, a, x = np.atleast_1d(array("b", b)), np.atleast_1d(array("a", a)), numeric(signal(x))
     if method not in ("pad", "gust"):
         raise ValueError(f"method must be 'pad' or 'gust', got {method!r}.")
     axis = time_axis(axis, x)
@@ -213,7 +213,7 @@ def sosfiltfilt(
         if known is not None and x.dtype.itemsize <= F8.itemsize:
             steady, taps = _steady_sections(sos.tobytes())
             return _one_channel(known, steady, x, padtype, edge_length(padtype, padlen, x, 0, taps), out)
-    sos, x = sections(sos), signal(x)
+    sos, x = sections(sos), numeric(signal(x))
     axis = time_axis(axis, x)
     if not _served(sos, x):
         result: Array = by_scipy("sosfiltfilt", (sos,), x, out, axis=axis, padtype=padtype, padlen=padlen)

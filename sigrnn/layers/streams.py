@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, array
 from sigrnn._utils.errors import overlapping
 from sigrnn.activations import Activation, known
 from sigrnn.layers._cells import CELLS, FUNCTIONS, cell_of
@@ -146,7 +146,7 @@ class LayerStream:
         """
         ready, before = self._ready, self._past
         if ready is None or type(x) is not np.ndarray or x.dtype is not self._dtype or x.ndim != ready.ndim:
-            x, ready, run = self._any_block(np.asarray(x))
+            x, ready, run = self._any_block(array("x", x))
         else:
             run = resumed(before)
         steps = x[:, None] if x.ndim == 2 else x.transpose(1, 0, 2)
@@ -292,4 +292,4 @@ def resumed(past: Any) -> Run:
 
 def given(**arrays: ArrayLike | None) -> dict[str, Array]:
     """Copies of those that are not None."""
-    return {name: np.array(array) for name, array in arrays.items() if array is not None}
+    return {name: np.array(array(name, each)) for name, each in arrays.items() if each is not None}

@@ -145,6 +145,9 @@ def check_arrays(shapes: Mapping[str, tuple[int, ...]], params: Mapping[str, Arr
             raise ValueError(f"{prefix}{name} has shape {found.shape}, expected {shape}")
         if found.dtype.kind != "f":
             raise ValueError(f"{prefix}{name} has dtype {found.dtype}, expected float32 or float64")
+        if not np.isfinite(found).all():
+            at = tuple(map(int, np.argwhere(~np.isfinite(found))[0]))
+            raise ValueError(f"{prefix}{name} is {found[at]} at {list(at)}")
 
 
 def class_of(name: str, shown: str) -> Any:

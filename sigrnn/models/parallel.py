@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, array
 from sigrnn.models.base import Model, Pull
 from sigrnn.models.composition import Composition, numbered, split
 from sigrnn.models.parameters import subset
@@ -168,7 +168,7 @@ class Parallel(Composition):
         return self._together([part._push(x, rows, before) for part, before in each])
 
     def _join(self, x: Any, streams: Sequence[Stream]) -> Array:
-        x = np.asarray(x)
+        x = array("x", x)
         each = [stream(x) for stream in streams]
         if self.combine == "concatenate" and x.ndim == 1:
             each = [y[:, None] if y.ndim == 1 else y for y in each]

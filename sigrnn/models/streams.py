@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, array
 from sigrnn._utils.errors import overlapping
 from sigrnn.activations import respond
 from sigrnn.models.parameters import wrong_inputs
@@ -66,7 +66,7 @@ class BlockStream:
 
     def __call__(self, x: ArrayLike) -> Array:
         if type(x) is not np.ndarray or x.dtype is not self.compute:
-            x = np.asarray(x)
+            x = array("x", x)
             if x.dtype.kind not in "biuf":
                 raise TypeError(f"x has dtype {x.dtype}: models are for real signals")
             x = x.astype(self.compute)

@@ -3,7 +3,25 @@
 import numpy as np
 import pytest
 
-from sigrnn.adaptive import AP, FDAF, GNGD, NLMS, PBFDAF, RLS, KalmanFilter, load
+from sigrnn.adaptive import (
+    AP,
+    FDAF,
+    GNGD,
+    LMF,
+    LMS,
+    NLMS,
+    PBFDAF,
+    RLS,
+    BlockLMS,
+    EquationErrorLMS,
+    FxLMS,
+    KalmanFilter,
+    SignErrorLMS,
+    SignRegressorLMS,
+    SignSignLMS,
+    VSSLMS,
+    load,
+)
 
 SYSTEM = np.array([0.5, -0.3, 0.2, 0.1])
 # Every filter that has a regularisation by default; the step of each is without unit.
@@ -37,6 +55,34 @@ def test_units_do_not_matter(name, scale):
     expected, found = MAKERS[name]()(x, d), MAKERS[name]()(scale * x, scale * d)
     np.testing.assert_allclose(found.w_final, expected.w_final, rtol=0, atol=1e-9)
     assert misalignment(MAKERS[name]()(scale * x, scale * target(x)).w_final) < 1e-15
+
+
+# Those whose step has a unit: `suggest_mu` finds it.
+SUGGESTED = {
+    "LMS": lambda mu, c: LMS(4, mu),
+    "SignErrorLMS": lambda mu, c: SignErrorLMS(4, mu),
+    "SignRegressorLMS": lambda mu, c: SignRegressorLMS(4, mu),
+    "SignSignLMS": lambda mu, c: SignSignLMS(4, mu),
+    "LMF": lambda mu, c: LMF(4, mu),
+    "VSSLMS": lambda mu, c: VSSLMS(4, mu, 1e-4 / c**6),
+    "VSSLMS kwong": lambda mu, c: VSSLMS(4, mu, 1e-4 / c**4, method="kwong"),
+    "BlockLMS": lambda mu, c: BlockLMS(4, mu),
+    "EquationErrorLMS": lambda mu, c: EquationErrorLMS(4, 2, mu),
+    "FxLMS": lambda mu, c: FxLMS(4, mu, [1.0]),
+}
+
+
+@pytest.mark.parametrize("name", SUGGESTED)
+@pytest.mark.parametrize("scale", [1e-13, 1e-5, 1e-3, 1e6])
+def test_suggested_steps_make_up_for_the_unit(name, scale):
+    x = np.random.default_rng(0).standard_normal(20_000)
+    d = target(x, 0.01)
+    found = []
+    for c in (1.0, scale):
+        mu = SUGGESTED[name](0.0 if name == "FxLMS" else 1e-300, c).suggest_mu(c * x, c * d)
+        found.append(misalignment(SUGGESTED[name](mu, c)(c * x, c * d).w_final[:4]))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
+    assert found[0] < (0.02 if name != "FxLMS" else 10.0)  # FxLMS finds the negative: y + d is to vanish
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -17,7 +17,10 @@ OPSET, IR = 20, 9  # 20 has Gelu; IR 9 is what came with it, so that runtimes of
 
 def write(model: Any, path: Any = None) -> Any:
     """The model as an onnx.ModelProto, checked, also written to a file if there is a path: whole or not at all."""
-    import onnx
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("to_onnx needs onnx: pip install 'sigrnn[onnx]'") from error
 
     need_sizes(model, "to_onnx")
     graph = Graph(onnx)

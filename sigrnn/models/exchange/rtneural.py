@@ -106,6 +106,7 @@ def read(model: Any, source: Any) -> Any:
 
 def build(source: Any, classes: Mapping[str, Callable[..., Any]]) -> Any:
     """A new model, of these classes, as a file describes it."""
+    source = _document(source)  # an open file is read once
     _, layers = parsed(source)
     made = [_made(spec, classes) for spec in layers]
     model = made[0] if len(made) == 1 else classes["Chain"](*made)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import Array, array, short
 from sigrnn.models.exchange.layers import (
     RECURRENT,
     TAPS,
@@ -32,7 +32,10 @@ Unit = dict[str, Array]  # arrays of one layer by their names without module and
 
 def write(model: Any, prefixes: Sequence[str] | None = None) -> dict[str, Any]:
     """The state_dict: a dict of tensors."""
-    import torch
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("to_torch_state_dict needs PyTorch: pip install 'sigrnn[torch]'") from error
 
     need_sizes(model, "to_torch_state_dict")
     places = list(leaves(model))
@@ -44,10 +47,10 @@ def write(model: Any, prefixes: Sequence[str] | None = None) -> dict[str, Any]:
         before.append(name)
         if depth and kind_of(place) not in RECURRENT:
             raise ValueError(f"prefixes: {name!r} comes twice, but {place.title} is no recurrent layer to be stacked")
-        for local, array in _given(place).items():
+        for local, each in _given(place).items():
             base, reverse, _ = local.partition("_reverse")
             number = f"_l{depth}" if base in OURS else ""
-            found[f"{name}.{base}{number}{reverse}" if name else f"{base}{number}{reverse}"] = array
+            found[f"{name}.{base}{number}{reverse}" if name else f"{base}{number}{reverse}"] = each
     return {name: torch.from_numpy(np.array(array)) for name, array in found.items()}
 
 
@@ -122,10 +125,10 @@ def _array(value: Any, name: str) -> Array:
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = (value.float() if "bfloat16" in str(value.dtype) else value).numpy()
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must be an array of real numbers")
-    return array
+    found = array(name, value)
+    if found.dtype.kind not in "fiu" or not found.ndim:
+        raise ValueError(f"{name} must be an array of real numbers, got {short(value)}")
+    return found
 
 
 def _ordered(units: list[tuple[str, Unit]], places: Sequence[Place], prefixes: Sequence[str] | None) -> list[Unit]:
