@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, NATIVE, Array, numbers, signal, time_axis, whole
 from sigrnn.activations import Activation, known
-from sigrnn.filters._call import Recursion, Runner, Taps, fill, state_given, state_rows
+from sigrnn.filters._call import Recursion, Taps, fill, state_given, state_rows
 from sigrnn.filters._coefficients import (
     check_method,
     coefficients,
@@ -21,6 +21,7 @@ from sigrnn.filters._coefficients import (
     sections,
 )
 from sigrnn.filters._fir import FIRFilter
+from sigrnn.filters._options import Runner
 from sigrnn.filters._recursive import RecursiveFilter
 from sigrnn.filters.nonlinear import ExcitedTaps
 
