@@ -115,6 +115,7 @@ def call_states() -> None:
     sigrnn.lfilter(b, a, x, zi=sigrnn.lfilter_zi(b, a)), sigrnn.lfiltic(b, a, x[:2])
     sigrnn.sosfilt(_sections(2, DOUBLE), x, zi=sigrnn.sosfilt_zi(_sections(2, DOUBLE)))
     sigrnn.vjp(sigrnn.lfilter_tv, np.tile(b, (64, 1)), np.tile(a, (64, 1)), x)[1](x)
+    sigrnn.lfilter(b, a, x, out=np.empty(64, np.int16))
     sigrnn.vjp(sigrnn.dense, x[:, np.newaxis], np.ones((3, 1)), activation="tanh")[1](np.ones((64, 3)))
 
 

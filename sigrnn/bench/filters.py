@@ -82,6 +82,11 @@ def _libm_tanh(i: Inputs) -> Call:
     return partial(tanh, i.x.ravel())
 
 
+def _backward(i: Inputs) -> Call:
+    b, a = i.filter
+    return partial(sigrnn.lfilter, b, a, i.x, direction="backward")
+
+
 def _pullback(i: Inputs) -> Call:
     return partial(sigrnn.vjp(sigrnn.nlfilter, *i.filter, i.x)[1], i.dy)
 
@@ -169,7 +174,13 @@ def _more() -> list[Case]:
     case = partial(Case, group=_MORE)
     all_pole = {**LFILTER, "peers": {**LFILTER["peers"], "torchlpc": Peer(tensors.torchlpc)}}
     varying = {"SciPy": Peer(plain.time_varying), "philtorch": Peer(tensors.philtorch_time_varying)}
-    single = Noise(sections(4), dtype="float32")
+    single, probe = Noise(sections(4), dtype="float32"), Noise(sections(2), dtype="int16", out=True)
+    rounded: dict[str, Any] = {  # one apart where rounding errors decide
+        "ours": ours("sosfilt"),
+        "peers": {"NumPy + SciPy": Peer(plain.rounded("sosfilt"))},
+        "tolerance": 1e-3,
+    }
+    reversed_time = {"SciPy": Peer(plain.reversed_time("lfilter"))}
     return [
         case("lfilter elliptic order 6", make=Noise(lambda *_: scipy.signal.ellip(6, 0.1, 80, 0.3)), **LFILTER),
         case("lfilter band-pass order 8", make=Noise(ba(4, (0.1, 0.2), "bandpass")), **LFILTER),
@@ -178,6 +189,14 @@ def _more() -> list[Case]:
         case("lfilter_tv order 2", make=Noise(sweep), ours=ours("lfilter_tv"), peers=varying),
         case("sosfilt 4 sections, float32", make=single, tolerance=1e-5, **SOSFILT),
         case("sosfiltfilt 4 sections", make=Noise(sections(4)), **SOSFILTFILT),
+        case(
+            "sosfilt 2 sections, int16 in and out, 64 channels x 16k",
+            make=probe,
+            samples=16_384,
+            channels=64,
+            **rounded,
+        ),
+        case("lfilter order 4, backward", make=Noise(ba(4)), ours=_backward, peers=reversed_time),
     ]
 
 

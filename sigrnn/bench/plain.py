@@ -33,6 +33,26 @@ def time_varying(i: Inputs) -> Call:
     return call
 
 
+def rounded(name: str) -> Callable[[Inputs], Call]:
+    """SciPy over integers, by way of floats, rounded and saturated by NumPy."""
+
+    def bind(i: Inputs) -> Call:
+        info, options = np.iinfo(i.x.dtype), i.without_out().options
+
+        def call() -> Array:
+            y = getattr(scipy.signal, name)(*i.filter, i.x.astype(float), **options)
+            return np.clip(np.rint(y, out=y), info.min, info.max, out=y).astype(i.x.dtype)
+
+        return call
+
+    return bind
+
+
+def reversed_time(name: str) -> Callable[[Inputs], Call]:
+    """SciPy over a signal seen from its end."""
+    return lambda i: lambda: np.ascontiguousarray(getattr(scipy.signal, name)(*i.filter, i.x[::-1])[::-1])
+
+
 def stream(i: Inputs) -> Call:
     """SciPy block by block: each call takes the next block from the state reached."""
     function = scipy.signal.lfilter if len(i.filter) == 2 else scipy.signal.sosfilt

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, initial_state
-from sigrnn.filters import _blocks, _call
+from sigrnn.filters import _blocks, _call, _options
 from sigrnn.filters._coefficients import (
     cascaded,
     coefficients,
@@ -64,7 +64,7 @@ class FilterSpec(NamedTuple):
         with set_workers(1):
             _call.fill(self._runner(), x, y, axis, z)
 
-    def _runner(self) -> _call.Runner:
+    def _runner(self) -> _options.Runner:
         """The filter ready to run; one filter for all channels is kept, with its blocks."""
         first = self.coefficients[0]
         if self.kind == "taps":

@@ -7,7 +7,7 @@ and, with coefficients for each channel, returns those of some channels (`of`).
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,23 +15,10 @@ from sigrnn._arrays import F8, Array, initial_state, output, regular, rows, time
 from sigrnn.filters import _fir, _recursive
 from sigrnn.filters._coefficients import inner
 from sigrnn.filters._fir import FIRFilter
+from sigrnn.filters._options import PLAIN, Gaps, Options, Rounded, Runner, deliver, dtype_of, integral
 from sigrnn.filters._recursive import METHODS, RecursiveFilter
 
 ndarray, empty, zeros, may_share_memory = np.ndarray, np.empty, np.zeros, np.may_share_memory
-
-
-class Runner(Protocol):
-    """The interface of a filter that `apply` needs."""
-
-    @property
-    def state(self) -> tuple[int, ...]:
-        """Shape of one channel's state; the last entry stands where time stands in the signal."""
-
-    def filter(self, x: Array, y: Array, z: Array | None) -> None:
-        """Filter x (C, N) into y, which may be x; z (C, *state) goes from initial to final, None: from rest."""
-
-    def of(self, part: slice) -> Self:
-        """The same for some of the channels."""
 
 
 class Recursion:
@@ -55,6 +42,9 @@ class Recursion:
             return self
         return type(self)(RecursiveFilter(b[part], a[part], self.own.kind), self.method)
 
+    def at(self, samples: slice | Array) -> Self:
+        return self
+
 
 class Taps:
     """A filter without feedback."""
@@ -68,6 +58,9 @@ class Taps:
 
     def of(self, part: slice) -> Self:
         return self if self.b.ndim == 1 else type(self)(self.b[part], self.method)
+
+    def at(self, samples: slice | Array) -> Self:
+        return self
 
 
 class Varying:
@@ -93,6 +86,9 @@ class Varying:
 
     def of(self, part: slice) -> Self:
         return self if self.b.ndim == 2 else type(self)(self.b[part], self.a[part])
+
+    def at(self, samples: slice | Array) -> Self:
+        return type(self)(self.b[..., samples, :], self.a[..., samples, :])
 
 
 def one_channel(
@@ -125,16 +121,28 @@ def one_channel(
     return y if zi is None else (y, z.reshape(filter.shape).astype(dtype, copy=False))
 
 
-def apply(runner: Runner, x: Array, axis: int, zi: Any, out: Array | None, dtype: np.dtype[Any]) -> Any:
+def apply(
+    runner: Runner, x: Array, axis: int, zi: Any, out: Array | None, dtype: np.dtype[Any], how: Options = PLAIN
+) -> Any:
     """Filter x along an axis: y, or (y, zf) if there is a zi."""
-    y, x = output(out, x.shape, dtype, x)
+    rounded = integral(out)
+    y, x = output(out, x.shape, dtype_of(out, dtype), x)
     z = None if zi is None else state_rows(zi, runner.state, x, axis, inner(dtype))
-    fill(runner, x, y, axis, z)
+    if how is PLAIN and not rounded:
+        fill(runner, x, y, axis, z)
+    else:
+        run = Rounded(runner) if rounded else runner
+        if how.gaps and x.dtype.kind in "fc":
+            run = Gaps(run, how.nan_policy)
+        fill(run, how.turned(x, axis), how.turned(y, axis), axis, z, rounded)
     return y if z is None else (y, state_given(z, runner.state, x.shape, axis).astype(dtype, copy=False))
 
 
-def fill(runner: Runner, x: Array, y: Array, axis: int, z: Array | None) -> None:
-    """Filter x into y, both of any native or foreign layout, y of a native dtype."""
+def fill(runner: Runner, x: Array, y: Array, axis: int, z: Array | None, rounded: bool = False) -> None:
+    """Filter x into y, both of any native or foreign layout, y of a native dtype; `rounded`: y of integers, by a `Rounded`."""
+    if rounded:
+        over(runner, time_last(x, axis), time_last(y, axis), z)
+        return
     filtered = y if regular(y) else np.empty(y.shape, y.dtype)
     if x.dtype != y.dtype or not x.dtype.isnative or not regular(x):
         filtered[...] = x  # converted in the memory of the result, and filtered in place
@@ -221,12 +229,20 @@ def repeated(coefficients: dict[str, Array], own: int, x: Array, axis: int) -> A
     return x if channels == last.shape[:-1] else time_back(np.broadcast_to(last, (*channels, last.shape[-1])), axis)
 
 
-def by_scipy(name: str, coefficients: tuple[Array, ...], x: Array, out: Array | None, **options: Any) -> Any:
+def by_scipy(
+    name: str, coefficients: tuple[Array, ...], x: Array, out: Array | None, how: Options, *, axis: int, **options: Any
+) -> Any:
     """What no kernel serves: other dtypes, infinite taps, Gustafsson's method."""
     import scipy.signal
 
+    if how.gaps:
+        raise NotImplementedError(
+            f"nan_policy={how.nan_policy!r} serves float32, float64, complex64 and complex128 by this package's own loops, "
+            f"and not what scipy.signal.{name} has to do: x has dtype {x.dtype}"
+        )
+    x = how.turned(x, axis)
     try:
-        result = getattr(scipy.signal, name)(*coefficients, x, **options)
+        result = getattr(scipy.signal, name)(*coefficients, x, axis=axis, **options)
     except (NotImplementedError, TypeError) as error:
         arrays = {**dict(zip(("b", "a") if len(coefficients) == 2 else ("sos",), coefficients, strict=True)), "x": x}
         if options.get("zi") is not None:
@@ -238,9 +254,6 @@ def by_scipy(name: str, coefficients: tuple[Array, ...], x: Array, out: Array | 
         kind = TypeError if isinstance(error, TypeError) else NotImplementedError
         why = " ".join(str(error).split())  # compiled code has no name for what it was given
         raise kind(f"{kinds}: there is no kernel for that, and scipy.signal.{name} raises: {why}") from None
-    if out is None:
-        return result
     y = result[0] if isinstance(result, tuple) else result
-    target, _ = output(out, y.shape, y.dtype, x)
-    target[...] = y
-    return (target, result[1]) if isinstance(result, tuple) else target
+    y = deliver(how.turned(y, axis), out, x)
+    return (y, result[1]) if isinstance(result, tuple) else y

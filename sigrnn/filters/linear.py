@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, NATIVE, Array, array, initial_state, output, promoted, signal, time_axis
+from sigrnn._arrays import F8, NATIVE, Array, array, initial_state, promoted, time_axis
 from sigrnn.filters._call import Recursion, Taps, Varying, apply, by_scipy, matched, one_channel, repeated, state_layout
 from sigrnn.filters._coefficients import (
     cascaded,
@@ -23,9 +23,10 @@ from sigrnn.filters._coefficients import (
     sections,
     weak,
 )
+from sigrnn.filters._options import FORWARD, PROPAGATE, deliver, options, real_for
+from sigrnn.filters._recursive import RecursiveFilter
 
 __all__ = ["lfilter", "lfilter_tv", "sosfilt"]
-from sigrnn.filters._recursive import RecursiveFilter
 
 ndarray, empty, zeros = np.ndarray, np.empty, np.zeros  # looked up once: a short call is counted in nanoseconds
 
@@ -39,6 +40,8 @@ def lfilter(
     *,
     out: Array | None = None,
     method: str = "auto",
+    direction: str = FORWARD,
+    nan_policy: str = PROPAGATE,
 ) -> Any:
     r"""
     Filter data along one axis with an FIR or IIR filter.
@@ -59,14 +62,21 @@ def lfilter(
         Initial state (transposed direct form II), shaped like `x` with ``max(M, P)`` along `axis`. Ones for channels,
         the state of a single channel, and a scalar (0: at rest) are broadcast.
     out : ndarray, optional
-        Where the result goes; it has the shape and the dtype of the result and may be `x` itself.
+        Where the result goes; it has the shape and the dtype of the result and may be `x` itself. If it holds integers,
+        results are rounded to nearest and saturated, NaN becomes 0; no copy of the whole signal in floats is made.
     method : {'auto', 'sequential', 'blocked', 'fft'}, default 'auto'
         'sequential' is the plain recurrence, sample after sample, on x86-64 with SciPy's own bits for float64 (channels
         side by side); 'blocked' cuts each channel into blocks that run side by side, as accurate; 'fft' (FIR only) uses
         overlap-save. 'auto': for IIR, a single channel is blocked from about 600 samples on (512 plus 64 for each
-        state), 3 to 7 channels from 600 for each of them; others run side by side; filters that are not stable, or
-        that blocks would not be accurate for (see Notes), run sequentially; for FIR, 'fft' from 384 taps, else sums
-        over the taps.
+        state), 3 to 7 channels from 600 for each of them; others run side by side; filters that are not stable run
+        sequentially; for FIR, 'fft' from 384 taps, else sums over the taps.
+    direction : {'forward', 'backward'}, default 'forward'
+        'backward' filters from the last sample to the first, without a copy of the signal: `zi` is the state after the
+        last sample, `zf` that before the first.
+    nan_policy : {'propagate', 'omit', 'segments'}, default 'propagate'
+        What happens at NaN, in each channel: 'propagate' is the equation's result; 'omit' leaves these samples out and
+        keeps the state over the gap; 'segments' lets each stretch without NaN begin at rest (a first one with `zi`), and
+        `zf` is at rest after a gap at the end. Samples that are NaN stay NaN; masked samples count as NaN.
 
     Returns
     -------
@@ -78,13 +88,14 @@ def lfilter(
     Raises
     ------
     ValueError
-        If `b` or `a` is empty, ``a[0]`` is 0, shapes do not fit, or `method` is unknown or not for this filter.
+        If `b` or `a` is empty, ``a[0]`` is 0, shapes do not fit, `method` is unknown or not for this filter, or another
+        option is unknown.
     NotImplementedError
-        If the common dtype is not a floating-point one.
+        If the common dtype is not a floating-point one, or SciPy has to do what `nan_policy` asks for.
 
     See Also
     --------
-    scipy.signal.lfilter : The same, without `out`, `method` and a filter for each channel.
+    scipy.signal.lfilter : The same, without the keyword-only arguments and a filter for each channel.
     sosfilt : The same filter in second-order sections: better conditioned for orders above about 4.
 
     Notes
@@ -114,18 +125,25 @@ def lfilter(
     >>> y, zf = sigrnn.lfilter([0.5, 0.5], [1.0], [1.0, 2.0, 3.0], zi=[0.5])
     >>> y, zf
     (array([1. , 1.5, 2.5]), array([1.5]))
+    >>> sigrnn.lfilter([1.0], [1.0, -0.5], [8.0, float("nan"), 0.0, 0.0], nan_policy="omit")
+    array([ 8., nan,  4.,  2.])
     """
     if type(a) is float:  # as in lfilter(taps, 1.0, x)
         a = np.array([a])
-    if isinstance(x, list):
+    if type(x) is list:  # type: ignore[comparison-overlap]
         x = array("x", x)
-    known = recall(b, a, x) if type(x) is ndarray else None
-    if known is not None and type(x) is ndarray:
+    if (
+        type(x) is ndarray
+        and direction is FORWARD
+        and nan_policy is PROPAGATE
+        and (known := recall(b, a, x)) is not None
+    ):
         filter, dtype = known
         if x.ndim == 1 and type(axis) is int and (axis == -1 or axis == 0):
             if dtype is F8 is x.dtype and zi is out is None and method == "auto":
-                y, z = empty(len(x)), zeros(filter.states)
-                if len(x) < filter.least:
+                samples = len(x)
+                y, z = empty(samples), zeros(filter.states)
+                if samples < filter.least:
                     filter.plain(filter.c, x, y, z)
                 else:
                     filter.one(x, y, z)
@@ -136,30 +154,30 @@ def lfilter(
         elif x.ndim > 1 and isinstance(filter, RecursiveFilter) and filter.kind == "direct" and plain_state(zi, dtype):
             check_method(method, False)
             return apply(Recursion(filter, method), x, time_axis(axis, x), zi, out, dtype)
-    b, a, x = coefficients(b, "b"), coefficients(a, "a"), signal(x)
-    dtype = promoted(b=b, a=a, x=x) if zi is None else promoted(b=b, a=a, x=x, zi=weak(zi))
+    how = options(direction, nan_policy)
+    b, a, x = coefficients(b, "b"), coefficients(a, "a"), how.signal(x)
+    dtype = real_for(out, promoted(b=b, a=a, x=x) if zi is None else promoted(b=b, a=a, x=x, zi=weak(zi)))
     check_method(method, a.shape[-1] == 1)
     axis = time_axis(axis, x)
     if dtype.char not in NATIVE:
         check_first(a)
         state = _full(zi, (max(b.shape[-1], a.shape[-1]) - 1,), x, axis)
         if not x.size:  # np.convolve would refuse it
-            y, _ = output(out, x.shape, dtype, x)
+            y = deliver(np.empty(x.shape, dtype), out, x)
             return y if state is None else (y, state.astype(dtype))
-        return by_scipy("lfilter", (b, a), x, out, axis=axis, zi=state)
+        return by_scipy("lfilter", (b, a), x, out, how, axis=axis, zi=state)
     if b.ndim > 1 or a.ndim > 1:
         x = repeated({"b": b, "a": a}, 1, x, axis)
     given, (b, a) = (b, a), normalised(b, a, dtype)
     (b, a), x = matched({"b": b, "a": a}, 1, x, axis)
     if a.shape[-1] == 1:
         if not (np.isfinite(b).all() and (dtype.kind == "f" or np.isfinite(x).all())):
-            if (
-                x.size and dtype.kind == "c" and b.ndim == 1
-            ):  # which part of inf times 0 + 1j is NaN depends on the BLAS
-                return by_scipy("lfilter", given, x, out, axis=axis, zi=_full(zi, (len(b) - 1,), x, axis))
+            if x.size and dtype.kind == "c" and b.ndim == 1 and not how.gaps:
+                # which part of inf times 0 + 1j is NaN depends on the BLAS
+                return by_scipy("lfilter", given, x, out, how, axis=axis, zi=_full(zi, (len(b) - 1,), x, axis))
             method = "sequential"  # no product that the equation has not, and none left out
-        return apply(Taps(b, method), x, axis, zi, out, dtype)
-    return apply(Recursion(filter_of(b, a), method), x, axis, zi, out, dtype)
+        return apply(Taps(b, method), x, axis, zi, out, dtype, how)
+    return apply(Recursion(filter_of(b, a), method), x, axis, zi, out, dtype, how)
 
 
 def sosfilt(
@@ -170,6 +188,8 @@ def sosfilt(
     *,
     out: Array | None = None,
     method: str = "auto",
+    direction: str = FORWARD,
+    nan_policy: str = PROPAGATE,
 ) -> Any:
     r"""
     Filter data along one axis with a cascade of second-order sections.
@@ -190,8 +210,13 @@ def sosfilt(
         Initial state, shape ``(S, ..., 2, ...)``: 2 in place of the samples along `axis`. Ones for channels, the state
         ``(S, 2)`` of a single channel, and a scalar are broadcast.
     out : ndarray, optional
-        Where the result goes; it has the shape and the dtype of the result and may be `x` itself.
+        Where the result goes; it has the shape and the dtype of the result and may be `x` itself. If it holds integers,
+        results are rounded to nearest and saturated, NaN becomes 0; no copy of the whole signal in floats is made.
     method : {'auto', 'sequential', 'blocked'}, default 'auto'
+        As in `lfilter`.
+    direction : {'forward', 'backward'}, default 'forward'
+        As in `lfilter`.
+    nan_policy : {'propagate', 'omit', 'segments'}, default 'propagate'
         As in `lfilter`.
 
     Returns
@@ -206,11 +231,11 @@ def sosfilt(
     ValueError
         If `sos` is not made of rows of six with ``sos[..., 3] == 1``, or shapes do not fit.
     NotImplementedError
-        If the common dtype is not a floating-point one.
+        If the common dtype is not a floating-point one, or SciPy has to do what `nan_policy` asks for.
 
     See Also
     --------
-    scipy.signal.sosfilt : The same, without `out`, `method` and a filter for each channel.
+    scipy.signal.sosfilt : The same, without the keyword-only arguments and a filter for each channel.
     sosfilt_zi : The steady state for a constant input.
 
     Notes
@@ -227,6 +252,8 @@ def sosfilt(
     """
     if (
         type(x) is type(sos) is ndarray
+        and direction is FORWARD
+        and nan_policy is PROPAGATE
         and x.ndim == 1
         and sos.ndim == 2
         and type(axis) is int
@@ -235,8 +262,9 @@ def sosfilt(
         known = cascaded(sos.tobytes()) if sos.dtype is x.dtype is F8 and sos.shape[1] == 6 else None
         if known is not None:
             if zi is out is None and method == "auto":
-                y, z = empty(len(x)), zeros(known.states)
-                if len(x) < known.least:
+                samples = len(x)
+                y, z = empty(samples), zeros(known.states)
+                if samples < known.least:
                     known.plain(known.c, x, y, z)
                 else:
                     known.one(x, y, z)
@@ -244,21 +272,32 @@ def sosfilt(
             result = one_channel(known, F8, x, zi, out, method)
             if result is not None:
                 return result
-    sos, x = sections(sos), signal(x)
-    dtype = promoted(sos=sos, x=x) if zi is None else promoted(sos=sos, x=x, zi=weak(zi))
+    how = options(direction, nan_policy)
+    sos, x = sections(sos), how.signal(x)
+    dtype = real_for(out, promoted(sos=sos, x=x) if zi is None else promoted(sos=sos, x=x, zi=weak(zi)))
     check_method(method, False)
     axis = time_axis(axis, x)
     if dtype.char not in NATIVE:
-        return by_scipy("sosfilt", (sos,), x, out, axis=axis, zi=_full(zi, (sos.shape[-2], 2), x, axis))
+        return by_scipy("sosfilt", (sos,), x, out, how, axis=axis, zi=_full(zi, (sos.shape[-2], 2), x, axis))
     sos = real_if_exact(sos.astype(inner(dtype)))
     known = cascaded(sos.tobytes()) if sos.ndim == 2 and sos.dtype == F8 else None
     if known is None:
         (sos,), x = matched({"sos": sos}, 2, x, axis)
         known = filter_of_sections(sos)
-    return apply(Recursion(known, method), x, axis, zi, out, dtype)
+    return apply(Recursion(known, method), x, axis, zi, out, dtype, how)
 
 
-def lfilter_tv(b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: ArrayLike | None = None) -> Any:
+def lfilter_tv(
+    b: ArrayLike,
+    a: ArrayLike,
+    x: ArrayLike,
+    axis: int = -1,
+    zi: ArrayLike | None = None,
+    *,
+    out: Array | None = None,
+    direction: str = FORWARD,
+    nan_policy: str = PROPAGATE,
+) -> Any:
     r"""
     Filter data along one axis with coefficients that change at every sample.
 
@@ -278,6 +317,12 @@ def lfilter_tv(b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: Arr
         The axis of time.
     zi : array_like, optional
         Initial state, as in `lfilter`.
+    out : ndarray, optional
+        As in `lfilter`.
+    direction : {'forward', 'backward'}, default 'forward'
+        As in `lfilter`; a row of coefficients stays with its sample.
+    nan_policy : {'propagate', 'omit', 'segments'}, default 'propagate'
+        As in `lfilter`; a row of coefficients stays with its sample.
 
     Returns
     -------
@@ -312,17 +357,18 @@ def lfilter_tv(b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: Arr
     >>> sigrnn.lfilter_tv([[1.0]] * 4, [[1.0, -1.0]] * 2 + [[1.0, -0.5]] * 2, [4.0, 0.0, 0.0, 0.0])
     array([4., 4., 4., 2.])
     """
-    b, a, x = array("b", b), array("a", a), signal(x)
+    how = options(direction, nan_policy)
+    b, a, x = array("b", b), array("a", a), how.signal(x)
     axis = time_axis(axis, x)
     for name, c in (("b", b), ("a", a)):
         if c.ndim < 2 or c.shape[-1] == 0 or c.shape[-2] != x.shape[axis]:
             raise ValueError(f"{name} has shape {c.shape}, expected (..., {x.shape[axis]}, taps): a row a sample of x")
-    dtype = promoted(b=b, a=a, x=x) if zi is None else promoted(b=b, a=a, x=x, zi=weak(zi))
+    dtype = real_for(out, promoted(b=b, a=a, x=x) if zi is None else promoted(b=b, a=a, x=x, zi=weak(zi)))
     if dtype.char not in NATIVE:
         raise NotImplementedError(f"lfilter_tv serves float32, float64, complex64 and complex128, not {dtype}")
     b, a = normalised(b, a, dtype, fir=False)
     (b, a), x = matched({"b": b, "a": a}, 2, x, axis)
-    return apply(Varying(b, a), x, axis, zi, None, dtype)
+    return apply(Varying(how.turned(b, b.ndim - 2), how.turned(a, a.ndim - 2)), x, axis, zi, out, dtype, how)
 
 
 def plain_state(zi: Any, dtype: np.dtype[Any]) -> bool:

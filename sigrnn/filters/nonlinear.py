@@ -8,10 +8,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, Array, array, signal, time_axis
+from sigrnn._arrays import F8, Array, array, time_axis
 from sigrnn.activations import Activation, known, respond
-from sigrnn.filters._call import Recursion, Runner, Taps, apply, matched, one_channel, repeated
+from sigrnn.filters._call import Recursion, Taps, apply, matched, one_channel, repeated
 from sigrnn.filters._coefficients import coefficients, normalised, weak
+from sigrnn.filters._options import FORWARD, PROPAGATE, Runner, options
 from sigrnn.filters._recursive import RecursiveFilter
 from sigrnn.filters.linear import lfilter
 
@@ -30,6 +31,8 @@ def nlfilter(
     *,
     activation: str | Activation = "tanh",
     bias: ArrayLike = 0.0,
+    direction: str = FORWARD,
+    nan_policy: str = PROPAGATE,
 ) -> Any:
     r"""
     Filter data along one axis with a nonlinear FIR or IIR filter.
@@ -58,6 +61,10 @@ def nlfilter(
         `Activation` of your own.
     bias : array_like, default 0.0
         Added to each excitation; one for all channels, or an array that broadcasts against the channels of `x`.
+    direction : {'forward', 'backward'}, default 'forward'
+        As in `lfilter`.
+    nan_policy : {'propagate', 'omit', 'segments'}, default 'propagate'
+        As in `lfilter`.
 
     Returns
     -------
@@ -102,21 +109,22 @@ def nlfilter(
     >>> y, zf
     (array([ 1., -1., -1.]), array([1.]))
     """
-    if type(axis) is int and axis in (-1, 0) and isinstance(bias, float | int):
+    plain = direction is FORWARD and nan_policy is PROPAGATE
+    if plain and type(axis) is int and axis in (-1, 0) and isinstance(bias, float | int):
         result = _one_channel(b, a, x, zi, known(activation), float(bias))
         if result is not None:
             return result
-    activation, beta = known(activation), array("bias", bias)
-    b, a, x = coefficients(b, "b"), coefficients(a, "a"), signal(x)
+    activation, beta, how = known(activation), array("bias", bias), options(direction, nan_policy)
+    b, a, x = coefficients(b, "b"), coefficients(a, "a"), how.signal(x)
     dtype = common_dtype(b, a, x, zi, bias)
     if activation == "linear" and not beta.any():
         b, a, x = (c.astype(dtype, copy=False) for c in (b, a, x))
-        return lfilter(b, a, x, axis, zi)
+        return lfilter(b, a, x, axis, zi, direction=direction, nan_policy=nan_policy)
     if dtype.char not in "fd":
         raise NotImplementedError(f"nlfilter serves float32 and float64, not {dtype}, which b, a, x, zi and bias make")
     axis = time_axis(axis, x)
     runner, x = excited(b, a, beta, x, axis, dtype, activation)
-    return apply(runner, x, axis, zi, None, dtype)
+    return apply(runner, x, axis, zi, None, dtype, how)
 
 
 def _one_channel(b: Any, a: Any, x: Any, zi: Any, activation: Any, bias: float) -> Any:
@@ -182,3 +190,6 @@ class ExcitedTaps:
         if self.taps.b.ndim == 1:
             return self
         return type(self)(self.taps.b[part], self.bias[part], self.activation)
+
+    def at(self, samples: slice | Array) -> Self:
+        return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sigrnn._arrays import C16, F8, NATIVE, Array, numbers, signal, time_axis, whole
 from sigrnn._utils.errors import overlapping
 from sigrnn.activations import Activation, known
-from sigrnn.filters._call import Recursion, Runner, Taps, fill, state_given, state_rows
+from sigrnn.filters._call import Recursion, Taps, fill, state_given, state_rows
 from sigrnn.filters._coefficients import (
     check_method,
     coefficients,
@@ -23,8 +23,10 @@ from sigrnn.filters._coefficients import (
     sections,
 )
 from sigrnn.filters._fir import FIRFilter
+from sigrnn.filters._options import Runner
 from sigrnn.filters._recursive import RecursiveFilter
 from sigrnn.filters.nonlinear import ExcitedTaps
+from sigrnn.filters.steady import constant_sections, constant_state
 
 __all__ = ["Stream"]
 
@@ -42,8 +44,9 @@ class Stream:
         Coefficients, as in `lfilter`.
     sos : array_like, shape (S, 6), keyword-only
         Second-order sections, as in `sosfilt`, in place of `b` and `a`.
-    zi : array_like, optional
-        State to start from, as in `lfilter` or `sosfilt`; at rest by default.
+    zi : array_like or 'steady', optional
+        State to start from, as in `lfilter` or `sosfilt`; at rest by default. 'steady' is that of a filter which has seen
+        each channel's first sample for ever: `lfilter_zi` or `sosfilt_zi` times that sample, so that nothing jumps.
     axis : int, default -1
         The axis of time in the blocks; all others are channels.
     method : {'auto', 'sequential', 'blocked', 'fft'}, default 'auto'
@@ -60,14 +63,17 @@ class Stream:
         longer than the longest of them was, `sos` must keep its number of sections. `b` and `a` are None for a stream
         of sections, `sos` for the other.
     zi : ndarray
-        The state, in SciPy's layout and in double precision. May be assigned.
+        The state, in SciPy's layout and in double precision; 'steady' before the first sample of a stream that starts so.
+        May be assigned; 'steady' begins anew with the next block.
 
     Raises
     ------
     TypeError
-        If both or neither of (`b`, `a`) and `sos` are given, or `sos` or a `method` together with an activation.
+        If both or neither of (`b`, `a`) and `sos` are given, or `sos`, a `method` or 'steady' together with an activation.
     ValueError
         If shapes do not fit, or a block has other channels than the blocks before it.
+    numpy.linalg.LinAlgError
+        If the state is to be steady and a pole is at z = 1.
     NotImplementedError
         If `b` or `a` is complex and there is an activation.
     RuntimeError
@@ -105,7 +111,7 @@ class Stream:
         a: ArrayLike | None = None,
         *,
         sos: ArrayLike | None = None,
-        zi: ArrayLike | None = None,
+        zi: ArrayLike | Literal["steady"] | None = None,
         axis: int = -1,
         method: str = "auto",
         activation: str | Activation | None = None,
@@ -125,7 +131,7 @@ class Stream:
         self._quick: RecursiveFilter | FIRFilter | None = None  # the same, if the next block may take the short way
         self._state: Array | None = None  # of all channels in a line; never changed, but replaced at the end of a call
         self._assign({"b": b, "a": a} if sos is None else {"sos": sos})
-        self._start = doubled(0.0 if zi is None else zi)
+        self._start = self._started(0.0 if zi is None else zi)
         self.reset()
 
     def __call__(self, x: ArrayLike) -> Array:
@@ -157,7 +163,9 @@ class Stream:
         axis, before = time_axis(self._axis, x), self._state
         channels = x.shape[:axis] + x.shape[axis + 1 :]
         if self._channels is None:
-            z = self._rows(self._start, x)
+            if self._start is None and not x.shape[axis]:  # no first sample yet
+                return np.empty(x.shape, np.result_type(x, *self._given.values()))
+            z = self._rows(self._steady(x, axis) if self._start is None else self._start, x)
         elif channels == self._channels:
             z = self._state_rows()
         else:
@@ -184,6 +192,27 @@ class Stream:
         assert self._state is not None
         assert self._channels is not None
         return self._state.reshape(math.prod(self._channels), *self._runner.state)
+
+    def _started(self, zi: Any) -> Array | None:
+        """A state to start from; None for the first sample's."""
+        if not isinstance(zi, str):
+            return doubled(zi)
+        if zi != "steady":
+            raise ValueError(f"zi must be 'steady' or an array, got {zi!r}")
+        if self._activation is not None:
+            raise TypeError(
+                "zi='steady' is for linear filters: with an activation, the steady state is no multiple of x"
+            )
+        return None
+
+    def _steady(self, x: Array, axis: int) -> Array:
+        """The steady state for the first samples of x, in SciPy's layout."""
+        first = np.take(x, 0, axis)
+        if self.sos is not None:
+            return np.moveaxis(np.multiply.outer(constant_sections(self.sos), first), 1, axis + 1)
+        b, a = self._given["b"], self._given["a"]
+        zi = constant_state(padded(b, max(self._runner.state[0] + 1, b.size)), a)
+        return np.moveaxis(np.multiply.outer(zi, first), 0, axis)
 
     def _assign(self, given: dict[str, Any]) -> None:
         """Take these coefficients, if they go with the state there is."""
@@ -262,17 +291,20 @@ class Stream:
         self._assign({**self._given, **new})
 
     @property
-    def zi(self) -> Array:
+    def zi(self) -> Array | Literal["steady"]:
         if self._channels is None:
+            if self._start is None:
+                return "steady"
             return (
                 np.broadcast_to(self._start, self._runner.state).copy() if self._start.ndim == 0 else self._start.copy()
             )
         return state_given(self._state_rows(), self._runner.state, self._shape, self._axis % len(self._shape)).copy()
 
     @zi.setter
-    def zi(self, zi: ArrayLike) -> None:
-        if self._channels is None:
-            self._start = doubled(zi)
+    def zi(self, zi: ArrayLike | Literal["steady"]) -> None:
+        if self._channels is None or isinstance(zi, str):
+            self._start = self._started(zi)
+            self.reset()
         else:
             self._keep(self._rows(zi, np.empty(self._shape)), self._channels, self._shape)
 

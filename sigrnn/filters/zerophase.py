@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, NATIVE, Array, array, numeric, output, signal, time_axis, time_back, time_last, whole
-from sigrnn.filters._call import by_scipy, repeated
+from sigrnn._arrays import F8, NATIVE, Array, array, numeric, output, time_axis, time_back, time_last, whole
+from sigrnn._kernels.sizes import LANES
+from sigrnn.filters._call import by_scipy, matched, repeated
 from sigrnn.filters._coefficients import REAL, cascaded, check_first, recall, sections
 from sigrnn.filters._fir import FIRFilter
+from sigrnn.filters._options import (
+    FORWARD,
+    OMIT,
+    PROPAGATE,
+    Options,
+    alike,
+    deliver,
+    dtype_of,
+    integral,
+    options,
+    real_for,
+    stretches,
+)
 from sigrnn.filters._recursive import RecursiveFilter
 from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.steady import constant_sections, constant_state
@@ -33,6 +47,8 @@ def filtfilt(
     irlen: int | None = None,
     *,
     out: Array | None = None,
+    direction: str = FORWARD,
+    nan_policy: str = PROPAGATE,
 ) -> Array:
     r"""
     Filter data forward and backward along one axis: zero phase, twice the attenuation.
@@ -59,7 +75,14 @@ def filtfilt(
     irlen : int, optional
         Length of the impulse response, for 'gust'.
     out : ndarray, optional
-        Where the result goes; it has the shape and the dtype of the result and may be `x` itself.
+        Where the result goes; it has the shape and the dtype of the result and may be `x` itself. If it holds integers,
+        results are rounded to nearest and saturated, NaN becomes 0; a few channels at a time are copied as floats.
+    direction : {'forward', 'backward'}, default 'forward'
+        'backward' begins with the pass from the last sample to the first.
+    nan_policy : {'propagate', 'omit', 'segments'}, default 'propagate'
+        What happens at NaN, in each channel: 'propagate' makes all of it NaN; 'omit' leaves these samples out and joins
+        the rest; 'segments' filters each stretch without NaN for itself. What is shorter than `padlen` is continued by
+        as many samples as it allows. Samples that are NaN stay NaN; masked samples count as NaN.
 
     Returns
     -------
@@ -75,7 +98,7 @@ def filtfilt(
 
     See Also
     --------
-    scipy.signal.filtfilt : The same, without `out` and a filter for each channel.
+    scipy.signal.filtfilt : The same, without the keyword-only arguments and a filter for each channel.
     sosfiltfilt : The same in second-order sections: better conditioned for orders above about 4.
 
     Notes
@@ -100,6 +123,8 @@ def filtfilt(
     if (
         type(x) is np.ndarray
         and x.ndim == 1
+        and direction is FORWARD
+        and nan_policy is PROPAGATE
         and type(axis) is int
         and (axis == -1 or axis == 0)
         and method == "pad"
@@ -110,7 +135,8 @@ def filtfilt(
             b, a = np.asarray(b, F8), np.asarray(a, F8)
             edge = edge_length(padtype, padlen, x, 0, max(b.size, a.size))
             return _one_channel(known[0], _steady(b.tobytes(), a.tobytes()), x, padtype, edge, out)
-    b, a, x = np.atleast_1d(array("b", b)), np.atleast_1d(array("a", a)), numeric(signal(x))
+    how = options(direction, nan_policy)
+    b, a, x = np.atleast_1d(array("b", b)), np.atleast_1d(array("a", a)), numeric(how.signal(x))
     if method not in ("pad", "gust"):
         raise ValueError(f"method must be 'pad' or 'gust', got {method!r}.")
     axis = time_axis(axis, x)
@@ -126,21 +152,17 @@ def filtfilt(
                 )
         check_first(a)
         result: Array = by_scipy(
-            "filtfilt", (b, a), x, out, axis=axis, padtype=padtype, padlen=padlen, method=method, irlen=irlen
+            "filtfilt", (b, a), x, out, how, axis=axis, padtype=padtype, padlen=padlen, method=method, irlen=irlen
         )
         return result
     edge = edge_length(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
     x = repeated({"b": b, "a": a}, 1, x, axis)
     check_first(a)
-    zi = constant_state(b, a)
-    dtype = np.result_type(b, a, x, zi)
-
-    taps = (b.astype(dtype), a.astype(dtype)) if b.dtype.kind in "biu" or a.dtype.kind in "biu" else (b, a)
-
-    def once(y: Array) -> None:
-        _in_place(partial(lfilter, *taps), y, zi * y[..., :1])
-
-    return _both_ways(once, x, axis, padtype, edge, dtype, out)
+    dtype = np.result_type(b, a, x, constant_state(b, a))
+    taps = {"b": b, "a": a}
+    if b.dtype.kind in "biu" or a.dtype.kind in "biu":
+        taps = {name: c.astype(dtype) for name, c in taps.items()}
+    return _any_channels(_taps_once, taps, 1, x, axis, padtype, edge, dtype, out, how)
 
 
 def sosfiltfilt(
@@ -151,6 +173,8 @@ def sosfiltfilt(
     padlen: int | None = None,
     *,
     out: Array | None = None,
+    direction: str = FORWARD,
+    nan_policy: str = PROPAGATE,
 ) -> Array:
     r"""
     Filter data forward and backward with second-order sections: zero phase, twice the attenuation.
@@ -170,7 +194,11 @@ def sosfiltfilt(
     padlen : int, optional
         By how many samples; by default three times the number of taps of the whole filter.
     out : ndarray, optional
-        Where the result goes; it has the shape and the dtype of the result and may be `x` itself.
+        As in `filtfilt`.
+    direction : {'forward', 'backward'}, default 'forward'
+        As in `filtfilt`.
+    nan_policy : {'propagate', 'omit', 'segments'}, default 'propagate'
+        As in `filtfilt`.
 
     Returns
     -------
@@ -186,7 +214,7 @@ def sosfiltfilt(
 
     See Also
     --------
-    scipy.signal.sosfiltfilt : The same, without `out` and a filter for each channel.
+    scipy.signal.sosfiltfilt : The same, without the keyword-only arguments and a filter for each channel.
     filtfilt : The same for a filter in one piece.
 
     Notes
@@ -204,6 +232,8 @@ def sosfiltfilt(
     """
     if (
         type(x) is type(sos) is np.ndarray
+        and direction is FORWARD
+        and nan_policy is PROPAGATE
         and x.ndim == 1
         and sos.ndim == 2
         and type(axis) is int
@@ -213,22 +243,16 @@ def sosfiltfilt(
         if known is not None and x.dtype.itemsize <= F8.itemsize:
             steady, taps = _steady_sections(sos.tobytes())
             return _one_channel(known, steady, x, padtype, edge_length(padtype, padlen, x, 0, taps), out)
-    sos, x = sections(sos), numeric(signal(x))
+    how = options(direction, nan_policy)
+    sos, x = sections(sos), numeric(how.signal(x))
     axis = time_axis(axis, x)
     if not _served(sos, x):
-        result: Array = by_scipy("sosfiltfilt", (sos,), x, out, axis=axis, padtype=padtype, padlen=padlen)
+        result: Array = by_scipy("sosfiltfilt", (sos,), x, out, how, axis=axis, padtype=padtype, padlen=padlen)
         return result
     edge = edge_length(padtype, padlen, x, axis, taps_of(sos))
     x = repeated({"sos": sos}, 2, x, axis)
-    zi = constant_sections(sos)
-    dtype = np.result_type(sos, x, zi)
-    channels = (*[1] * (x.ndim + 1 - zi.ndim), *zi.shape[:-2])
-    sections_first = np.moveaxis(zi.reshape(*channels, *zi.shape[-2:]), -2, 0)  # (S, ..., 2), as sosfilt wants it
-
-    def once(y: Array) -> None:
-        _in_place(partial(sosfilt, sos), y, sections_first * y[None, ..., :1] if y.ndim > 1 else zi * y[0])
-
-    return _both_ways(once, x, axis, padtype, edge, dtype, out)
+    dtype = np.result_type(sos, x, constant_sections(sos))
+    return _any_channels(_sections_once, {"sos": sos}, 2, x, axis, padtype, edge, dtype, out, how)
 
 
 def _served(*arrays: Array) -> bool:
@@ -261,6 +285,75 @@ def edge_length(padtype: str | None, padlen: int | None, x: Array, axis: int, ta
     return edge
 
 
+def _taps_once(x: Array, b: Array, a: Array) -> Callable[[Array], None]:
+    """One pass over y, continued from x, in place."""
+    zi = constant_state(b, a)
+    return lambda y: _in_place(partial(lfilter, b, a), y, zi * y[..., :1])
+
+
+def _sections_once(x: Array, sos: Array) -> Callable[[Array], None]:
+    zi = constant_sections(sos)
+    channels = (*[1] * (x.ndim + 1 - zi.ndim), *zi.shape[:-2])
+    sections_first = np.moveaxis(zi.reshape(*channels, *zi.shape[-2:]), -2, 0)  # (S, ..., 2), as sosfilt wants it
+
+    def once(y: Array) -> None:
+        _in_place(partial(sosfilt, sos), y, sections_first * y[None, ..., :1] if y.ndim > 1 else zi * y[0])
+
+    return once
+
+
+def _any_channels(
+    once: Callable[..., Callable[[Array], None]],
+    coefficients: dict[str, Array],
+    own: int,
+    x: Array,
+    axis: int,
+    padtype: str | None,
+    edge: int,
+    dtype: np.dtype[Any],
+    out: Array | None,
+    how: Options,
+) -> Array:
+    """All channels at once; or some after the others, if results are rounded or there may be gaps."""
+    rounded = integral(out)
+    missing = np.isnan(time_last(x, axis)).reshape(-1, x.shape[axis]) if how.gaps and x.dtype.kind in "fc" else None
+    if missing is None or not missing.any():
+        if not rounded:
+            return _both_ways(once(x, *coefficients.values()), x, axis, padtype, edge, dtype, out, how)
+        missing = None
+    dtype = real_for(out, dtype)
+    y, x = output(out, x.shape, dtype_of(out, dtype), x)
+    values, x = matched(coefficients, own, x, axis)
+    given = time_last(x, axis)
+    given = given.reshape(-1, given.shape[-1])
+    filtered = np.empty(given.shape, y.dtype)
+    for part, samples in _pieces(missing, *given.shape, how.nan_policy):
+        piece = given[part, samples]
+        mine = [c if c.ndim == own else c[part] for c in values]
+        count = piece.shape[-1]
+        result = _both_ways(once(piece, *mine), piece, 1, padtype, min(edge, count - 1), dtype, None, how)
+        if rounded:
+            result = deliver(result, np.empty(result.shape, y.dtype), result)
+        filtered[part, samples] = result
+    if missing is not None:
+        filtered[missing] = 0 if rounded else given[missing]
+    time_last(y, axis)[...] = filtered.reshape(time_last(y, axis).shape)
+    return y
+
+
+def _pieces(missing: Array | None, channels: int, samples: int, policy: str) -> Iterator[tuple[slice, Any]]:
+    """Which channels and samples are filtered together: a vector's lanes of channels, and no gaps (C, N)."""
+    for first in range(0, channels, LANES):
+        some = slice(first, min(first + LANES, channels))
+        for part in [slice(0, some.stop - some.start)] if missing is None else alike(missing[some]):
+            part = slice(first + part.start, first + part.stop)
+            present = [slice(0, samples)] if missing is None else stretches(missing[part.start])
+            if policy == OMIT and present:
+                present = [np.r_[tuple(present)]]
+            for stretch in present:
+                yield part, stretch
+
+
 def _both_ways(
     once: Callable[[Array], None],
     x: Array,
@@ -269,8 +362,9 @@ def _both_ways(
     edge: int,
     dtype: np.dtype[Any],
     out: Array | None,
+    how: Options,
 ) -> Array:
-    """Continue x at both ends, filter it in place with `once`, then again from the end, and cut the ends off."""
+    """Continue x at both ends, filter it in place with `once`, then again from the other end, and cut the ends off."""
     last = time_last(x, axis)
     room = np.empty((*x.shape[:axis], x.shape[axis] + 2 * edge, *x.shape[axis + 1 :]), dtype)
     y = time_last(room, axis)
@@ -278,14 +372,9 @@ def _both_ways(
     y[..., samples] = last
     if edge:
         y[..., :edge], y[..., samples.stop :] = continuation(y[..., samples], padtype, edge)
-    once(y)
-    once(y[..., ::-1])
-    result = time_back(y[..., samples], axis)
-    if out is None:
-        return result
-    target, _ = output(out, x.shape, dtype, x)
-    target[...] = result
-    return target
+    for step in (-1, 1) if how.backward else (1, -1):
+        once(y[..., ::step])
+    return deliver(time_back(y[..., samples], axis), out, x)
 
 
 def _in_place(run: Callable[..., Any], y: Array, zi: Array) -> None:
@@ -305,11 +394,7 @@ def _one_channel(
     backward = y[::-1]
     filter.one(backward, backward, steady * y[-1])
     result = y[edge : edge + len(x)]
-    if out is None:
-        return result
-    target, _ = output(out, x.shape, F8, x)
-    target[...] = result
-    return target
+    return result if out is None else deliver(result, out, x)
 
 
 @cache

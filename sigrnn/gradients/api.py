@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn._arrays import NATIVE, Array, array, short, whole
+from sigrnn._arrays import NATIVE, Array, array, short, signal, time_axis, whole
+from sigrnn.filters._options import BACKWARD, FORWARD, PROPAGATE, Options, options
 from sigrnn.gradients.checkpoints import by_blocks
 from sigrnn.gradients.linear import EXCITATION
 from sigrnn.gradients.rules import RULES, Named, Rule
@@ -17,6 +18,7 @@ from sigrnn.gradients.rules import RULES, Named, Rule
 __all__ = ["jvp", "synchronous_grad", "vjp"]
 
 NUMBERS = int, float, complex, bool
+FROM_THE_END = Options(BACKWARD)
 
 
 def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None, **kwargs: Any) -> tuple[Any, Pullback]:
@@ -55,7 +57,7 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     Raises
     ------
     TypeError
-        If the function has no gradient here, or an array is one of integers, or ``out=`` is given.
+        If the function has no gradient here, or an array is one of integers, or ``out=`` or a ``nan_policy`` is given.
     ValueError
         If `checkpoint` is not positive or the function has no state, or what the function raises itself; in the
         pull-back, if `dy` or `dzf` has another shape than the value.
@@ -96,6 +98,7 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     rule = _rule(function)
     arguments, positional = bound(function, args, kwargs)
     arrays = _arrays(rule, arguments, positional, kwargs)
+    turn = Turn.of(rule, arguments)
     if checkpoint is not None:
         size = whole("checkpoint", checkpoint, 1)
         if rule.by_blocks is None and not rule.stateful:
@@ -106,6 +109,8 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
             value, pull = by_blocks(function, rule, arguments, size)
     else:
         value, pull = rule.vjp(arguments)
+    if turn is not None:
+        value, pull = turn.value(value), turn.pull(pull)
     return value, Pullback(function.__name__, value, pull, arrays)
 
 
@@ -175,7 +180,10 @@ def synchronous_grad(function: Callable[..., Any], *args: Any, **kwargs: Any) ->
         raise TypeError(f"synchronous_grad is for {known}, not {function.__name__}")
     arguments, positional = bound(function, args, kwargs)
     arrays = _arrays(rule, arguments, positional, kwargs)
+    turn = Turn.of(rule, arguments)
     value, pull = rule.partial(arguments)
+    if turn is not None:
+        value, pull = turn.value(value), turn.pull(pull)
     return value, Pullback(function.__name__, value, pull, arrays)
 
 
@@ -256,8 +264,48 @@ def jvp(
             f"of {', '.join(arrays)}"
         )
     changes = {name: _tangent(name, t, arrays) for name, t in given.items() if t is not None}
+    turn = Turn.of(rule, arguments)
     with np.errstate(all="ignore"):  # as in the pull-back
-        return rule.jvp(arguments, changes)
+        if turn is None:
+            return rule.jvp(arguments, changes)
+        value, moved = rule.jvp(arguments, turn.named(changes))
+        return turn.value(value), turn.value(moved)
+
+
+class Turn(NamedTuple):
+    """A filter that runs backward is one that runs forward, over signals (and rows of coefficients) seen from their end."""
+
+    axes: dict[str, int]  # the axis of time in each of them; in the value "y"
+
+    @classmethod
+    def of(cls, rule: Rule, arguments: Named) -> Turn | None:
+        """Turn the arguments around, and say how the rest is turned; None if the filter runs forward."""
+        if "direction" not in arguments:
+            return None
+        options(arguments.pop("direction"), PROPAGATE)
+        x = signal(arguments["x"])
+        axis = time_axis(arguments["axis"], x)
+        rows = {name: np.asarray(arguments[name]).ndim - 2 for name in rule.rows}
+        turn = cls({"x": axis, "y": axis, EXCITATION: axis, **rows})
+        arguments.update(turn.named({name: np.asarray(arguments[name]) for name in ("x", *rule.rows)}))
+        return turn
+
+    def named(self, given: Named) -> Named:
+        """Arrays by name, those with time from their end."""
+        return {name: self._around(name, c) for name, c in given.items()}
+
+    def value(self, value: Any) -> Any:
+        """The value of a function, y or (y, zf)."""
+        return (self._around("y", value[0]), *value[1:]) if isinstance(value, tuple) else self._around("y", value)
+
+    def pull(self, pull: Callable[..., Named]) -> Callable[..., Named]:
+        """The pull-back for it."""
+        return lambda dy, *rest: self.named(pull(self._around("y", dy), *rest))
+
+    def _around(self, name: str, c: Any) -> Any:
+        if callable(c):  # an excitation that is found when it is asked for
+            return lambda: self._around(name, c())
+        return FROM_THE_END.turned(c, self.axes[name]) if name in self.axes and c is not None else c
 
 
 class Pullback:
@@ -359,6 +407,12 @@ def bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Named) ->
             raise TypeError(f"{function.__name__}: {error}") from None
     if arguments.pop("out", None) is not None:
         raise TypeError("out= is not for vjp and jvp: the value is a new array")
+    if arguments.get("direction") == FORWARD:  # rules run forward, and do not ask
+        del arguments["direction"]
+    if arguments.pop("nan_policy", PROPAGATE) != PROPAGATE:
+        raise TypeError(
+            "nan_policy= is not for vjp and jvp: cut the signal at its gaps, and give the state from part to part"
+        )
     return arguments, positional
 
 

@@ -160,6 +160,8 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
         samples, order, follow = path_of_model(function, *args)
     elif any(function is f for f in PATHS):
         arguments, _ = bound(function, args, kwargs)
+        if "direction" in arguments:
+            raise TypeError("direction= is not for gradient_flow: give it the signal from its end, x[::-1]")
         samples, order, follow = PATHS[function](arguments)
     else:
         names = ", ".join(f.__name__ for f in PATHS)

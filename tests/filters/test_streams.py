@@ -9,7 +9,7 @@ import scipy.signal
 from helpers import LAYOUTS, Unchanged, assert_close, assert_same, noise, stable
 
 import sigrnn
-from sigrnn import Stream, lfilter, sosfilt
+from sigrnn import Stream, lfilter, lfilter_zi, sosfilt, sosfilt_zi
 
 METHODS = ["auto", "sequential", "blocked"]
 # Blocks of one sample, none, a few, more than take the short way (4096).
@@ -468,3 +468,60 @@ def test_other_coefficients_than_it_was_made_from(rng):
     for name in ("b", "a"):
         with pytest.raises(AttributeError, match=f"{name} cannot be assigned"):
             setattr(stream, name, [1.0])
+
+
+# zi='steady'
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "D"])
+def test_steady(rng, axis, dtype):
+    (b, a), sos = scipy.signal.butter(3, 0.2), scipy.signal.butter(5, 0.3, output="sos")
+    x = (5.0 + noise(rng, (4, 60, 3), dtype)).astype(dtype)
+    x = np.moveaxis(x, 1, axis)
+    first = np.take(x, [0], axis)
+    for kwargs, function, zi in (
+        ({"b": b, "a": a}, lfilter, lfilter_zi(b, a)),
+        ({"b": 2 * b, "a": 2 * a[:3]}, lfilter, lfilter_zi(b, a[:3])),
+        ({"b": b, "a": [2.0]}, lfilter, lfilter_zi(b, [2.0])),
+        ({"sos": sos}, sosfilt, sosfilt_zi(sos)),
+    ):
+        given = tuple(np.asarray(value) for value in kwargs.values())
+        at = axis % 3
+        state = np.moveaxis(zi.reshape(*zi.shape, 1, 1), zi.ndim - 1, zi.ndim - 1 + at) * first
+        stream = Stream(**kwargs, zi="steady", axis=axis)
+        assert stream.zi == "steady"
+        assert stream(np.take(x, [], axis)).shape == np.take(x, [], axis).shape
+        assert stream.copy().zi == "steady"
+        desired, zf = function(*given, x, axis, zi=state.astype(np.result_type(state, np.float64)))
+        blocks = [
+            pickle.loads(pickle.dumps(stream))(np.take(x, [0], axis)),
+            *map(stream, np.split(x, [1, 7, 40], axis)),
+        ]
+        y = np.concatenate(blocks[1:], axis)
+        assert_close(y.astype(desired.dtype), desired)
+        assert_close(blocks[0], blocks[1])
+        assert_close(stream.zi, zf.astype(stream.zi.dtype))
+        stream.reset()
+        assert stream.zi == "steady"
+        assert_close(stream(x), y)
+        stream.zi = "steady"
+        assert_close(stream(x), y)
+
+
+def test_steady_of_one_channel(rng):
+    b, a = scipy.signal.butter(2, 0.01)
+    x = 1000.0 + rng.standard_normal(4000)
+    stream = Stream(b, a, zi="steady")
+    y = np.concatenate([stream(block) for block in np.split(x, [64, 1000])])
+    assert_close(y, lfilter(b, a, x, zi=lfilter_zi(b, a) * x[0])[0])
+    assert abs(y[0] - x[0]) < 1e-6
+
+
+def test_wrong_steady():
+    with pytest.raises(ValueError, match="zi must be 'steady' or an array, got 'rest'"):
+        Stream([1.0], [1.0, 0.5], zi="rest")
+    with pytest.raises(TypeError, match="zi='steady' is for linear filters"):
+        Stream([1.0], [1.0, 0.5], activation="tanh", zi="steady")
+    with pytest.raises(np.linalg.LinAlgError, match="pole at z = 1"):
+        Stream([1.0], [1.0, -1.0], zi="steady")(np.ones(3))
