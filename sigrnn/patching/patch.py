@@ -27,6 +27,8 @@ STARTUP = Path(__file__).parent / "startup"
 PLAIN_TYPES = np.ndarray, np.generic, list, tuple, str, int, float, complex, type(None)
 
 _lock = RLock()  # nothing is imported while it is held, but by the thread that imports scipy.signal anyway
+if hasattr(os, "register_at_fork"):  # a child has no thread that would give the lock back
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 _wanted: Counter[str] = Counter()  # how many patches of each name are in force
 _in_place: dict[str, list[Stand]] = {}
 _counting: ExitStack | None = None
@@ -236,10 +238,9 @@ def rebind(instead: Mapping[Any, Any]) -> dict[str, list[str]]:
         space = object.__getattribute__(module, "__dict__")  # `vars` would load a module that waits for its first use
         if other.keys().isdisjoint(map(id, list(space.values()))):
             continue
-        changed = [key for key, value in list(space.items()) if id(value) in other]
-        for key in changed:
-            space[key] = other[id(space[key])]
-        found[name] = changed
+        changed = [(key, other[id(value)]) for key, value in list(space.items()) if id(value) in other]
+        space.update(changed)
+        found[name] = [key for key, _ in changed]
     return found
 
 
