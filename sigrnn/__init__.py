@@ -29,6 +29,8 @@ from sigrnn.models import (
     from_rtneural_json,
     load,
 )
+from sigrnn.patching.patch import is_patched, of_environment, patch_scipy, unpatch_scipy
+from sigrnn.patching.report import Report, report
 from sigrnn.training import DivergenceError, FitResult, fit
 from sigrnn.workers import get_workers, set_workers
 
@@ -53,6 +55,7 @@ __all__ = [
     "NonlinearFIR",
     "NonlinearIIR",
     "Parallel",
+    "Report",
     "Residual",
     "Stream",
     "adaptive",
@@ -63,6 +66,7 @@ __all__ = [
     "get_workers",
     "gradient_flow",
     "gru",
+    "is_patched",
     "jvp",
     "lfilter",
     "lfilter_tv",
@@ -72,12 +76,15 @@ __all__ = [
     "lstm",
     "mingru",
     "nlfilter",
+    "patch_scipy",
+    "report",
     "rnn",
     "set_workers",
     "sosfilt",
     "sosfilt_zi",
     "sosfiltfilt",
     "synchronous_grad",
+    "unpatch_scipy",
     "vjp",
 ]
 
@@ -88,3 +95,6 @@ def __getattr__(name: str) -> object:
 
     where = hint(name, adaptive.__all__, __all__)
     raise AttributeError(f"module 'sigrnn' has no attribute {name!r}{where}", name=name)
+
+
+of_environment()  # nothing, unless SIGRNN_PATCH is set

@@ -1,4 +1,4 @@
-"""The command line: `main`, its parser, and the commands filter, demo, warmup and info.
+"""The command line: `main`, its parser, and the commands filter, demo, warmup and info; `run` and `bench` have parsers of their own.
 
 Slow imports (Numba, SciPy's designs, matplotlib) wait until a command needs them: --help answers at once.
 """
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sigrnn._utils import progress as _progress
-from sigrnn.cli import _common, audio, train
+from sigrnn.cli import _common, audio, run, train
 from sigrnn.cli._common import CommandError, complain, count, counted, report, say
+from sigrnn.patching.patch import VARIABLE, is_patched, unpatch_scipy
 
 if TYPE_CHECKING:
     from sigrnn.cli.filter import Filter
@@ -51,8 +52,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0, or 1 for a command that failed, 2 for a request that makes no sense, 130 for Ctrl-C, 143 for SIGTERM.
+
+    Raises
+    ------
+    BaseException
+        What a program raises that `sigrnn run` runs: Python shows it, and makes the exit code of it.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[:1] == ["run"]:
+        try:
+            return run.run(argv[1:])
+        except CommandError as error:
+            return complain(str(error), 2)
+    if argv[:1] in (["bench"], ["demo"]):  # which compare with SciPy: not with ours in its place
+        os.environ.pop(VARIABLE, None)
+        while is_patched():
+            unpatch_scipy()
     try:
         if argv[:1] == ["bench"]:  # it has a parser of its own
             return int(import_module("sigrnn.bench.main").main(argv[1:]) or 0)
@@ -105,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     commands.add_parser("info", help="versions, processor, cache, optional packages").set_defaults(run=_info)
     commands.add_parser("warmup", help="compile into the cache now, not at first use").set_defaults(run=_warmup)
+    commands.add_parser("run", help="run a Python program with sigrnn in SciPy's place (see sigrnn run --help)")
     commands.add_parser("bench", help="measure this machine (see sigrnn bench --help)", add_help=False)
     return parser
 

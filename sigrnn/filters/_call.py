@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from sigrnn._arrays import F8, Array, initial_state, output, regular, rows, time_back, time_last
+from sigrnn._scipy import own
 from sigrnn.filters import _fir, _recursive
 from sigrnn.filters._coefficients import inner
 from sigrnn.filters._fir import FIRFilter
@@ -233,8 +234,6 @@ def by_scipy(
     name: str, coefficients: tuple[Array, ...], x: Array, out: Array | None, how: Options, *, axis: int, **options: Any
 ) -> Any:
     """What no kernel serves: other dtypes, infinite taps, Gustafsson's method."""
-    import scipy.signal
-
     if how.gaps:
         raise NotImplementedError(
             f"nan_policy={how.nan_policy!r} serves float32, float64, complex64 and complex128 by this package's own loops, "
@@ -242,7 +241,7 @@ def by_scipy(
         )
     x = how.turned(x, axis)
     try:
-        result = getattr(scipy.signal, name)(*coefficients, x, axis=axis, **options)
+        result = own(name)(*coefficients, x, axis=axis, **options)
     except (NotImplementedError, TypeError) as error:
         arrays = {**dict(zip(("b", "a") if len(coefficients) == 2 else ("sos",), coefficients, strict=True)), "x": x}
         if options.get("zi") is not None:

@@ -373,7 +373,7 @@ class Expected(NamedTuple):
 
 def _rule(function: Callable[..., Any]) -> Rule:
     try:
-        return RULES[function]
+        return RULES[getattr(function, "__wrapped__", function)]  # `report` wraps what it counts
     except (KeyError, TypeError):
         known = ", ".join(f.__name__ for f in RULES)
         name = getattr(function, "__name__", repr(function) if isinstance(function, str) else None)
