@@ -69,7 +69,7 @@ def lfilter(
         side by side); 'blocked' cuts each channel into blocks that run side by side, as accurate; 'fft' (FIR only) uses
         overlap-save. 'auto': for IIR, a single channel is blocked from about 600 samples on (512 plus 64 for each
         state), 3 to 7 channels from 600 for each of them; others run side by side; filters that are not stable run
-        sequentially; for FIR, 'fft' from 384 taps, else sums over the taps.
+        sequentially; for FIR, 'fft' from 384 taps (more for short signals), else sums over the taps.
     direction : {'forward', 'backward'}, default 'forward'
         'backward' filters from the last sample to the first, without a copy of the signal: `zi` is the state after the
         last sample, `zf` that before the first.
