@@ -1,4 +1,4 @@
-"""Large arrays whose memory is used again: to have fresh pages from the system costs more than most passes over them."""
+"""A pool of large arrays: fresh pages of memory cost more than most passes over them."""
 
 from __future__ import annotations
 

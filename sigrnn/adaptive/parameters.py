@@ -86,5 +86,5 @@ def result_dtype(*arrays: Array) -> np.dtype[Any]:
     if dtype.kind in "biu" or dtype == np.float16:
         dtype = F8
     if dtype.char not in "fdFD":
-        raise NotImplementedError(f"adaptive filters serve float32, float64, complex64 and complex128, not {dtype}")
+        raise NotImplementedError(f"adaptive filters support float32, float64, complex64 and complex128, got {dtype}")
     return dtype

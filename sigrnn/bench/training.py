@@ -1,4 +1,4 @@
-"""Training compared with PyTorch: epochs of Adam on the same net, data and start, in segments of time.
+"""Training compared with PyTorch: epochs of Adam on the same network, data and start, in segments of time.
 
 The losses of the epochs and all weights after the last are compared.
 """
@@ -29,7 +29,7 @@ RATES: dict[str, int] = {}
 
 
 class Inputs(NamedTuple):
-    """Recordings (B, samples, 1), and a net at its start."""
+    """Recordings (B, samples, 1), and an untrained network."""
 
     x: Array
     t: Array

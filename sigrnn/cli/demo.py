@@ -1,4 +1,4 @@
-"""The demo: real recordings filtered as by SciPy and timed against it, one of them learnt, and a picture of it all."""
+"""The demo: real recordings filtered and timed against SciPy, one of them learned and predicted, and a picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sigrnn._utils.plotting import BLUE, GREY, RED
 from sigrnn.cli._common import complain, say
 from sigrnn.cli.demo_jobs import (
     BLOCK,
-    DELAY,
     ECG_RATE,
     SLOW,
     TRAINED,
@@ -35,7 +34,7 @@ def run(out: str | Path = "sigrnn-demo.png", *, quick: bool = False) -> int:
     """
     try:
         recordings = load()
-        say("Filtering; with an empty cache, compiling takes a minute or two first.")
+        say("Filtering; with an empty cache, compilation takes about half a minute first.")
         say(f"{'':<28}{'function':<14}{'samples':>16}{'SciPy':>11}{'sigrnn':>11}{'':>9}{'difference':>13}")
         steps = []
         for step in filtered(recordings, quick):
@@ -43,16 +42,16 @@ def run(out: str | Path = "sigrnn-demo.png", *, quick: bool = False) -> int:
             say(row(step))
         say("\nOne thread; best of several rounds in turn; difference: the largest, relative to the largest value.")
         rate = heart_rate(steps[1].result, recordings.pulse_rate)
-        say(f"Heart rate, from the peaks of the filtered pulse: {rate:.0f} beats a minute.")
-        learnt = predict(recordings.laser, quick)
+        say(f"Heart rate, from the peaks of the filtered pulse: {rate:.0f} beats per minute.")
+        learned = predict(recordings.laser, quick)
         say(
-            f"Laser, predicted one step ahead by a model of {learnt.parameters} parameters, trained in "
-            f"{learnt.seconds:.1f} s: error {learnt.error:.1%} of the variance; a linear filter leaves {learnt.linear:.0%}."
+            f"Laser, predicted one step ahead by a model of {learned.parameters} parameters, trained in "
+            f"{learned.seconds:.1f} s: error {learned.error:.1%} of the variance; a linear filter leaves {learned.linear:.0%}."
         )
     except DemoError as error:
         return complain(f"demo: {error}", 1)
     try:
-        picture(recordings, steps, learnt).savefig(out)
+        picture(recordings, steps, learned).savefig(out)
     except (OSError, ValueError) as error:  # no such folder, no such format
         return complain(f"demo: cannot write {out}: {error}", 1)
     say(f"Picture: {out}")
@@ -76,28 +75,28 @@ def seconds(time: float) -> str:
 # The picture
 
 
-def picture(recordings: Recordings, steps: list[Step], learnt: Prediction) -> Any:
-    """Draw the recordings before and after, the prediction, and the times, 1200 pixels wide."""
+def picture(recordings: Recordings, steps: list[Step], learned: Prediction) -> Any:
+    """Draw the times, the recordings before and after, and the prediction, 1200 pixels wide."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 15.5), dpi=100)
-    figure.suptitle("Real recordings, filtered by sigrnn as by SciPy", fontsize=16, weight="bold", y=0.985)
-    sides = {"left": 0.065, "right": 0.985, "top": 0.94, "bottom": 0.04, "wspace": 0.15, "hspace": 0.32}
-    places = figure.add_gridspec(4, 2, **sides, height_ratios=(1.0, 1.0, 1.0, 1.35))
-    ecg, pulse, sunspots, many, laser = steps
-    draw_ecg(figure.add_subplot(places[0, 0]), ecg)
-    draw_pulse(figure.add_subplot(places[0, 1]), pulse, recordings.pulse_rate)
-    axes = figure.add_subplot(places[1, 0])
-    smoothed = f"slower than {SLOW:.0f} years, zero phase"
-    draw_pair(axes, recordings.years, sunspots.raw, sunspots.result, ("sunspots in a year", smoothed))
-    panel(axes, "Sunspots: the cycle smoothed out", "year", "mean number", (-8, 240), "statsmodels")
-    axes = figure.add_subplot(places[1, 1])
+    figure = Figure(figsize=(12, 13.5), dpi=100)
+    title = "Filter real recordings as with SciPy, faster, and learn from them"
+    figure.suptitle(title, fontsize=17, weight="bold", x=0.02, y=0.985, ha="left")
+    sides = {"left": 0.065, "right": 0.985, "top": 0.925, "bottom": 0.045, "wspace": 0.15, "hspace": 0.38}
+    places = figure.add_gridspec(4, 2, **sides, height_ratios=(1.0, 1.0, 1.0, 1.0))
+    ecg, pulse, sunspots, _, laser = steps
+    draw_times(figure.add_subplot(places[0, :]), steps)
+    draw_ecg(figure.add_subplot(places[1, 0]), ecg)
+    draw_pulse(figure.add_subplot(places[1, 1]), pulse, recordings.pulse_rate)
+    axes = figure.add_subplot(places[2, 0])
+    smoothed = f"periods above {SLOW:.0f} years, zero phase"
+    draw_pair(axes, recordings.years, sunspots.raw, sunspots.result, ("sunspot number", smoothed))
+    panel(axes, "Sunspots: the 11-year cycle removed", "year", "yearly mean", (-8, 240), "statsmodels")
+    axes = figure.add_subplot(places[2, 1])
     strength = f"strength of the pulsation, in blocks of {BLOCK}"
     draw_pair(axes, np.arange(2000), recordings.laser[:2000], laser.result[:2000], ("intensity", strength))
-    panel(axes, "Chaotic laser, block after block", "sample", "8-bit units", (-8, 320), "reservoirpy")
-    draw_prediction(figure.add_subplot(places[2, :]), learnt)
-    draw_channels(places[3, 0], many, recordings.pulse_rate)
-    draw_times(figure.add_subplot(places[3, 1]), steps)
+    panel(axes, "Laser: filtered block by block", "sample", "intensity (8 bits)", (-8, 320), "reservoirpy")
+    draw_prediction(figure.add_subplot(places[3, :]), learned)
     return figure
 
 
@@ -120,8 +119,8 @@ def draw_pair(axes: Any, x: Any, raw: Signal, result: Signal, names: tuple[str, 
 def draw_ecg(axes: Any, step: Step) -> None:
     time, raw = np.arange(len(step.raw)) / ECG_RATE, step.raw - np.mean(step.raw)
     axes.plot(time, raw, color=GREY, label="as recorded")
-    axes.plot(time, step.result - 180.0, color=BLUE, label="0.7 to 40 Hz, zero phase (drawn lower)")
-    panel(axes, "ECG: drift and mains hum removed", "time (s)", "converter units", (-240, 480), "PyWavelets")
+    axes.plot(time, step.result - 180.0, color=BLUE, label="0.7 to 40 Hz, zero phase (shifted down)")
+    panel(axes, "ECG: drift and mains hum removed", "time (s)", "amplitude (ADC units)", (-240, 480), "PyWavelets")
     lens = axes.inset_axes((0.555, 0.5, 0.215, 0.31), xlim=(1.8, 2.15), ylim=(-13, 13), xticks=[], yticks=[])
     part = slice(round(1.8 * ECG_RATE), round(2.15 * ECG_RATE))
     for signal, color in ((raw[part], GREY), (step.result[part], BLUE)):
@@ -135,47 +134,46 @@ def draw_pulse(axes: Any, step: Step, rate: float) -> None:
     beats = beats[(beats >= shown.start) & (beats < shown.stop)]
     axes.plot(time[shown], step.raw[shown] - np.mean(step.raw), color=GREY, label="as recorded")
     axes.plot(time[shown], step.result[shown], color=BLUE, label="0.75 to 2.5 Hz")
-    name = f"beats: {heart_rate(step.result, rate):.0f} a minute"
+    name = f"beats: {heart_rate(step.result, rate):.0f} per minute"
     axes.plot(time[beats], step.result[beats], "o", color=RED, markersize=5, label=name)
-    panel(axes, "Pulse: one wave a heartbeat", "time (s)", "converter units", (-320, 520), "heartpy")
+    panel(axes, "Pulse: one wave per heartbeat", "time (s)", "amplitude (ADC units)", (-320, 520), "heartpy")
 
 
-def draw_prediction(axes: Any, learnt: Prediction) -> None:
+def draw_prediction(axes: Any, learned: Prediction) -> None:
     n = np.arange(TRAINED + 1, TRAINED + 301)
-    target, predicted = learnt.target[: len(n)], learnt.predicted[: len(n)]
-    axes.plot(n, target, color=GREY, linewidth=2.5, label="intensity, not seen in training")
-    name = f"predicted one step ahead: error {learnt.error:.1%} of the variance, {learnt.linear:.0%} by a linear filter"
+    target, predicted = learned.target[: len(n)], learned.predicted[: len(n)]
+    axes.plot(n, target, color=GREY, linewidth=2.5, label="intensity, not used in training")
+    name = f"predicted one step ahead: error {learned.error:.1%} of the variance (linear filter: {learned.linear:.0%})"
     axes.plot(n, predicted, color=BLUE, linewidth=1.2, label=name)
     axes.plot(n, predicted - target, color=RED, linewidth=0.8, label="difference")
     axes.set_xlim(n[0], n[-1])
-    title = f"Laser, learnt: {learnt.parameters} parameters, {TRAINED} samples, {learnt.seconds:.1f} s of training"
-    panel(axes, title, "sample", "8-bit units", (-60, 330))
-
-
-def draw_channels(place: Any, step: Step, rate: float) -> None:
-    start = round(20 * rate)
-    pair = place.subgridspec(1, 2, wspace=0.06).subplots(sharey=True)
-    titles = f"{len(step.raw)} delayed copies", "filtered at once"
-    for axes, data, title in zip(pair, (step.raw - np.mean(step.raw), step.result), titles, strict=True):
-        part = data[:, start : start + round(8 * rate)]
-        axes.imshow(part, aspect="auto", cmap="RdBu_r", extent=(0, 8, len(part), 0), vmin=-300, vmax=300)
-        axes.set_title(title, loc="left", fontsize=12, weight="bold")
-        axes.set_xlabel("time (s)")
-    pair[0].set_ylabel(f"channel: the pulse, each {1e3 * DELAY:.0f} ms later")
+    parts = f"{learned.parameters} parameters, {TRAINED} samples, {learned.seconds:.1f} s of training"
+    panel(
+        axes,
+        f"Laser: a nonlinear filter learned from the recording ({parts})",
+        "sample",
+        "intensity (8 bits)",
+        (-60, 330),
+    )
 
 
 def draw_times(axes: Any, steps: list[Step]) -> None:
     for line, step in enumerate(steps):
         share = step.sigrnn / step.scipy
-        axes.text(0.0, line - 0.2, f"{step.title} ({step.function})", va="bottom")
-        axes.barh(line - 0.04, 1.0, 0.26, color=GREY)
-        axes.text(1.0, line - 0.04, f" SciPy {seconds(step.scipy)}", va="center_baseline")
-        axes.barh(line + 0.24, share, 0.26, color=BLUE)
-        text = f" sigrnn {seconds(step.sigrnn)}, {1.0 / share:.1f} times as fast "
-        at, color = (0.0, "white") if share > 0.75 else (share, BLUE)
-        axes.text(at, line + 0.24, text, va="center_baseline", weight="bold", color=color)
+        axes.barh(line - 0.19, 1.0, 0.34, color=GREY)
+        axes.text(1.0, line - 0.19, f"  SciPy {seconds(step.scipy)}", va="center_baseline")
+        axes.barh(line + 0.19, share, 0.34, color=BLUE)
+        text = f"  sigrnn {seconds(step.sigrnn)}, {1.0 / share:.1f} times as fast "
+        at, color = (0.0, "white") if share > 0.6 else (share, BLUE)
+        axes.text(at, line + 0.19, text, va="center_baseline", weight="bold", color=color)
     worst = max(step.difference for step in steps)
     axes.set_title("Time on this machine, one thread", loc="left", fontsize=12, weight="bold")
-    axes.set_xlabel(f"time, SciPy's = 1; results agree to {worst:.0e} of the peak")
-    axes.set(xlim=(0, 1.5), ylim=(len(steps) - 0.55, -0.6), xticks=[0, 0.5, 1.0], yticks=[])
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.set_title(f"results agree to {worst:.0e} of the peak", loc="right", fontsize=9, color=GREY)
+    sizes = [" x ".join(f"{n:,}" for n in step.raw.shape) for step in steps]
+    names = [f"{step.title}\n{step.function}, {size} samples" for step, size in zip(steps, sizes, strict=True)]
+    axes.set_yticks(range(len(steps)), names, fontsize=9)
+    axes.set(xlim=(0, 1.15), ylim=(len(steps) - 0.5, -0.5), xticks=[], xlabel="time relative to SciPy")
+    axes.tick_params(left=False)
+    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    box = axes.get_position()
+    axes.set_position((0.215, box.y0, 0.77, box.height))

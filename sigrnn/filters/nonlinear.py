@@ -98,7 +98,7 @@ def nlfilter(
     References
     ----------
     .. [1] M. Hasegawa-Johnson, "Recurrent Neural Nets", ECE 417 Multimedia Signal Processing, University of Illinois:
-       the nonlinear FIR filter (convolutional net) and the nonlinear IIR filter (recurrent net).
+       the nonlinear FIR filter (CNN) and the nonlinear IIR filter (RNN).
 
     Examples
     --------

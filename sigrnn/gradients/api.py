@@ -380,7 +380,7 @@ def _rule(function: Callable[..., Any]) -> Rule:
         if name is None:
             kind = type(function).__name__
             raise TypeError(
-                f"{kind} has no gradient here: give a function of sigrnn, and its arguments after it, vjp(lfilter, b, a, x)"
+                f"vjp and jvp expect a function of sigrnn and its arguments, as in vjp(lfilter, b, a, x); got {kind}"
             ) from None
         raise TypeError(f"{name} has no gradient here; those of sigrnn with one are {known}") from None
 

@@ -1,4 +1,4 @@
-"""Memory that is used again: fresh pages cost more than filtering into them."""
+"""Reused memory: fresh pages cost more than filtering into them."""
 
 from __future__ import annotations
 

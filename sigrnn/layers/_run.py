@@ -322,7 +322,7 @@ class Backward:
         return d
 
     def hold_constant(self, tape: Array, slopes: Array, d: Array) -> None:
-        """In place of the kernel, for a plain recurrent net: nothing goes back from step to step."""
+        """Replaces the kernel for a plain recurrent layer: no gradient passes between steps."""
         slopes[-1:] += self.dh
         self.dh[...] = 0.0
         d[:, :, 0] = respond(self.layer.layout.activation, np.array(tape[:, :, 0], np.float64), slope=True) * slopes

@@ -404,7 +404,7 @@ def common_of(dtypes: dict[str, Any]) -> np.dtype[Any]:
     if dtype.char not in "fd":
         kinds = ", ".join(f"{name} {each}" for name, each in dtypes.items())
         raise NotImplementedError(
-            f"layers serve float32 and float64, not {dtype}, which x and the weights make: {kinds}"
+            f"layers support float32 and float64; the common dtype of x and the weights is {dtype}: {kinds}"
         )
     return dtype
 

@@ -159,7 +159,7 @@ class Composition(Model):
 def hint_for(part: Any) -> str:
     """What to pass instead of an object that is not a model."""
     if isinstance(part, list | tuple):
-        return ": give them one by one"
+        return ": pass them as separate arguments"
     if isinstance(part, type) and issubclass(part, Model):
         return f": pass an instance, e.g. {part.__name__}(3), not the class {part.__name__}"
     if hasattr(part, "state_dict"):

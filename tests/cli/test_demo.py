@@ -57,7 +57,7 @@ def test_default_name_of_the_picture(tmp_path, monkeypatch):
     assert (tmp_path / "sigrnn-demo.png").is_file()
 
 
-def test_recordings_are_what_they_are_said_to_be(recordings):
+def test_recordings_are_what_they_are_documented(recordings):
     assert [len(x) for x in (recordings.ecg, recordings.sunspots, recordings.years)] == [1024, 309, 309]
     assert recordings.pulse_rate == pytest.approx(100.42, abs=0.01)
     assert all(x.dtype == np.float64 and np.isfinite(x).all() for x in recordings if isinstance(x, np.ndarray))
@@ -103,13 +103,13 @@ def test_results_are_compared_and_timed(steps):
         assert min(step.scipy, step.sigrnn) > 0
 
 
-def test_the_laser_is_learnt(recordings):
-    learnt = demo_jobs.predict(recordings.laser, quick=True)
+def test_the_laser_is_learned(recordings):
+    learned = demo_jobs.predict(recordings.laser, quick=True)
     target = recordings.laser[1001:2001]
-    np.testing.assert_allclose(learnt.target, target, rtol=1e-12)
-    assert learnt.error == pytest.approx(np.mean((learnt.predicted - target) ** 2) / np.var(target), rel=1e-9)
-    assert learnt.error < 0.1
-    assert learnt.linear > 1.5 * learnt.error
+    np.testing.assert_allclose(learned.target, target, rtol=1e-12)
+    assert learned.error == pytest.approx(np.mean((learned.predicted - target) ** 2) / np.var(target), rel=1e-9)
+    assert learned.error < 0.1
+    assert learned.linear > 1.5 * learned.error
 
 
 def test_a_wrong_result_stops_the_demo(recordings, monkeypatch, capsys, tmp_path):

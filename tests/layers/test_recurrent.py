@@ -661,9 +661,9 @@ def test_other_dtypes(rng, dtype):
             arrays = {key: array.astype(given) for key, array in arrays.items()}
         arrays["w_hh"] = arrays["w_hh"].astype(given)
         common = given if dtype != "complex64" else np.dtype(complex)
-        assert_error(NotImplementedError, f"layers serve float32 and float64, not {common}", function, **arrays)
+        assert_error(NotImplementedError, f"the common dtype of x and the weights is {common}", function, **arrays)
     one = np.ones((1, 1), given)
-    assert_error(NotImplementedError, f"layers serve float32 and float64, not {given}", dense, one, one)
+    assert_error(NotImplementedError, f"the common dtype of x and the weights is {given}", dense, one, one)
 
 
 def test_wrong_activations(rng):
