@@ -12,6 +12,7 @@ from sigrnn.adaptive import (
     NLMS,
     PBFDAF,
     RLS,
+    VSSLMS,
     BlockLMS,
     EquationErrorLMS,
     FxLMS,
@@ -19,7 +20,6 @@ from sigrnn.adaptive import (
     SignErrorLMS,
     SignRegressorLMS,
     SignSignLMS,
-    VSSLMS,
     load,
 )
 
