@@ -330,7 +330,7 @@ class AdaptiveFilter:
         if sum(a.size for a in state.values()) < least:  # before memory is allocated for it
             raise ValueError(f"its arrays are not those of {self!r}")
         kind = C16 if state["w"].dtype.kind == "c" else F8
-        if kind is F8 and self._w0 is not None and np.iscomplexobj(self._w0):
+        if kind is F8 and self._w0 is not None and self._w0.dtype.kind == "c":
             raise ValueError("its weights are real and its w0 is complex")
         self._prepare(channels, kind)
         shapes = {name: a.shape for name, a in state.items()}

@@ -71,8 +71,8 @@ def load(path: Any) -> Any:
     Raises
     ------
     ValueError
-        If it is not a model file, is from a later version, or has an unknown class: import a class of your
-        own first.
+        If it is not a model file, is broken, has a parameter that is not finite, is from a later version, or has an
+        unknown class: import a class of your own first.
 
     See Also
     --------
@@ -118,8 +118,8 @@ def load(path: Any) -> Any:
 def notes(path: Any) -> dict[str, Any]:
     """The notes in a file that `load` has read."""
     with np.load(path, allow_pickle=False) as file:
-        found: dict[str, Any] = json.loads(file[DESCRIPTION].tobytes()).get("notes", {})
-    return found
+        found = json.loads(file[DESCRIPTION].tobytes()).get("notes")
+    return found if isinstance(found, dict) else {}
 
 
 def made(described: Mapping[str, Any], params: Mapping[str, Array], prefix: str, shown: str) -> Any:

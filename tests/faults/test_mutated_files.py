@@ -18,7 +18,7 @@ import pytest
 import sigrnn
 from sigrnn import DivergenceError, adaptive
 from sigrnn.cli import audio
-from sigrnn.models.files import notes
+from sigrnn.models.files import notes, write
 
 MUTATIONS = int(os.environ.get("SIGRNN_MUTATIONS", "10000"))
 X = np.random.default_rng(0).standard_normal((2, 40))
@@ -178,7 +178,10 @@ def archive(rng, whole):
 
 def saved(thing):
     file = io.BytesIO()
-    thing.save(file)
+    if isinstance(thing, sigrnn.models.Model):
+        write(thing, file, {"samplerate": 8000})
+    else:
+        thing.save(file)
     return file.getvalue()
 
 
@@ -370,3 +373,36 @@ def peak():
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_a_parameter_that_is_not_finite_is_named(bad):
+    model = sigrnn.Chain(sigrnn.FIR(3), sigrnn.Dense(1)).init(1)
+    model.params = {**model.params, "0.b": np.array([1.0, bad, 2.0])}
+    with pytest.raises(ValueError, match=rf"broken: 0\.b is {bad} at \[1\]"):
+        sigrnn.load(io.BytesIO(saved(model)))
+
+
+def test_an_open_file_of_rtneural_is_read_once():
+    text = sigrnn.Chain(sigrnn.GRU(2), sigrnn.Dense(1)).init(1, rng=0).to_rtneural_json()
+    assert sigrnn.from_rtneural_json(io.StringIO(text)).to_rtneural_json() == text
+
+
+@pytest.mark.parametrize(
+    "kind", [adaptive.RLS, lambda n: adaptive.KalmanFilter(n, 1e-3, 0.1), lambda n: adaptive.NLMS(n, 0.5)]
+)
+def test_sizes_that_the_file_cannot_hold(kind):
+    """A matrix of 10^5 by 10^5 would take 80 GB."""
+    f = kind(4)
+    f(*X)
+    with zipfile.ZipFile(io.BytesIO(saved(f))) as archive:
+        arrays = {name[:-4]: np.load(io.BytesIO(archive.read(name))) for name in archive.namelist()}
+    head = json.loads(str(arrays["sigrnn_adaptive"]))
+    for n_taps, wide in ((10**12, 4), (10**5, 10**5)):
+        head["given"]["n_taps"] = n_taps
+        file = io.BytesIO()
+        np.savez(file, **arrays | {"sigrnn_adaptive": np.array(json.dumps(head)), "state_w": np.zeros((1, wide))})
+        before = peak()
+        with pytest.raises(ValueError, match=r"larger than the file|not those of"):
+            adaptive.load(io.BytesIO(file.getvalue()))
+        assert peak() - before < 200e6
