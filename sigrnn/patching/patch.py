@@ -233,7 +233,8 @@ def rebind(instead: Mapping[Any, Any]) -> dict[str, list[str]]:
     """Bind names of modules to other functions, and tell which."""
     other, found = {id(function): new for function, new in instead.items()}, {}
     for name, module in list(sys.modules.items()):
-        if not isinstance(module, ModuleType) or name.startswith("sigrnn."):
+        # By its type: cffi's libraries claim to be modules.
+        if not issubclass(type(module), ModuleType) or name.startswith("sigrnn."):
             continue
         space = object.__getattribute__(module, "__dict__")  # `vars` would load a module that waits for its first use
         if other.keys().isdisjoint(map(id, list(space.values()))):

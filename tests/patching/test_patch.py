@@ -171,6 +171,18 @@ def test_modules_that_wait_are_not_loaded(tmp_path, monkeypatch):
         pass
 
 
+def test_what_is_no_module_is_left_alone(monkeypatch):
+    class Library:  # as cffi's, which claims to be a module
+        __slots__ = ()
+        __class__ = types.ModuleType
+
+    assert isinstance(Library(), types.ModuleType)
+    monkeypatch.setitem(sys.modules, "a_library", Library())
+    monkeypatch.setitem(sys.modules, "none_of_them", None)
+    with sigrnn.patch_scipy("lfilter") as patched:
+        assert "scipy.signal" in patched.modules
+
+
 def test_stand_ins_look_like_scipys():
     theirs = scipy.signal.lfilter
     with sigrnn.patch_scipy():
