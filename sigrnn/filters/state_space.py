@@ -60,7 +60,7 @@ def dlsim(system: Any, u: ArrayLike, t: ArrayLike | None = None, x0: ArrayLike |
     Notes
     -----
     Cost: (K + I)(K + O) products for each sample, in float64. Complex systems and inputs go to SciPy, which drops their
-    imaginary parts.
+    imaginary parts. `vjp` and `jvp` differentiate by A, B, C, D, `u` and `x0`.
 
     Examples
     --------
