@@ -2,8 +2,12 @@
 
 from sigrnn import adaptive
 from sigrnn.activations import Activation
+from sigrnn.filters.deconvolution import deconvolve
 from sigrnn.filters.linear import lfilter, lfilter_tv, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
+from sigrnn.filters.resampling import Resampler, decimate, resample_poly, upfirdn
+from sigrnn.filters.smoothing import savgol_filter
+from sigrnn.filters.state_space import dimpulse, dlsim, dstep, lsim
 from sigrnn.filters.steady import lfilter_zi, lfiltic, sosfilt_zi
 from sigrnn.filters.streams import Stream
 from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
@@ -56,10 +60,16 @@ __all__ = [
     "NonlinearIIR",
     "Parallel",
     "Report",
+    "Resampler",
     "Residual",
     "Stream",
     "adaptive",
+    "decimate",
+    "deconvolve",
     "dense",
+    "dimpulse",
+    "dlsim",
+    "dstep",
     "filtfilt",
     "fit",
     "from_rtneural_json",
@@ -73,18 +83,22 @@ __all__ = [
     "lfilter_zi",
     "lfiltic",
     "load",
+    "lsim",
     "lstm",
     "mingru",
     "nlfilter",
     "patch_scipy",
     "report",
+    "resample_poly",
     "rnn",
+    "savgol_filter",
     "set_workers",
     "sosfilt",
     "sosfilt_zi",
     "sosfiltfilt",
     "synchronous_grad",
     "unpatch_scipy",
+    "upfirdn",
     "vjp",
 ]
 

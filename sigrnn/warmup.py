@@ -55,7 +55,8 @@ def calls() -> dict[str, Callable[[], Any]]:
         table[f"nlfilter {order}"] = partial(call_nonlinear, order)
     table |= {f"adaptive.{name}": partial(call_adaptive, name, given) for name, given in ADAPTIVE.items()}
     table |= {f"fit {name}": partial(call_model, make) for name, make in MODELS.items()}
-    return table | {"zero phase": call_zero_phase, "states": call_states}
+    table |= {f"resampling {kind}": partial(call_resampling, kind) for kind in (DOUBLE, SINGLE)}
+    return table | {"zero phase": call_zero_phase, "states": call_states, "state space": call_state_space}
 
 
 def call_filter(function: Any, coefficients: Any) -> None:
@@ -117,6 +118,22 @@ def call_states() -> None:
     sigrnn.vjp(sigrnn.lfilter_tv, np.tile(b, (64, 1)), np.tile(a, (64, 1)), x)[1](x)
     sigrnn.lfilter(b, a, x, out=np.empty(64, np.int16))
     sigrnn.vjp(sigrnn.dense, x[:, np.newaxis], np.ones((3, 1)), activation="tanh")[1](np.ones((64, 3)))
+
+
+def call_resampling(kind: str) -> None:
+    """One channel and several beside each other; the rest of the family compiles nothing else."""
+    h = np.ones(9, kind)
+    for x in (np.ones(300, kind), np.ones((300, 9), kind)):
+        sigrnn.upfirdn(h, x, 2, 3, axis=0), sigrnn.resample_poly(x, 3, 2), sigrnn.savgol_filter(x, 5, 2, axis=0)
+        sigrnn.decimate(x, 2, axis=0)
+        sigrnn.Resampler(3, 2)(x)
+    sigrnn.deconvolve(h, h[:2])
+
+
+def call_state_space() -> None:
+    system = ([1.0], [1.0, -0.5], 1.0)
+    sigrnn.dlsim(system, np.ones(9)), sigrnn.dstep(system), sigrnn.dimpulse(system)
+    sigrnn.lsim(([1.0], [1.0, 1.0]), np.ones(9), np.arange(9.0))
 
 
 MODELS: dict[str, Callable[[], Any]] = {

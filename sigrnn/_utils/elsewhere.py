@@ -4,12 +4,11 @@ from __future__ import annotations
 
 MODULES = "dask", "jax", "sklearn", "torch", "xarray"  # imported only when asked for
 SCIPY = """
-    bessel butter buttord cheb1ord cheb2ord cheby1 cheby2 chirp coherence convolve correlate csd czt decimate
-    deconvolve detrend dfreqresp dimpulse dlsim dstep ellip ellipord fftconvolve find_peaks firls firwin firwin2
-    freqs freqz freqz_sos gammatone get_window group_delay hilbert iircomb iirdesign iirfilter iirnotch iirpeak
-    istft lsim medfilt minimum_phase oaconvolve order_filter periodogram remez resample resample_poly savgol_coeffs
-    savgol_filter sos2tf sos2zpk sosfreqz spectrogram ss2tf stft tf2sos tf2ss tf2zpk upfirdn welch wiener zpk2sos
-    zpk2ss zpk2tf
+    bessel butter buttord cheb1ord cheb2ord cheby1 cheby2 chirp coherence convolve correlate csd czt detrend
+    dfreqresp ellip ellipord fftconvolve find_peaks firls firwin firwin2 freqs freqz freqz_sos gammatone get_window
+    group_delay hilbert iircomb iirdesign iirfilter iirnotch iirpeak istft medfilt minimum_phase oaconvolve
+    order_filter periodogram remez resample savgol_coeffs sos2tf sos2zpk sosfreqz spectrogram ss2tf stft tf2sos
+    tf2ss tf2zpk welch wiener zpk2sos zpk2ss zpk2tf
 """.split()  # noqa: SIM905
 
 

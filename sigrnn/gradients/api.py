@@ -34,7 +34,8 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     ----------
     function : callable
         One of `lfilter`, `lfilter_tv`, `sosfilt`, `filtfilt`, `sosfiltfilt`, `nlfilter`, a recurrent layer (`rnn`,
-        `gru`, `lstm`, ...), `dense`.
+        `gru`, `lstm`, ...), `dense`; `upfirdn`, `resample_poly`, `decimate`, `savgol_filter`, `deconvolve`, `lsim` (by
+        `U` and `X0`), `dlsim` (by `u`, `x0`, and, of a system ``(A, B, C, D, dt)``, by A, B, C and D, which come first).
     *args : array_like
         Its arguments. Coefficients, signals and states given here get a gradient.
     checkpoint : int, optional
@@ -97,6 +98,7 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     """
     rule = _rule(function)
     arguments, positional = bound(function, args, kwargs)
+    positional = _unpacked(rule, arguments, positional)
     arrays = _arrays(rule, arguments, positional, kwargs)
     turn = Turn.of(rule, arguments)
     if checkpoint is not None:
@@ -252,15 +254,16 @@ def jvp(
             raise TypeError(f"{what} must be a tuple, one for each argument of {function.__name__}, got {short(those)}")
     primals, tangents = tuple(primals), tuple(tangents)
     arguments, positional = bound(function, primals, kwargs)
+    positional = _unpacked(rule, arguments, positional)
     arrays = _arrays(rule, arguments, positional, kwargs)
     beside = any(t is not None and name not in arrays for name, t in zip(positional, tangents, strict=False))
-    if len(tangents) == len(primals) and not (beside and len(tangents) == len(arrays)):
+    if len(tangents) == len(positional) and not (beside and len(tangents) == len(arrays)):
         given = dict(zip(positional, tangents, strict=True))
     elif len(tangents) == len(arrays):
         given = dict(zip(arrays, tangents, strict=True))
     else:
         raise ValueError(
-            f"{len(tangents)} tangents: expected {len(primals)}, one for each of primals, or {len(arrays)}, one for each "
+            f"{len(tangents)} tangents: expected {len(positional)}, one for each of primals, or {len(arrays)}, one for each "
             f"of {', '.join(arrays)}"
         )
     changes = {name: _tangent(name, t, arrays) for name, t in given.items() if t is not None}
@@ -416,6 +419,17 @@ def bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Named) ->
     return arguments, positional
 
 
+def _unpacked(rule: Rule, arguments: Named, positional: list[str]) -> list[str]:
+    """Make arguments of the parts of one that is a tuple of arrays; the names of those given by position, and of the parts."""
+    if rule.parts is None:
+        return positional
+    name, names = rule.parts
+    given = arguments[name]
+    whole = isinstance(given, tuple | list) and len(given) == len(names)
+    arguments |= dict(zip(names, given, strict=True)) | {name: None} if whole else dict.fromkeys(names)
+    return [*names, *positional[1:]] if whole else positional
+
+
 def _arrays(rule: Rule, arguments: Named, positional: list[str], kwargs: Named) -> dict[str, Array]:
     """The arguments that get a gradient, as arrays; they replace what was given, but for Python numbers."""
     found = {}
@@ -474,7 +488,11 @@ def _matching(expected: Any, given: Any, name: str) -> Any:
     if type(given) is np.ndarray and (given.shape, given.dtype) == expected and given.flags.aligned:
         return given
     if not isinstance(expected, Expected):
-        names = (name, "dzf") if name == "dy" else tuple(f"{name}[{i}]" for i in range(len(expected)))
+        names = (
+            (name, "dzf")
+            if name == "dy" and len(expected) == 2
+            else tuple(f"{name}[{i}]" for i in range(len(expected)))
+        )
         if given is None:
             given = (None,) * len(expected)
         if not isinstance(given, tuple | list):

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from sigrnn.filters.deconvolution import deconvolve
 from sigrnn.filters.linear import lfilter, lfilter_tv, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
+from sigrnn.filters.resampling import decimate, resample_poly, upfirdn
+from sigrnn.filters.smoothing import savgol_filter
+from sigrnn.filters.state_space import dlsim, lsim
 from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
-from sigrnn.gradients import linear, nonlinear, recurrent, sections, sensitivities, zerophase
+from sigrnn.gradients import linear, nonlinear, recurrent, resampling, sections, sensitivities, state_space, zerophase
 from sigrnn.layers import recurrent as layers
 from sigrnn.layers._cells import FUNCTIONS, RNN, Cell
 
@@ -32,6 +36,7 @@ class Rule(NamedTuple):
     stateful : the function takes `zi`, at rest if 0.0, and then returns (y, zf): it can be run block after block.
     rows : arguments other than `x` that have a row a sample (along axis -2).
     partial : like `vjp`, with the partial derivatives of the lecture for gradients.
+    parts : an argument that may be a tuple of arrays, and their names: each is an argument then, and it is None itself.
     by_blocks : `by_blocks(arguments, size)`: as `vjp`, with checkpoints, where the state is not `zi`.
     """
 
@@ -42,6 +47,7 @@ class Rule(NamedTuple):
     rows: tuple[str, ...] = ()
     partial: Callable[[Named], tuple[Any, Callable[..., Named]]] | None = None
     by_blocks: Callable[[Named, int], tuple[Any, Callable[..., Named]]] | None = None
+    parts: tuple[str, tuple[str, ...]] | None = None
 
 
 def of_layer(cell: Cell) -> Rule:
@@ -62,6 +68,18 @@ RULES: dict[Callable[..., Any], Rule] = {
     sosfilt: Rule(sections.sosfilt_vjp, sections.sosfilt_jvp, ("sos", "x", "zi"), True),
     filtfilt: Rule(zerophase.filtfilt_vjp, zerophase.filtfilt_jvp, ("b", "a", "x")),
     sosfiltfilt: Rule(zerophase.sosfiltfilt_vjp, zerophase.sosfiltfilt_jvp, ("sos", "x")),
+    upfirdn: Rule(resampling.upfirdn_vjp, resampling.upfirdn_jvp, ("h", "x")),
+    resample_poly: Rule(resampling.resample_poly_vjp, resampling.resample_poly_jvp, ("x",)),
+    decimate: Rule(resampling.decimate_vjp, resampling.decimate_jvp, ("x",)),
+    savgol_filter: Rule(resampling.savgol_filter_vjp, resampling.savgol_filter_jvp, ("x",)),
+    deconvolve: Rule(resampling.deconvolve_vjp, resampling.deconvolve_jvp, ("signal", "divisor")),
+    dlsim: Rule(
+        state_space.dlsim_vjp,
+        state_space.dlsim_jvp,
+        (*state_space.PARTS, "u", "x0"),
+        parts=("system", (*state_space.PARTS, "dt")),
+    ),
+    lsim: Rule(state_space.lsim_vjp, state_space.lsim_jvp, ("U", "X0")),
     nlfilter: Rule(
         nonlinear.nlfilter_vjp,
         nonlinear.nlfilter_jvp,

@@ -18,7 +18,8 @@ import sigrnn
 pytestmark = pytest.mark.slow
 
 NAMES = ["filtfilt", "lfilter", "lfilter_zi", "lfiltic", "sosfilt", "sosfilt_zi", "sosfiltfilt"]
-# The classes and functions that are about them; other tests of these files are about convolve, decimate and the like.
+NAMES += ["decimate", "deconvolve", "resample_poly", "savgol_filter", "upfirdn", "dimpulse", "dlsim", "dstep", "lsim"]
+# The classes and functions that are about them; other tests of these files are about convolve, hilbert and the like.
 ABOUT = {
     "test_signaltools.py": [
         "TestLinearFilterFloat32",
@@ -34,7 +35,21 @@ ABOUT = {
         "test_lfilter_bad_object",
         "test_lfilter_notimplemented_input",
         "test_filtfilt_gust",
+        "TestDecimate",
+        "TestDeconvolve",
+        "TestResample",
     ],
+    "test_upfirdn.py": ["TestUpfirdn"],
+    "test_savitzky_golay.py": [
+        "test_sg_filter_trivial",
+        "test_sg_filter_basic",
+        "test_sg_filter_2d",
+        "test_sg_filter_interp_edges",
+        "test_sg_filter_interp_edges_3d",
+        "test_sg_filter_valid_window_length_3d",
+    ],
+    "test_dltisys.py": ["TestDLTI"],
+    "test_ltisys.py": ["TestLsim"],
     "test_result_type.py": ["test_lfilter_zi", "test_sosfilt_zi"],
 }
 REPORT = "SIGRNN_SCIPY_SUITE"  # names the file in which the plugin writes what happened
@@ -120,7 +135,7 @@ def suite(tmp_path_factory):
         cwd=report.parent,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert report.exists(), run.stdout + run.stderr
@@ -155,5 +170,14 @@ def test_ours_were_called(suite):
         "sosfilt": 30,
         "sosfilt_zi": 1,
         "sosfiltfilt": 10,
+        "decimate": 20,
+        "deconvolve": 5,
+        "resample_poly": 100,
+        "savgol_filter": 10,
+        "upfirdn": 1000,
+        "dimpulse": 5,
+        "dlsim": 5,
+        "dstep": 5,
+        "lsim": 8,
     }
     assert {name: count for name, count in suite[0]["calls"].items() if count < at_least[name]} == {}
