@@ -11,13 +11,22 @@ from typing import Any
 
 # The functions of scipy.signal that sigrnn has, too, and the module of scipy.signal that defines each.
 FUNCTIONS = {
+    "decimate": "_signaltools",
+    "deconvolve": "_signaltools",
+    "dimpulse": "_ltisys",
+    "dlsim": "_ltisys",
+    "dstep": "_ltisys",
     "filtfilt": "_signaltools",
     "lfilter": "_signaltools",
     "lfilter_zi": "_signaltools",
     "lfiltic": "_signaltools",
+    "lsim": "_ltisys",
+    "resample_poly": "_signaltools",
+    "savgol_filter": "_savitzky_golay",
     "sosfilt": "_signaltools",
     "sosfilt_zi": "_signaltools",
     "sosfiltfilt": "_signaltools",
+    "upfirdn": "_upfirdn",
 }
 
 

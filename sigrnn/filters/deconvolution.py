@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import NATIVE, Array, array, promoted
+from sigrnn._scipy import own
 from sigrnn.filters.linear import lfilter
 
 __all__ = ["deconvolve"]
@@ -65,9 +66,7 @@ def deconvolve(signal: ArrayLike, divisor: ArrayLike) -> tuple[Any, Array]:
     if len(d) > len(s):
         return [], s
     if promoted(signal=s, divisor=d, samples=np.empty(0)).char not in NATIVE:
-        import scipy.signal
-
-        result: tuple[Any, Array] = scipy.signal.deconvolve(s, d)
+        result: tuple[Any, Array] = own("deconvolve")(s, d)
         return result
     quotient = lfilter([1.0], d, s[: len(s) - len(d) + 1])
     return quotient, s - lfilter(d, [1.0], np.concatenate([quotient, np.zeros(len(d) - 1)]))

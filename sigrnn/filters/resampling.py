@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import NATIVE, Array, array, short, signal, time_axis, whole
+from sigrnn._scipy import own
 from sigrnn.filters._extension import MODES
 from sigrnn.filters._polyphase import Rates, resampled
 from sigrnn.filters.linear import lfilter, sosfilt
@@ -543,10 +544,8 @@ def against_aliasing(
 
 def by_scipy(name: str, arrays: dict[str, Array], *args: Any) -> Any:
     """What no kernel serves."""
-    import scipy.signal
-
     try:
-        return getattr(scipy.signal, name)(*arrays.values(), *args)
+        return own(name)(*arrays.values(), *args)
     except TypeError as error:
         kinds = ", ".join(f"{key} has dtype {c.dtype}" for key, c in arrays.items())
-        raise TypeError(f"{kinds}: there is no kernel for that, and scipy.signal.{name} says: {error}") from None
+        raise TypeError(f"{kinds}: there is no kernel for that, and scipy.signal.{name} raises: {error}") from None

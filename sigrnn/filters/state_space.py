@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, short
+from sigrnn._scipy import own
 from sigrnn.filters._memory import aligned
 
 __all__ = ["dimpulse", "dlsim", "dstep", "lsim"]
@@ -378,9 +379,7 @@ def run(columns: Array, start: Array, u: Array) -> tuple[Array, Array]:
 
 def by_scipy(name: str, *args: Any) -> Any:
     """What no kernel serves."""
-    import scipy.signal
-
-    return getattr(scipy.signal, name)(*args)
+    return own(name)(*args)
 
 
 def _responses(

@@ -113,7 +113,8 @@ def test_names_are_bound_anew_and_told(client):
     with sigrnn.patch_scipy() as patched:
         assert sorted(patched.modules["a_client_of_scipy"]) == ["lfilter", "sos"]
         assert set(FUNCTIONS) <= set(patched.modules["scipy.signal"])
-        assert set(FUNCTIONS) <= set(patched.modules["scipy.signal._signaltools"])
+        tools = {name for name, home in FUNCTIONS.items() if home == "_signaltools"}
+        assert tools <= set(patched.modules["scipy.signal._signaltools"])
         assert "a_client_of_scipy: lfilter, sos" in repr(patched)
         assert not any(name.startswith("sigrnn") for name in patched.modules)
         assert client.lfilter is scipy.signal.lfilter is _signaltools.lfilter
@@ -136,7 +137,7 @@ def test_users_of_sigrnn_keep_it(client):
 def test_scipys_own_callers_gain(rng):
     x = rng.standard_normal(3000)
     wanted = scipy.signal.decimate(x, 4)
-    with sigrnn.patch_scipy(), sigrnn.report() as report:
+    with sigrnn.patch_scipy("lfilter", "filtfilt", "sosfiltfilt"), sigrnn.report() as report:
         assert_close(scipy.signal.decimate(x, 4), wanted, 1e6)
         quotient, _ = scipy.signal.deconvolve(x, [1.0, 0.5])
     assert {"lfilter", "sosfiltfilt"} & {row.function for row in report.rows}
@@ -155,7 +156,7 @@ def test_a_single_name():
 
 @pytest.mark.parametrize("function", [sigrnn.patch_scipy, sigrnn.unpatch_scipy, sigrnn.is_patched])
 def test_unknown_names(function):
-    with pytest.raises(ValueError, match=r"names must be among 'filtfilt', .*; got 'lfliter'"):
+    with pytest.raises(ValueError, match=r"names must be among 'decimate', .*; got 'lfliter'"):
         function("lfilter", "lfliter")
 
 
@@ -376,7 +377,7 @@ def test_run_reports(tmp_path):
     ("arguments", "message"),
     [
         (["no_such_file.py"], "sigrnn: no_such_file.py: no such file"),
-        (["--only", "butter", "x.py"], "sigrnn: --only: names must be among 'filtfilt'"),
+        (["--only", "butter", "x.py"], "sigrnn: --only: names must be among 'decimate'"),
         ([], "sigrnn run: error: the following arguments are required: SCRIPT"),
     ],
 )

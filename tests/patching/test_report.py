@@ -39,7 +39,7 @@ def counted(run):
         ("lfilter", (B, A), (20, 100), counting.LANES),
         ("lfilter", (TAPS, [1.0]), 3000, counting.TAPS),
         ("lfilter", (TAPS, [1.0]), (3, 100), counting.TAPS),
-        ("lfilter", (LONG, [1.0]), 3000, counting.TRANSFORMS),
+        ("lfilter", (LONG, [1.0]), 65_536, counting.TRANSFORMS),
         ("sosfilt", (SOS,), 64, counting.PLAIN),
         ("sosfilt", (SOS,), 3000, counting.BLOCKS),
         ("sosfilt", (SOS,), (20, 100), counting.LANES),
