@@ -210,7 +210,7 @@ def readme_tables(report):
     parts, found = [], {column.name: column for column in report.lengths}
     if columns := [found[name] for name in README_COLUMNS if name in found]:
         kept = [k for k, n in enumerate(columns[0].samples) if n in README_LENGTHS]
-        head = ["ns a sample (times as fast as SciPy)", *(f"{columns[0].samples[k]:,} samples" for k in kept)]
+        head = ["ns per sample (times as fast as SciPy)", *(f"{columns[0].samples[k]:,} samples" for k in kept)]
         rows = [
             [c.name, *("" if not c.ns[OURS][k] else f"{digits(c.ns[OURS][k])} ({marked(c.ratios()[k])})" for k in kept)]
             for c in columns

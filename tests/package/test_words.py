@@ -35,6 +35,7 @@ PATTERN = re.compile(rf"\b({'|'.join(WORDS)})\b", re.IGNORECASE)
 FOLDERS = ("sigrnn", "docs", "bench", "tests", ".ci", ".github")
 # Notebooks and pages made by sphinx-gallery; kernels, whose comments are part of the key of their cache.
 LEFT_OUT = (
+    "LICENSE",
     "docs/_build",
     "docs/chapters",
     "docs/gallery/",
