@@ -7,11 +7,13 @@ and, where it has coefficients for each channel, hands out those of some channel
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from typing import Any, Protocol, Self
 
 import numpy as np
 
 from sigrnn._arrays import F8, Array, initial_state, output, regular, rows, time_back, time_last
+from sigrnn._kernels.aside import completed
 from sigrnn.filters import _fir, _recursive
 from sigrnn.filters._coefficients import inner
 from sigrnn.filters._fir import FIRFilter
@@ -221,10 +223,9 @@ def repeated(coefficients: dict[str, Array], own: int, x: Array, axis: int) -> A
 
 def by_scipy(name: str, coefficients: tuple[Array, ...], x: Array, out: Array | None, **options: Any) -> Any:
     """What no kernel serves: other dtypes, infinite taps, Gustafsson's method."""
-    import scipy.signal
-
+    signal = completed(import_module, "scipy.signal")
     try:
-        result = getattr(scipy.signal, name)(*coefficients, x, **options)
+        result = getattr(signal, name)(*coefficients, x, **options)
     except (NotImplementedError, TypeError) as error:
         arrays = {**dict(zip(("b", "a") if len(coefficients) == 2 else ("sos",), coefficients, strict=True)), "x": x}
         if options.get("zi") is not None:
