@@ -9,6 +9,8 @@ from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
 
+from sigrnn._kernels.aside import completed
+
 # The functions of scipy.signal that sigrnn has, too, and the module of scipy.signal that defines each.
 FUNCTIONS = {
     "decimate": "_signaltools",
@@ -33,10 +35,9 @@ FUNCTIONS = {
 @cache
 def own(name: str) -> Callable[..., Any]:
     """SciPy's function of that name, also where another one stands in `scipy.signal`, or was put into all of its modules."""
-    import scipy.signal
-
+    signal = completed(importlib.import_module, "scipy.signal")
     home = importlib.import_module(f"scipy.signal.{FUNCTIONS[name]}")
-    for place in (home, scipy.signal):
+    for place in (home, signal):
         for function in wrapped(getattr(place, name, None)):
             if is_own(function, home):
                 return function

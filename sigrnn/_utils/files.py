@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from typing import IO, Any
@@ -15,6 +16,7 @@ import numpy as np
 from sigrnn._arrays import Array, short
 
 PACKED = 10  # times its size on disk that an archive may unpack to, where that is more than
+ABANDONED = 86_400.0  # seconds
 SMALL = 10_000_000  # bytes: a damaged or malicious archive must not fill the memory
 
 
@@ -36,6 +38,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
                 os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             yield file
         os.replace(temporary, target)
+        _sweep(os.path.dirname(target))
     except OSError as error:
         if error.filename in (None, temporary):  # the caller knows the file by another name
             raise OSError(error.errno, error.strerror, os.fspath(path)) from None
@@ -43,6 +46,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             os.unlink(temporary)
+
+
+def _sweep(folder: str) -> None:
+    """Remove temporary files that processes have left which were killed: nobody has written to them for a day."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".sigrnn-") and entry.name.endswith(".part"):
+                with suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED:
+                        os.unlink(entry.path)
 
 
 def write(path: Any, arrays: Mapping[str, Array]) -> None:

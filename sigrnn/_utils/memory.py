@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -32,6 +33,11 @@ class Pool:
         self.make = make  # from a number of float64 values
         self.free: dict[int, list[Array]] = {}
         self.waiting = 0  # bytes in all of them
+        self._renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)  # another thread may have held it
+
+    def _renew(self) -> None:
         self.lock = threading.RLock()  # again in the same thread: a finalizer may run anywhere
 
     def borrow(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

@@ -7,6 +7,7 @@ when it begins, by Fourier transform; the rest concerns the first partition alon
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import DTypeLike
 
 from sigrnn._arrays import F8, Array, whole
 from sigrnn._kernels.adaptive.sizes import BLOCK_SPAN, BLOCKS, KEEP, NEWEST, NORMALISED, SMOOTHING, STOP, TAKEN
+from sigrnn._kernels.aside import completed
 from sigrnn.adaptive.parameters import Parameter, Regularisation, Relative
 from sigrnn.adaptive.step_sizes import SuggestsStep
 from sigrnn.adaptive.stepped import SteppedFilter
@@ -25,9 +27,7 @@ SINGLE = {"f": "f", "d": "f", "F": "F", "D": "F"}
 @cache
 def transforms() -> Any:
     """SciPy's Fourier transforms, loaded at the first use."""
-    import scipy.fft
-
-    return scipy.fft
+    return completed(import_module, "scipy.fft")
 
 
 @cache

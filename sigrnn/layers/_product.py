@@ -17,7 +17,7 @@ MATRICES, VECTOR = (
     1 << 18,
     9_000,
 )  # products of numbers up to which OpenBLAS keeps to one thread; the latter with a vector
-SHORTEST = 64  # terms, or rows, of a piece: with fewer the loop is faster
+SHORTEST = 48  # terms, or rows, of a piece: with fewer the loop is faster
 
 
 @cache

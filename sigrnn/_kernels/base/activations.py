@@ -5,6 +5,7 @@ The function of a row of the table is `name`, its slope `name_slope`. Accurate t
 
 from __future__ import annotations
 
+from itertools import accumulate, repeat
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -53,24 +54,30 @@ LEAK, SIXTH = 0.01, 1.0 / 6.0
 LEAST = 5e-324  # the smallest positive number: y < LEAST is y <= 0
 
 
-GRID, STEP, DEGREE = 32.0, 1.0 / 32.0, 8
+GRID, STEP, DEGREE, DIGITS = 32.0, 1.0 / 32.0, 8, 128
 
 
 def tanh_table() -> Any:
     """Rows of eight coefficients: tanh around 0, STEP, 2 STEP ... SURE, good to 1e-18 within half a step.
 
     A Taylor series, c[k+1] from y' = 1 - y^2; its term of degree 8 is spread over those of lower degree so that the
-    largest error is least: u^8 - T_8(u) / 128 with the Chebyshev polynomial T_8.
+    largest error is least: u^8 - T_8(u) / 128 with the Chebyshev polynomial T_8. All in integers, in units of 2^-DIGITS:
+    the table is the same where long double is double.
     """
-    x = np.arange(int(SURE * GRID) + 1) / np.longdouble(GRID)
-    c = [np.tanh(x)]
+    one = 1 << DIGITS
+    step = term = one  # exp(-2 STEP), a series
+    for k in range(1, 25):
+        term = -term // (int(GRID) // 2 * k)
+        step += term
+    powers = accumulate(repeat(step, int(SURE * GRID)), lambda power, step: power * step >> DIGITS, initial=one)
+    power = np.array(list(powers), object)  # exp(-2 x)
+    c = [((one - power) << DIGITS) // (one + power)]
     for k in range(DEGREE):
-        square = sum(c[i] * c[k - i] for i in range(k + 1))
-        c.append(((k == 0) - square) / (k + 1))
-    h2 = np.longdouble(STEP / 2.0) ** 2
-    for degree, weight in ((6, 2.0 * h2), (4, -1.25 * h2**2), (2, 0.25 * h2**3), (0, -(h2**4) / 128.0)):
-        c[degree] = c[degree] + weight * c[DEGREE]
-    return np.stack(c[:DEGREE], axis=-1).astype(np.float64).reshape(-1)
+        square = sum(c[i] * c[k - i] for i in range(k + 1)) >> DIGITS
+        c.append(((one if k == 0 else 0) - square) // (k + 1))
+    for degree, weight, bits in ((6, 2, 12), (4, -5, 26), (2, 1, 38), (0, -1, 55)):  # times powers of (STEP / 2)^2
+        c[degree] = c[degree] + (weight * c[DEGREE] >> bits)
+    return (np.stack(c[:DEGREE], axis=-1) / one).astype(np.float64).reshape(-1)
 
 
 TANH = tanh_table()

@@ -11,12 +11,12 @@ import contextlib
 import hashlib
 import os
 import pickle
+import stat
 import sys
-import tempfile
+import time
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import llvmlite
@@ -27,8 +27,14 @@ from numba.core import compiler, config, serialize
 from numba.core.registry import cpu_target
 from numba.np.numpy_support import from_dtype as as_dtype
 
+from sigrnn._kernels.aside import completed
 from sigrnn._kernels.base.notice import Notice
 
+if config.DISABLE_JIT:
+    raise RuntimeError("sigrnn's kernels are compiled by Numba, and NUMBA_DISABLE_JIT says not to compile: unset it")
+
+ABANDONED = 3600.0  # seconds after which nobody writes to a temporary file any more
+BINARY = getattr(os, "O_BINARY", 0)  # on Windows
 DIGEST = hashlib.sha256().digest_size  # bytes at the head of a file that vouch for the rest
 HERE = Path(__file__).parent.parent  # `_kernels`: all of its folders count, and its `__pycache__` holds the cache
 
@@ -53,14 +59,19 @@ def part(function: Callable[..., Any]) -> Any:
 
 def once(make: Callable[..., Any]) -> Callable[..., Any]:
     """`functools.cache` for makers of kernels: threads that ask for the same one at once wait for a single compilation."""
-    kept, lock = cache(make), RLock()
+    kept: dict[Any, Any] = {}
+
+    def fill(arguments: tuple[Any, ...]) -> None:
+        if arguments not in kept:
+            kept[arguments] = make(*arguments)
 
     @wraps(make)
-    def locked(*arguments: Any) -> Any:
-        with lock:
-            return kept(*arguments)
+    def found(*arguments: Any) -> Any:
+        if arguments not in kept:
+            completed(fill, arguments)
+        return kept[arguments]
 
-    return locked
+    return found
 
 
 def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool = True, wrapped: bool = True) -> Any:
@@ -135,6 +146,21 @@ def folders() -> Iterator[Path]:
         yield Path(root) / install
 
 
+def ours_alone(status: os.stat_result) -> bool:
+    """Whether a file or folder is this user's, or root's, and nobody else may write to it: a kernel is code that is run."""
+    if not hasattr(os, "getuid"):
+        return True
+    return status.st_uid in (os.getuid(), 0) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def trusted_bytes(folder: Path, name: str) -> bytes:
+    """What is in a file of the cache."""
+    with open(folder / name, "rb") as file:
+        if not (ours_alone(os.stat(folder)) and ours_alone(os.fstat(file.fileno()))):
+            raise PermissionError(f"others can write to {file.name}")
+        return file.read()
+
+
 class KernelCache:
     """What a Numba dispatcher asks of its cache, one atomic file for each compiled signature."""
 
@@ -170,7 +196,7 @@ class KernelCache:
         for folder in folders():
             # A file cut short, or written by another build of something, is a miss, whatever it raises.
             with contextlib.suppress(Exception):
-                data = (folder / name).read_bytes()
+                data = trusted_bytes(folder, name)
                 if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
                     continue  # machine code with a hole in it would crash
                 loaded = compiler.CompileResult._rebuild(target_context, *pickle.loads(data[DIGEST:]))
@@ -181,30 +207,41 @@ class KernelCache:
         return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
-        if result.library.has_dynamic_globals:
-            raise RuntimeError(f"{self.name} holds an address and cannot be kept on disk")
+        if result.library.has_dynamic_globals:  # an address in this process, as with NUMBA_OPT=0
+            return
         name, replaced = self.file_names(signature, result.codegen)
         data = serialize.dumps(result._reduce())
         for folder in folders():
             with contextlib.suppress(OSError):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(0o755, parents=True, exist_ok=True)
+                if not ours_alone(os.stat(folder)):
+                    continue
                 self._write(folder, name, hashlib.sha256(data).digest() + data)
                 self._remove(folder, replaced, keep=name)
+                self._sweep(folder)
                 return
 
     @staticmethod
     def _write(folder: Path, name: str, data: bytes) -> None:
-        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+        temporary = folder / f"{os.urandom(16).hex()}.part"
         try:
-            with os.fdopen(handle, "wb") as file:
+            # Those may read it who may read the folder, but none else may write.
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o644), "wb") as file:
                 file.write(data)
             os.replace(temporary, folder / name)
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
 
     @staticmethod
     def _remove(folder: Path, pattern: str, keep: str = "") -> None:
         for path in folder.glob(pattern):
             if path.name != keep:
+                path.unlink(missing_ok=True)
+
+    @staticmethod
+    def _sweep(folder: Path) -> None:
+        """Remove what killed processes have left."""
+        for path in folder.glob("*.part"):
+            if time.time() - path.stat().st_mtime > ABANDONED:
                 path.unlink(missing_ok=True)
