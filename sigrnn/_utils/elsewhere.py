@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MODULES = "dask", "jax", "sklearn", "torch", "xarray"  # imported only when asked for
+MODULES = "dask", "jax", "offline", "sklearn", "torch", "xarray"  # imported only when asked for
 SCIPY = """
     bessel butter buttord cheb1ord cheb2ord cheby1 cheby2 chirp coherence convolve correlate csd czt detrend
     dfreqresp ellip ellipord fftconvolve find_peaks firls firwin firwin2 freqs freqz freqz_sos gammatone get_window

@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
-from sigrnn.cli import audio
+from sigrnn.cli import audio, raw
 
 
 class CommandError(Exception):
@@ -54,7 +55,11 @@ def open_input(args: argparse.Namespace) -> Iterator[audio.Reader]:
     """Open IN, which must not be OUT."""
     if os.path.exists(args.output) and os.path.exists(args.input) and os.path.samefile(args.input, args.output):
         raise CommandError("IN and OUT are the same file")
-    with audio.open_reader(args.input) as source:
+    if getattr(args, "raw", None):
+        opened: audio.Reader = raw.Reader(Path(args.input), args.raw, args.channels, args.rate)
+    else:
+        opened = audio.open_reader(args.input)
+    with opened as source:
         warn(source)
         yield source
 
@@ -73,6 +78,10 @@ def blocks(args: argparse.Namespace, source: audio.Reader, least: int = 1) -> It
 @contextmanager
 def open_output(args: argparse.Namespace, source: audio.Reader, channels: int) -> Iterator[audio.Writer]:
     """Open OUT: with rate and length of the source, and its sample format if no other is asked for."""
+    if getattr(args, "raw", None):
+        with raw.open_writer(args.output, args.raw, source.samplerate) as target:
+            yield target
+        return
     wanted = args.subtype or source.subtype
     with audio.open_writer(args.output, source.samplerate, channels, wanted, source.frames) as target:
         if args.subtype and target.subtype != args.subtype.upper():
@@ -95,4 +104,5 @@ def report(name: str, source: audio.Reader, target: audio.Writer, channels: int,
     if source.zeroed:
         complain(f"warning: {source.zeroed} of {total} samples were NaN or infinite and became 0", 0)
     if target.clipped:
-        complain(f"warning: {target.clipped} of {total} samples clipped; --subtype FLOAT keeps them in a WAV file", 0)
+        remedy = "" if isinstance(target, raw.Writer) else "; --subtype FLOAT keeps them in a WAV file"
+        complain(f"warning: {target.clipped} of {total} samples clipped{remedy}", 0)

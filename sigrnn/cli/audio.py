@@ -50,7 +50,7 @@ def _soundfile() -> Any:
         raise AudioError("sound files need the soundfile package: pip install soundfile") from error
 
 
-def _find_nonfinite(block: Samples, start: int, rate: int) -> str:
+def _find_nonfinite(block: Samples, start: int, rate: float) -> str:
     """Name the first sample of a block that is NaN or infinite, or return nothing."""
     if np.isfinite(block).all():
         return ""
@@ -197,10 +197,7 @@ class Writer:
 
     def write(self, block: Samples) -> None:
         """Append a block (frames, channels)."""
-        found = _find_nonfinite(block, self._done, self._sink.samplerate)
-        if found:
-            raise AudioError(f"cannot write {self._name}: {found}: the filter or model is unstable")
-        self._done += len(block)
+        self.check(block, self._sink.samplerate)
         samples: npt.NDArray[Any] = block
         if self.subtype not in _FLOATS:
             samples, clipped = to_integers(block, _BITS.get(self.subtype, 32))  # compressed formats: full precision
@@ -209,6 +206,13 @@ class Writer:
             self._sink.write(samples)
         except AssertionError as error:  # soundfile asserts that all could be written
             raise AudioError(f"cannot write {self._name}: no space left") from error
+
+    def check(self, block: Samples, rate: float) -> None:
+        """Refuse a block that is not finite, and count its samples."""
+        found = _find_nonfinite(block, self._done, rate)
+        if found:
+            raise AudioError(f"cannot write {self._name}: {found}: the filter or model is unstable")
+        self._done += len(block)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sigrnn._utils import progress as _progress
 from sigrnn.cli import _common, audio, run, train
 from sigrnn.cli._common import CommandError, complain, count, counted, report, say
+from sigrnn.cli.raw import DTYPES
 from sigrnn.patching.patch import VARIABLE, is_patched, unpatch_scipy
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ examples:
   sigrnn filter in.wav out.wav --butter 4 --cutoff 8000
   sigrnn filter in.wav out.flac --ellip 6 --cutoff 300 3400 --ripple 0.5 --attenuation 50
   sigrnn filter in.wav out.wav --fir 101 --type highpass --cutoff 80 --zero-phase
+  sigrnn filter in.raw out.raw --raw int16 --channels 384 --rate 30000 --butter 3 --cutoff 300 6000 --zero-phase
 
 The output keeps the input's rate, channels, length and sample format. Integer formats round to nearest; samples that do
 not fit are clipped, counted and reported. Memory does not grow with the file: the result does not depend on --block.
@@ -138,6 +140,10 @@ def _add_filter(commands: argparse._SubParsersAction[_Parser]) -> None:
     run.add_argument("--zero-phase", action="store_true", help="forward and backward: no delay, twice the attenuation")
     run.add_argument("--workers", type=count, default=1, metavar="N", help="threads (%(default)s)")
     _common.add_running(run, block=2**16)
+    plain = parser.add_argument_group("files without a header, in and out (channels of a sample side by side)")
+    plain.add_argument("--raw", choices=DTYPES, metavar="DTYPE", help=f"of their numbers: {', '.join(DTYPES)}")
+    plain.add_argument("--channels", type=count, default=1, metavar="N", help="how many (%(default)s)")
+    plain.add_argument("--rate", type=float, metavar="HZ", help="sampling rate (required with --raw)")
     parser.set_defaults(run=_filter)
 
 
@@ -174,6 +180,12 @@ def _filter(args: argparse.Namespace) -> int:
         raise CommandError("one of the arguments --butter --cheby1 --cheby2 --ellip --fir is required")
     if args.cutoff is None:
         raise CommandError("the following arguments are required: --cutoff")
+    if args.raw and not (args.rate and args.rate > 0):
+        raise CommandError("--raw takes --rate HZ, above 0")
+    if args.raw and args.subtype:
+        raise CommandError("--subtype is for sound files: with --raw, OUT has the numbers of IN")
+    if not args.raw and (args.rate or args.channels != 1):
+        raise CommandError("--rate and --channels are for files without a header: they go with --raw")
     with _common.open_input(args) as source:
         try:
             family, order = args.design

@@ -22,6 +22,7 @@ HEAVY = ["heartpy", "llvmlite", "matplotlib", "numba", "pandas", "scipy.linalg",
 ROOMS = ["adaptive"]  # names in them stand on the API page, too
 NAMES = [name for name in sigrnn.__all__ if name not in ROOMS]
 NAMES += [f"{room}.{name}" for room in ROOMS for name in getattr(sigrnn, room).__all__]
+NAMES += [f"offline.{name}" for name in importlib.import_module("sigrnn.offline").__all__]  # imported when asked for
 BRIDGES = {"dask": "dask", "jax": "jax", "torch": "torch", "xarray": "xarray"}  # bridges, and the libraries they need
 THERE = [room for room, library in BRIDGES.items() if importlib.util.find_spec(library) is not None]
 DOORS = [f"{room}.{name}" for room in THERE for name in importlib.import_module(f"sigrnn.{room}").__all__]
