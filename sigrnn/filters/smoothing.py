@@ -82,10 +82,10 @@ def savgol_filter(
 
     >>> import numpy as np
     >>> import sigrnn
-    >>> sigrnn.savgol_filter(np.arange(6.0) ** 2, 5, 2).round(9)
-    array([ 0.,  1.,  4.,  9., 16., 25.])
-    >>> sigrnn.savgol_filter(np.arange(6.0) ** 2, 5, 2, deriv=1).round(9)
-    array([ 0.,  2.,  4.,  6.,  8., 10.])
+    >>> sigrnn.savgol_filter(np.arange(1.0, 7.0) ** 2, 5, 2).round(9)
+    array([ 1.,  4.,  9., 16., 25., 36.])
+    >>> sigrnn.savgol_filter(np.arange(1.0, 7.0) ** 2, 5, 2, deriv=1).round(9)
+    array([ 2.,  4.,  6.,  8., 10., 12.])
     """
     if mode not in MODES:
         raise ValueError(f"mode must be 'mirror', 'constant', 'nearest' 'wrap' or 'interp', got {mode!r}")

@@ -122,7 +122,7 @@ def dimpulse(
     >>> import sigrnn
     >>> t, (y,) = sigrnn.dimpulse(([1.0], [1.0, -0.5], 1.0), n=4)
     >>> y[:, 0]
-    array([0. , 1. , 0.5, 0.25])
+    array([0.  , 1.  , 0.5 , 0.25])
     """
     return _responses("dimpulse", slice(0, 1), system, x0, t, n)
 

@@ -6,6 +6,16 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError("sigrnn.xarray needs xarray: pip install 'sigrnn[xarray]'") from error
 
 from sigrnn.xarray.filters import filtfilt, lfilter, sosfilt, sosfiltfilt
+from sigrnn.xarray.resampling import decimate, resample_poly, savgol_filter
 from sigrnn.xarray.sampling import sampling_rate
 
-__all__ = ["filtfilt", "lfilter", "sampling_rate", "sosfilt", "sosfiltfilt"]
+__all__ = [
+    "decimate",
+    "filtfilt",
+    "lfilter",
+    "resample_poly",
+    "sampling_rate",
+    "savgol_filter",
+    "sosfilt",
+    "sosfiltfilt",
+]

@@ -124,7 +124,7 @@ def test_threads_do_not_change_a_bit(up, down, shape, monkeypatch):
     h, x, axis = rng.standard_normal(50 * max(up, down)), rng.standard_normal(shape), len(shape) // 2
     alone = upfirdn(h, x, up, down, axis, "reflect")
     with sigrnn.set_workers(3):
-        np.testing.assert_allclose(upfirdn(h, x, up, down, axis, "reflect"), alone, rtol=1e-13, atol=1e-12)
+        np.testing.assert_array_equal(upfirdn(h, x, up, down, axis, "reflect"), alone)
 
 
 def test_long_filters_and_large_factors():

@@ -70,7 +70,8 @@ def apart(taps, width, step, at, y, hop, samples):
         one = like
         for j in range(0, width, WIDTH):
             one = one + load(taps, j, like) * load(start, j, like)
-        y[m * hop] = total(one)
+        store(row, 0, totals(one, like, like, like))  # the same bits, however outputs fall into groups
+        y[m * hop] = row[0]
 
 
 @routine
@@ -93,8 +94,12 @@ def adjoining(taps, count, width, at, y, hop, samples):
                 store(row, 0, sums[u])
                 for k in range(WIDTH):
                     y[(m + u * WIDTH + k) * hop] = row[k]
+    single = lanes(1, True)
     for m in range(whole, samples):
-        y[m * hop] = exact(taps, offset(at, m), width - count, width)
+        one = single
+        for j in range(width - count, width):
+            one = one + spread(taps[j], single) * load(at, m + j, single)
+        y[m * hop] = total(one)
 
 
 @routine
