@@ -1,6 +1,7 @@
 """`report`: what was called, which loop served it, what went back to SciPy; and nothing where nobody asks."""
 
 import pickle
+import sys
 import threading
 
 import numpy as np
@@ -125,6 +126,28 @@ def test_nothing_when_not_asked_for():
         assert scipy.signal.lfilter.__code__ is plain.__code__
     assert sigrnn.lfilter is plain
     assert counting._recursive.RecursiveFilter.one is one
+
+
+def test_a_counted_call_enters_one_more_function(rng):
+    def functions_of(function, x):
+        count = 0
+
+        def tally(_frame, event, _argument):
+            nonlocal count
+            count += event == "call"
+
+        function(B, A, x)
+        sys.setprofile(tally)
+        try:
+            function(B, A, x)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    x = rng.standard_normal(64)
+    plain = functions_of(sigrnn.lfilter, x)
+    with sigrnn.report():
+        assert functions_of(sigrnn.lfilter, x) == plain + 1
 
 
 def test_one_report_at_a_time():
