@@ -20,16 +20,21 @@ from sigrnn.models import (
     Bidirectional,
     Chain,
     Dense,
+    Feedback,
     MinGRU,
     Model,
     NonlinearFIR,
     NonlinearIIR,
     Parallel,
+    PiecewiseLinear,
+    Polynomial,
     Residual,
+    StateSpace,
+    TanhNetwork,
     from_rtneural_json,
     load,
 )
-from sigrnn.training import DivergenceError, FitResult, fit
+from sigrnn.training import DivergenceError, FitResult, Selection, fit, select
 from sigrnn.workers import get_workers, set_workers
 
 __version__ = "0.1.0"
@@ -46,6 +51,7 @@ __all__ = [
     "Chain",
     "Dense",
     "DivergenceError",
+    "Feedback",
     "FitResult",
     "GradientFlow",
     "MinGRU",
@@ -53,8 +59,13 @@ __all__ = [
     "NonlinearFIR",
     "NonlinearIIR",
     "Parallel",
+    "PiecewiseLinear",
+    "Polynomial",
     "Residual",
+    "Selection",
+    "StateSpace",
     "Stream",
+    "TanhNetwork",
     "adaptive",
     "dense",
     "filtfilt",
@@ -73,6 +84,7 @@ __all__ = [
     "mingru",
     "nlfilter",
     "rnn",
+    "select",
     "set_workers",
     "sosfilt",
     "sosfilt_zi",

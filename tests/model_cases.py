@@ -15,10 +15,15 @@ from sigrnn import (
     Bidirectional,
     Chain,
     Dense,
+    Feedback,
     NonlinearFIR,
     NonlinearIIR,
     Parallel,
+    PiecewiseLinear,
+    Polynomial,
     Residual,
+    StateSpace,
+    TanhNetwork,
 )
 from sigrnn.layers._cells import FUNCTIONS
 
@@ -96,6 +101,27 @@ MODELS = [
     ("LSTM, peephole", lambda: LSTM(3, peephole=True), 2),
     ("Dense", lambda: Dense(3, "tanh"), 2),
     ("Dense, gelu", lambda: Dense(2, "gelu"), 1),
+    ("Polynomial", lambda: Polynomial(3), 1),
+    ("Polynomial, two inputs", lambda: Polynomial(2), 2),
+    ("PiecewiseLinear", lambda: PiecewiseLinear(5), 1),
+    ("PiecewiseLinear, two inputs", lambda: PiecewiseLinear(4), 2),
+    ("TanhNetwork", lambda: TanhNetwork(3), 1),
+    ("TanhNetwork, two outputs", lambda: TanhNetwork(2, 2), 3),
+    ("static in a chain", lambda: Chain(IIR(2), PiecewiseLinear(4), Residual(TanhNetwork(2)), FIR(2)), 1),
+    ("Feedback", lambda: Feedback(IIR(2), Polynomial(3)), 1),
+    (
+        "Feedback, all operations",
+        lambda: Feedback(
+            Chain(SOS(2), Parallel(FIR(2), Dense(1, "tanh"))),
+            Chain(Residual(PiecewiseLinear(4)), IIR(2, stable=True), TanhNetwork(2), Dense(1)),
+        ),
+        1,
+    ),
+    ("Feedback in a chain", lambda: Chain(FIR(2), Feedback(IIR(1), TanhNetwork(2)), GRU(2)), 1),
+    ("StateSpace", lambda: StateSpace(3), 1),
+    ("StateSpace, several inputs and outputs", lambda: StateSpace(2, 3), 2),
+    ("StateSpace, units", lambda: StateSpace(2, 2, units=3), 2),
+    ("StateSpace, powers", lambda: StateSpace(2, degree=3), 1),
     ("own", Leak, 1),
     ("Wiener-Hammerstein", lambda: Chain(IIR(2), Dense(1, "tanh"), IIR(2, stable=True)), 1),
     (

@@ -204,6 +204,7 @@ class Model(Exchange, Parametrised):
         params, outputs = self._draw(inputs, random(rng))
         self.inputs, self.outputs = inputs, outputs
         self._values = {name: np.array(value, self._compute_dtype or F8) for name, value in params.items()}
+        self._drawn = getattr(self, "_first", None) is None  # coefficients to begin with, of sections
         return self
 
     def _prepare(self, inputs: int) -> None:

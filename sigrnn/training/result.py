@@ -48,6 +48,8 @@ class FitResult:
         How many gradients were shortened to `clip`.
     stable : bool
         False if the model has a linear filter with a pole on or outside of the unit circle.
+    starts : tuple
+        The starts that were tried, with ``name`` and ``loss`` after a short run; empty if there was but one.
     x, t : ndarray
         The sequence that `plot` shows: the longest, of the validation data if there were any.
     """
@@ -63,6 +65,7 @@ class FitResult:
     validation_loss: float | None
     clipped: int
     stable: bool
+    starts: tuple[Any, ...]
     x: Array = field(repr=False)
     t: Array = field(repr=False)
 

@@ -12,6 +12,7 @@ from sigrnn._arrays import Array
 from sigrnn._utils.progress import Silent
 
 from .problem import Problem
+from .units import Units, factor
 
 
 class Iteration(NamedTuple):
@@ -90,6 +91,8 @@ class Watch:
         As from `sigrnn._utils.progress.bar`.
     columns : tuple of str
         More columns of the history.
+    units : Units, optional
+        Of scaled signals: what the user sees is for signals as they were given.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Watch:
         callback: Callable[[Iteration], Any] | None,
         bar: Any,
         columns: tuple[str, ...] = (),
+        units: Units | None = None,
     ) -> None:
         self.problem, self.validation, self.patience, self.callback, self.bar = (
             problem,
@@ -110,6 +114,7 @@ class Watch:
             bar,
         )
         self.best, self.score, self.latest, self.since = start.copy(), np.inf, start, 0
+        self.units, self.factor = units, factor(units, problem.loss)
         names = "loss", *["validation_loss"] * (validation is not None), *columns, "time"
         self.history, self.began = History({name: [] for name in names}), time.perf_counter()
 
@@ -120,9 +125,10 @@ class Watch:
 
     def note(self, theta: Array, loss: float, **numbers: float) -> None:
         """Record an iteration: the vector it led to, and its loss without the penalty. Raises Stopped."""
-        row, judged = {"loss": loss}, None
+        row, judged = {"loss": loss * self.factor}, None
         if self.validation is not None:
-            judged = row["validation_loss"] = self.validation.value(theta)
+            judged = self.validation.value(theta)
+            row["validation_loss"] = judged * self.factor
         self.history.add({**row, **numbers, "time": time.perf_counter() - self.began})
         score = judged if judged is not None else loss + self.problem.penalty(theta)
         self.since += 1
@@ -147,9 +153,13 @@ class Watch:
         """Call the user's callback; it stops the run by returning True or raising StopIteration."""
         if self.callback is None:
             return
-        self.problem.model.from_vector(theta)
+        model = self.problem.model.from_vector(theta)
+        if self.units is not None:
+            model = model.copy()
+            self.units.leave(model)
         try:
-            stop = self.callback(Iteration(self.iterations, loss, judged, self.problem.model))
+            seen = None if judged is None else judged * self.factor
+            stop = self.callback(Iteration(self.iterations, loss * self.factor, seen, model))
         except StopIteration:
             stop = True
         if stop is True:
