@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from sigrnn.models.exchange import keras, onnx, rtneural, torch
+from sigrnn.models.exchange import c, keras, onnx, rtneural, torch
 from sigrnn.models.files import CLASSES
 
 __all__ = ["from_rtneural_json"]
 
 
 class Exchange:
-    """Weights to and from PyTorch, Keras, RTNeural and ONNX."""
+    """Weights to and from PyTorch, Keras, RTNeural and ONNX; models as C."""
 
     def to_torch_state_dict(self, prefixes: Sequence[str] | None = None) -> dict[str, Any]:
         """
@@ -164,6 +164,40 @@ class Exchange:
             If the package onnx is not installed.
         """
         return onnx.write(self, path)
+
+    def to_c(self, path: Any = None, name: str = "model") -> str:
+        """
+        Write the model as a C99 file, to be compiled into a plug-in or a controller.
+
+        It has a struct for the state, ``model_state``, and ``model_reset(&state)`` and ``model_step(&state, x, y)``, which takes
+        a sample of all inputs to one of all outputs. It computes in double precision, allocates nothing, and needs
+        ``math.h`` alone.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            File to write to.
+        name : str, default 'model'
+            What the names in the file begin with.
+
+        Returns
+        -------
+        str
+            The text.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not finite, or a model has no such form, as `Bidirectional` and classes of your own.
+
+        Examples
+        --------
+        >>> import sigrnn
+        >>> text = sigrnn.Chain(sigrnn.IIR(2), sigrnn.Dense(1, "tanh")).init(rng=0).to_c()
+        >>> "void model_step(model_state *s, const double *x, double *y)" in text
+        True
+        """
+        return c.write(self, path, name)
 
 
 def from_rtneural_json(source: Any) -> Any:
