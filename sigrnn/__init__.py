@@ -31,6 +31,8 @@ from sigrnn.models import (
     Residual,
     StateSpace,
     TanhNetwork,
+    from_guitarml_json,
+    from_nam,
     from_rtneural_json,
     load,
 )
@@ -70,6 +72,8 @@ __all__ = [
     "dense",
     "filtfilt",
     "fit",
+    "from_guitarml_json",
+    "from_nam",
     "from_rtneural_json",
     "get_workers",
     "gradient_flow",

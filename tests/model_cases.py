@@ -99,6 +99,8 @@ MODELS = [
     ("GRU, reset before", lambda: GRU(3, reset_after=False), 2),
     ("LSTM, forget bias", lambda: LSTM(3, forget_bias=1.0), 1),
     ("LSTM, peephole", lambda: LSTM(3, peephole=True), 2),
+    ("LSTM, first state", lambda: LSTM(3, initial=True), 2),
+    ("GRU, first state", lambda: GRU(2, initial=True), 1),
     ("Dense", lambda: Dense(3, "tanh"), 2),
     ("Dense, gelu", lambda: Dense(2, "gelu"), 1),
     ("Polynomial", lambda: Polynomial(3), 1),
@@ -141,7 +143,10 @@ IDS = [name for name, *_ in MODELS]
 
 
 def made(make, inputs):
-    return make().init(inputs, rng=1)
+    model = make().init(inputs, rng=1)
+    for name in {"h0", "c0"} & set(model.params):  # 0 as drawn
+        model.params[name] = np.random.default_rng(2).standard_normal(model.params[name].shape)
+    return model
 
 
 def shapes(inputs, samples=7):

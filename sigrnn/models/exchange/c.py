@@ -75,6 +75,7 @@ class Program:
         self.states: list[str] = []
         self.locals: list[str] = []
         self.lines: list[str] = []
+        self.resets: list[str] = []
         self.used: set[str] = set()
         self.count = 0
 
@@ -97,7 +98,9 @@ class Program:
                 for helper, text in HELPERS.items()
                 if any(f"{n}_{helper}(" in line for line in self.lines)
             ),
-            f"void {n}_reset({n}_state *s)\n{{\n    memset(s, 0, sizeof *s);\n}}\n",
+            f"void {n}_reset({n}_state *s)\n{{\n    memset(s, 0, sizeof *s);",
+            *self.resets,
+            "}\n",
             f"void {n}_step({n}_state *s, const double *x, double *y)\n{{",
             *self.locals,
             "    (void)s;",
@@ -311,7 +314,7 @@ class Program:
 
     def add_recurrent(self, place: Place, x: str) -> str:
         p, hidden, kind = place.layer.params, place.layer.hidden, place.kind
-        h = self.state(hidden)
+        h = self.begun(p, "h0", hidden)
         e = self.affine(x, p["w_ih"], p["b_ih"])
         if kind == "MinGRU":
             gate = self.call("sigmoid", f"{e}[i]")
@@ -329,6 +332,13 @@ class Program:
         self.do(f"memcpy({y}, {h}, sizeof {y});")
         return y
 
+    def begun(self, p: Any, name: str, size: int) -> str:
+        """A state that may begin elsewhere than at 0."""
+        z = self.state(size)
+        if name in p:
+            self.resets.append(f"    memcpy({z}, {self.constant(p[name])}, sizeof {z});")
+        return z
+
     def gru(self, e: str, h: str, p: Any, hidden: int, after: bool) -> None:
         rows = 3 * hidden if after else 2 * hidden
         d = self.affine(h, p["w_hh"][:rows], p["b_hh"][:rows])
@@ -343,7 +353,7 @@ class Program:
         self.each(hidden, f"{h}[i] = (1.0 - {z}) * {new} + {z} * {h}[i];")
 
     def lstm(self, e: str, h: str, p: Any, hidden: int) -> None:
-        c, peeps = self.state(hidden), p.get("peephole")
+        c, peeps = self.begun(p, "c0", hidden), p.get("peephole")
         seen = ["", "", ""]
         if peeps is not None:
             given = self.constant(peeps)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from sigrnn.models.exchange import c, keras, onnx, rtneural, torch
+from sigrnn.models.exchange import c, guitar, keras, onnx, rtneural, torch
 from sigrnn.models.files import CLASSES
 
-__all__ = ["from_rtneural_json"]
+__all__ = ["from_guitarml_json", "from_nam", "from_rtneural_json"]
 
 
 class Exchange:
@@ -233,3 +233,73 @@ def from_rtneural_json(source: Any) -> Any:
     Chain(LSTM(8), Dense(1))
     """
     return rtneural.build(source, CLASSES)
+
+
+def from_guitarml_json(source: Any) -> Any:
+    """
+    Make a model from JSON of GuitarML: Automated-GuitarAmpModelling, Proteus and what is compatible with them.
+
+    Parameters
+    ----------
+    source : str, path, file or dict
+        A path, the text, an open file, or what `json.load` returned.
+
+    Returns
+    -------
+    Model
+        A `Chain` of LSTM, GRU or RNN layers and a `Dense` one; in a `Residual`, or beside a dense layer that passes the first
+        input on, where the file has ``skip``.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or has another kind of layer.
+
+    See Also
+    --------
+    from_nam, from_rtneural_json : Other formats.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> data = {"unit_type": "LSTM", "input_size": 1, "hidden_size": 1, "skip": 1}
+    >>> gates = [[0.1], [0.2], [0.3], [0.4]]
+    >>> state = {"rec.weight_ih_l0": gates, "rec.weight_hh_l0": gates, "lin.weight": [[1.0]], "lin.bias": [0.0]}
+    >>> state |= {"rec.bias_ih_l0": [0.0] * 4, "rec.bias_hh_l0": [0.0] * 4}
+    >>> sigrnn.from_guitarml_json({"model_data": data, "state_dict": state})
+    Residual(Chain(LSTM(1), Dense(1)))
+    """
+    return guitar.from_guitarml(source, CLASSES)
+
+
+def from_nam(source: Any) -> Any:
+    """
+    Make a model from a `.nam` file of Neural Amp Modeler with the architecture LSTM.
+
+    Parameters
+    ----------
+    source : str, path, file or dict
+        A path, the text, an open file, or what `json.load` returned.
+
+    Returns
+    -------
+    Model
+        A `Chain` of LSTM layers with ``initial=True``, as the file has the state to start from, and ``Dense(1)``.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or has another architecture.
+
+    See Also
+    --------
+    from_guitarml_json, from_rtneural_json : Other formats.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> config = {"input_size": 1, "hidden_size": 1, "num_layers": 1}
+    >>> sigrnn.from_nam({"architecture": "LSTM", "config": config, "weights": [0.1] * 16})
+    Chain(LSTM(1, initial=True), Dense(1))
+    """
+    return guitar.from_nam(source, CLASSES)

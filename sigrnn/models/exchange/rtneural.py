@@ -152,13 +152,13 @@ def _split(spec: Spec, members: list[Place]) -> list[list[Any]]:
 
 def parsed(source: Any) -> tuple[int, list[Spec]]:
     """Number of inputs, and the layers of a path, a JSON text, an open file or what json.load gave."""
-    document = _document(source)
+    found_in = document(source)
     try:
-        inputs, entries = int(document["in_shape"][-1]), list(document["layers"])
+        inputs, entries = int(found_in["in_shape"][-1]), list(found_in["layers"])
     except KeyError as error:
-        raise ValueError(f"no model of RTNeural: {error} is missing{_other_format(document)}") from None
+        raise ValueError(f"no model of RTNeural: {error} is missing{_other_format(found_in)}") from None
     except (TypeError, IndexError, ValueError, OverflowError):
-        raise ValueError(f"no model of RTNeural: in_shape is {short(document['in_shape'])}") from None
+        raise ValueError(f"no model of RTNeural: in_shape is {short(found_in['in_shape'])}") from None
     found: list[Spec] = []
     width = inputs
     for number, entry in enumerate(entries):
@@ -173,7 +173,9 @@ def parsed(source: Any) -> tuple[int, list[Spec]]:
 def _other_format(document: Mapping[str, Any]) -> str:
     """What the file is instead, if that can be seen."""
     if {"architecture", "weights"} <= document.keys():
-        return f"; it is a file of Neural Amp Modeler (architecture {short(document['architecture'])}), not of RTNeural"
+        return f"; it is a file of Neural Amp Modeler (architecture {short(document['architecture'])}), not of RTNeural: see from_nam"
+    if {"model_data", "state_dict"} <= document.keys():
+        return "; it is a file of GuitarML, not of RTNeural: see from_guitarml_json"
     state = document.get("state_dict", document)
     names = [str(key).rpartition(".")[2] for key in state] if isinstance(state, Mapping) else []
     if any(name.startswith("weight") and name != "weights" for name in names):
@@ -181,7 +183,8 @@ def _other_format(document: Mapping[str, Any]) -> str:
     return ""
 
 
-def _document(source: Any) -> dict[str, Any]:
+def document(source: Any, library: str = "RTNeural") -> dict[str, Any]:
+    """The JSON object of a path, a text, an open file or what json.load gave."""
     if hasattr(source, "read"):
         source = source.read()
     shown = ""
@@ -191,9 +194,9 @@ def _document(source: Any) -> dict[str, Any]:
         try:
             source = json.loads(source)
         except (ValueError, RecursionError) as error:  # of JSON, or of its encoding
-            raise ValueError(f"no model of RTNeural{shown}: not JSON: {error}") from None
+            raise ValueError(f"no model of {library}{shown}: not JSON: {error}") from None
         if not isinstance(source, Mapping):
-            raise ValueError(f"no model of RTNeural{shown}: expected a JSON object, got a {type(source).__name__}")
+            raise ValueError(f"no model of {library}{shown}: expected a JSON object, got a {type(source).__name__}")
     if not isinstance(source, Mapping):
         raise TypeError(f"source must be a path, JSON text, a file or a dict, got {short(source)}")
     return dict(source)
