@@ -26,7 +26,21 @@ class Stream(Protocol):
         """Another one with the same past."""
 
 
-class ModelStream:
+class Titled:
+    """A stream that shows whose it is."""
+
+    title = "a model"
+
+    def __repr__(self) -> str:
+        return f"<stream of {self.title}>"
+
+    def _like(self, other: Any) -> Any:
+        """A copy with the title."""
+        other.title = self.title
+        return other
+
+
+class ModelStream(Titled):
     """Any model, by its `run`: the state goes from call to call."""
 
     def __init__(self, model: Any) -> None:
@@ -40,12 +54,12 @@ class ModelStream:
         self.state = None
 
     def copy(self) -> Self:
-        other = type(self)(self.model)
+        other: Self = self._like(type(self)(self.model))
         other.state = self.state  # no run changes a state, it returns another
         return other
 
 
-class BlockStream:
+class BlockStream(Titled):
     """
     A stream of the library with the conversions of a model: its layouts, and its dtypes.
 
@@ -76,7 +90,9 @@ class BlockStream:
         self.inner.reset()
 
     def copy(self) -> Self:
-        return type(self)(self.inner.copy(), self.inputs, self.compute, self.dtype, self.flat)
+        other = type(self)(self.inner.copy(), self.inputs, self.compute, self.dtype, self.flat)
+        found: Self = self._like(other)
+        return found
 
 
 class Affine:
@@ -96,7 +112,7 @@ class Affine:
         return self
 
 
-class JoinedStream:
+class JoinedStream(Titled):
     """The streams of a composition's parts, and a function that runs them on a block."""
 
     def __init__(self, streams: Sequence[Stream], join: Callable[[Any, Sequence[Stream]], Array]) -> None:
@@ -110,4 +126,5 @@ class JoinedStream:
             stream.reset()
 
     def copy(self) -> Self:
-        return type(self)([stream.copy() for stream in self.streams], self.join)
+        found: Self = self._like(type(self)([stream.copy() for stream in self.streams], self.join))
+        return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from sigrnn.models import Model
@@ -12,7 +13,7 @@ from .fit import Signals, fit
 from .result import FitResult
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Selection:
     """
     Models that were trained on the same data, and the best of them.
@@ -32,6 +33,13 @@ class Selection:
     def model(self) -> Any:
         """The best model."""
         return self.best.model
+
+    def __repr__(self) -> str:
+        return f"<Selection of {len(self.results)} models: {self.best!r}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table."""
+        return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         rows = [
