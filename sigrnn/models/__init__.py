@@ -2,7 +2,7 @@
 
 from sigrnn.models.base import Model
 from sigrnn.models.composition import Chain
-from sigrnn.models.exchange.methods import from_guitarml_json, from_nam, from_rtneural_json
+from sigrnn.models.exchange.methods import from_guitarml_json, from_keras, from_nam, from_rtneural_json
 from sigrnn.models.feedback import Feedback
 from sigrnn.models.files import load
 from sigrnn.models.layers import GRU, LSTM, RNN, Dense, MinGRU
@@ -34,6 +34,7 @@ __all__ = [
     "StateSpace",
     "TanhNetwork",
     "from_guitarml_json",
+    "from_keras",
     "from_nam",
     "from_rtneural_json",
     "load",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from sigrnn.models.exchange import c, guitar, keras, onnx, rtneural, torch
+from sigrnn.models.exchange import c, guitar, keras, keras_files, onnx, rtneural, torch
 from sigrnn.models.files import CLASSES
 
-__all__ = ["from_guitarml_json", "from_nam", "from_rtneural_json"]
+__all__ = ["from_guitarml_json", "from_keras", "from_nam", "from_rtneural_json"]
 
 
 class Exchange:
@@ -303,3 +303,40 @@ def from_nam(source: Any) -> Any:
     Chain(LSTM(1, initial=True), Dense(1))
     """
     return guitar.from_nam(source, CLASSES)
+
+
+def from_keras(path: Any) -> Any:
+    """
+    Make a model from a file of Keras.
+
+    Parameters
+    ----------
+    path : str or path
+        A ``.keras`` archive, or an HDF5 file of a whole model. h5py reads it: ``pip install sigrnn[keras]``.
+
+    Returns
+    -------
+    Model
+        A layer, or a chain of them: ``SimpleRNN``, ``GRU``, ``LSTM``, ``Bidirectional``, ``Dense``, causal ``Conv1D`` (a
+        `Parallel` of filters if it has several), ``PReLU`` (a `PiecewiseLinear`), ``BatchNormalization`` as in inference and
+        activations (a `Dense`). It returns all samples, also where ``return_sequences`` is False.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, has layers that do not exist here, or layers that are not in a row.
+    ImportError
+        If h5py is not installed.
+
+    See Also
+    --------
+    Model.from_keras_weights : Weights of a model that you have made.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> sigrnn.from_keras("nothing.keras")
+    Traceback (most recent call last):
+    FileNotFoundError: there is no file nothing.keras
+    """
+    return keras_files.read(path, CLASSES)
