@@ -19,6 +19,7 @@ from sigrnn.models.exchange.layers import TAPS, Place, activation, fill, halves,
 MOST_TAPS = 1 << 20  # of a convolution, dilation included
 ACTIVATIONS = {"": "linear", "linear": "linear", "tanh": "tanh", "relu": "relu", "sigmoid": "sigmoid"}
 LAYERS = {cell.rtneural: cell.model for cell in FUNCTIONS.values() if cell.rtneural}
+POINTWISE = "prelu", "batchnorm"
 TYPES = {"dense": "Dense", "time-distributed-dense": "Dense", **LAYERS}
 
 
@@ -97,6 +98,11 @@ def read(model: Any, source: Any) -> Any:
         raise ValueError(f"{_said(layers)}; the model has {len(places)} layers")
     found: dict[str, Array] = {}
     for members, spec in zip(places, layers, strict=True):
+        if spec.kind == "PiecewiseLinear":
+            _check_alike(members[0], spec)
+            names = ("knots", "values")
+            found.update({f"{members[0].prefix}{n}": w for n, w in zip(names, spec.weights, strict=True)})
+            continue
         for member, one in zip(members, _split(spec, members), strict=True):
             pile = keras.Pile(one)
             _check_alike(member, spec)
@@ -211,8 +217,9 @@ def _layer(entry: Any, title: str, inputs: int, before: list[Spec]) -> Spec:
         dilation, groups, strides = (int(np.ravel(entry.get(n, 1))[-1]) for n in ("dilation", "groups", "strides"))
     except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{title} is damaged: {error!r}") from None
-    if kind not in (*TYPES, "conv1d", "activation"):
-        raise ValueError(f"{title} is of type {kind!r}; known are {', '.join((*TYPES, 'conv1d', 'activation'))}")
+    if kind not in (*TYPES, *POINTWISE, "conv1d", "activation"):
+        known = ", ".join((*TYPES, *POINTWISE, "conv1d", "activation"))
+        raise ValueError(f"{title} is of type {kind!r}; known are {known}")
     if kind in ("gru", "lstm") and entry.get("activation") not in (None, "", "tanh"):
         raise ValueError(f"{title} is a {kind} with the activation {entry['activation']!r}; RTNeural's has tanh")
     if g is None:
@@ -220,6 +227,8 @@ def _layer(entry: Any, title: str, inputs: int, before: list[Spec]) -> Spec:
     _check_finite(weights, title)
     if kind == "activation":
         return _activated(g, inputs, outputs, title, before)
+    if kind in POINTWISE:
+        return _pointwise(kind, weights, entry, inputs, outputs, title)
     _check_shapes(kind, weights, inputs, outputs, title)
     if kind == "conv1d":
         if groups != 1 or strides != 1:
@@ -272,6 +281,34 @@ def _activated(g: str, inputs: int, outputs: int, title: str, before: list[Spec]
         last = before.pop()
         return last._replace(config=last.config | {"activation": g})
     return Spec("Dense", {"outputs": outputs, "activation": g}, [np.eye(outputs), np.zeros(outputs)], outputs, title)
+
+
+def _pointwise(
+    kind: str, weights: list[Array], entry: Mapping[str, Any], inputs: int, outputs: int, title: str
+) -> Spec:
+    """A normalisation is a dense layer; an activation of two slopes is two lines, for each channel."""
+    count = 1 if kind == "prelu" else 4
+    each = [array.reshape(-1) for array in weights]
+    if len(each) == 2 and count == 4:
+        each = [np.ones(outputs), np.zeros(outputs), *each]
+    if inputs != outputs or len(each) != count or any(array.shape != (outputs,) for array in each):
+        shapes = [array.shape for array in weights]
+        raise ValueError(f"{title}, {kind} of {inputs} inputs and {outputs} outputs: weights have shapes {shapes}")
+    if kind == "prelu":
+        knots = np.tile([-1.0, 0.0, 1.0], (outputs, 1))
+        values = np.stack([-each[0], np.zeros(outputs), np.ones(outputs)], axis=1)
+        lines = [knots, values] if outputs > 1 else [knots[0], values[0]]
+        return Spec("PiecewiseLinear", {"n_knots": 3}, lines, outputs, title)
+    gamma, beta, mean, variance = each
+    try:
+        with np.errstate(all="ignore"):
+            gain = gamma / np.sqrt(variance + float(entry.get("epsilon", 1e-3)))
+    except (TypeError, ValueError):
+        raise ValueError(f"{title}: epsilon is {short(entry['epsilon'])}") from None
+    if not np.isfinite(gain).all():
+        raise ValueError(f"{title}: variances and epsilon must be positive")
+    config = {"outputs": outputs, "activation": "linear"}
+    return Spec("Dense", config, [np.diag(gain), beta - gain * mean], outputs, title)
 
 
 def _convolution(weights: list[Array], dilation: int, g: str, outputs: int, title: str) -> Spec:
