@@ -145,6 +145,8 @@ MODELS: dict[str, Callable[[], Any]] = {
     "GRU": lambda: sigrnn.Chain(sigrnn.GRU(8), sigrnn.Dense(1)),
     "LSTM": lambda: sigrnn.Chain(sigrnn.LSTM(8), sigrnn.Dense(1)),
     "MinGRU": lambda: sigrnn.Chain(sigrnn.MinGRU(8), sigrnn.Dense(1)),
+    "Feedback": lambda: sigrnn.Feedback(sigrnn.IIR(2), sigrnn.Polynomial(3)),
+    "StateSpace": lambda: sigrnn.StateSpace(2, units=2),
 }
 
 

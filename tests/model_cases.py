@@ -15,10 +15,15 @@ from sigrnn import (
     Bidirectional,
     Chain,
     Dense,
+    Feedback,
     NonlinearFIR,
     NonlinearIIR,
     Parallel,
+    PiecewiseLinear,
+    Polynomial,
     Residual,
+    StateSpace,
+    TanhNetwork,
 )
 from sigrnn.layers._cells import FUNCTIONS
 
@@ -94,8 +99,31 @@ MODELS = [
     ("GRU, reset before", lambda: GRU(3, reset_after=False), 2),
     ("LSTM, forget bias", lambda: LSTM(3, forget_bias=1.0), 1),
     ("LSTM, peephole", lambda: LSTM(3, peephole=True), 2),
+    ("LSTM, first state", lambda: LSTM(3, initial=True), 2),
+    ("GRU, first state", lambda: GRU(2, initial=True), 1),
     ("Dense", lambda: Dense(3, "tanh"), 2),
     ("Dense, gelu", lambda: Dense(2, "gelu"), 1),
+    ("Polynomial", lambda: Polynomial(3), 1),
+    ("Polynomial, two inputs", lambda: Polynomial(2), 2),
+    ("PiecewiseLinear", lambda: PiecewiseLinear(5), 1),
+    ("PiecewiseLinear, two inputs", lambda: PiecewiseLinear(4), 2),
+    ("TanhNetwork", lambda: TanhNetwork(3), 1),
+    ("TanhNetwork, two outputs", lambda: TanhNetwork(2, 2), 3),
+    ("static in a chain", lambda: Chain(IIR(2), PiecewiseLinear(4), Residual(TanhNetwork(2)), FIR(2)), 1),
+    ("Feedback", lambda: Feedback(IIR(2), Polynomial(3)), 1),
+    (
+        "Feedback, all operations",
+        lambda: Feedback(
+            Chain(SOS(2), Parallel(FIR(2), Dense(1, "tanh"))),
+            Chain(Residual(PiecewiseLinear(4)), IIR(2, stable=True), TanhNetwork(2), Dense(1)),
+        ),
+        1,
+    ),
+    ("Feedback in a chain", lambda: Chain(FIR(2), Feedback(IIR(1), TanhNetwork(2)), GRU(2)), 1),
+    ("StateSpace", lambda: StateSpace(3), 1),
+    ("StateSpace, several inputs and outputs", lambda: StateSpace(2, 3), 2),
+    ("StateSpace, units", lambda: StateSpace(2, 2, units=3), 2),
+    ("StateSpace, powers", lambda: StateSpace(2, degree=3), 1),
     ("own", Leak, 1),
     ("Wiener-Hammerstein", lambda: Chain(IIR(2), Dense(1, "tanh"), IIR(2, stable=True)), 1),
     (
@@ -115,7 +143,10 @@ IDS = [name for name, *_ in MODELS]
 
 
 def made(make, inputs):
-    return make().init(inputs, rng=1)
+    model = make().init(inputs, rng=1)
+    for name in {"h0", "c0"} & set(model.params):  # 0 as drawn
+        model.params[name] = np.random.default_rng(2).standard_normal(model.params[name].shape)
+    return model
 
 
 def shapes(inputs, samples=7):

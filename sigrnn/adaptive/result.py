@@ -19,7 +19,7 @@ def decibels(power: ArrayLike) -> Array:
         return 10.0 * np.log10(np.asarray(power))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class AdaptiveResult:
     """
     What an adaptive filter gives back for a block.
@@ -43,6 +43,12 @@ class AdaptiveResult:
     w_final: Array
     w: Array | None = None
     resets: Array = field(default_factory=lambda: np.empty(0, int))
+
+    def __repr__(self) -> str:
+        tail = self.e[-max(len(self.e) // 10, 1) :]
+        power = f", {decibels(np.mean(np.abs(tail) ** 2)):.1f} dB of error in the last tenth" if len(tail) else ""
+        times = f", reset {len(self.resets)} times" if len(self.resets) else ""
+        return f"<AdaptiveResult of {len(self.e)} samples, weights {np.shape(self.w_final)}{power}{times}>"
 
     def plot(
         self, *, system: ArrayLike | None = None, fs: float = 1.0, smooth: int | None = None, ax: Any = None

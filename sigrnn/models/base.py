@@ -14,7 +14,7 @@ from sigrnn.models import files, plots, summary
 from sigrnn.models.exchange.methods import Exchange
 from sigrnn.models.multi_input import restore_layout, sequences, warn_if_wide
 from sigrnn.models.parameters import Parametrised, check_like
-from sigrnn.models.streams import ModelStream, Stream
+from sigrnn.models.streams import ModelStream, Stream, Titled
 
 __all__ = ["Model"]
 
@@ -204,6 +204,7 @@ class Model(Exchange, Parametrised):
         params, outputs = self._draw(inputs, random(rng))
         self.inputs, self.outputs = inputs, outputs
         self._values = {name: np.array(value, self._compute_dtype or F8) for name, value in params.items()}
+        self._drawn = getattr(self, "_first", None) is None  # coefficients to begin with, of sections
         return self
 
     def _prepare(self, inputs: int) -> None:
@@ -387,7 +388,10 @@ class Model(Exchange, Parametrised):
             If the model has no sizes yet, or needs the whole signal, as `Bidirectional` does.
         """
         self._need_sizes("stream")
-        return self._stream()
+        stream = self._stream()
+        if isinstance(stream, Titled):
+            stream.title = repr(self)
+        return stream
 
     def config(self) -> dict[str, Any]:
         """
@@ -459,3 +463,7 @@ class Model(Exchange, Parametrised):
 
     def __str__(self) -> str:
         return summary.table(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return summary.html(self)

@@ -35,6 +35,7 @@ class Composition(Model):
 
     _compute_dtype = None
     _checkpoints = True
+    _is_open = True  # whether no part is fed back into itself
 
     def _outputs(self) -> int:
         """Number of outputs, once the parts have sizes."""
@@ -114,6 +115,14 @@ class Composition(Model):
                 part._size_by(subset(i, params))
         self._check_sizes()
 
+    @property
+    def _drawn(self) -> bool:  # type: ignore[override]
+        return all(part._drawn for part in self.parts)
+
+    def _touch(self) -> None:
+        for part in self.parts:
+            part._touch()
+
     # Vectors: those of the parts, one after the other.
 
     @property
@@ -174,9 +183,16 @@ def leaves_of(model: Model) -> list[Model]:
     return [leaf for part in model.parts for leaf in leaves_of(part)] if model.parts else [model]
 
 
+def open_leaves(model: Model) -> list[Model]:
+    """Leaves that are not in a loop, where an unstable filter may be part of a stable system."""
+    if not model.parts:
+        return [model]
+    return [leaf for part in model.parts for leaf in open_leaves(part)] if model._is_open else []  # type: ignore[attr-defined]
+
+
 def unstable_parts(model: Model) -> list[tuple[Model, float]]:
     """The linear filters of a model that are unstable, and the largest radius of their poles."""
-    filters = [leaf for leaf in leaves_of(model) if isinstance(leaf, Linear) and leaf._sized()]
+    filters = [leaf for leaf in open_leaves(model) if isinstance(leaf, Linear) and leaf._sized()]
     unstable = [leaf for leaf in filters if not all(stable(a) for _, a in leaf._filters())]
     return [(leaf, float(np.abs(leaf.poles()).max(initial=0.0))) for leaf in unstable]
 

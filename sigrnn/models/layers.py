@@ -19,7 +19,7 @@ from sigrnn.layers.streams import LayerStream
 from sigrnn.models.base import Model, Pull
 from sigrnn.models.parameters import precision
 from sigrnn.models.rules import checked_vjp
-from sigrnn.models.streams import Affine, BlockStream, Stream
+from sigrnn.models.streams import Affine, BlockStream, ModelStream, Stream
 
 __all__ = ["GRU", "LSTM", "RNN", "Dense", "MinGRU"]
 
@@ -28,6 +28,7 @@ class Recurrent(Model):
     """A layer of the table of cells, found by the name of the class."""
 
     hidden: int
+    initial = False  # whether the state before the first sample is a parameter
     _checkpoints = True
     _cell: Cell
 
@@ -48,52 +49,76 @@ class Recurrent(Model):
         """Arguments of the function that are no arrays."""
         return {}
 
-    def _state(self, state: Any) -> dict[str, Array]:
-        states = self._cell.states
-        return {} if state is None else dict(zip(states, state if len(states) > 1 else (state,), strict=True))
+    def _weights(self) -> dict[str, Array]:
+        """Parameters but those of the first state."""
+        return {name: value for name, value in self._named().items() if name not in self._cell.states}
 
-    def _arguments(self, state: Any) -> dict[str, Any]:
-        return {**self._named(), **self._state(state), **self._options()}
+    def _first(self) -> dict[str, Array]:
+        """The first state, where it is a parameter."""
+        return {name: value for name, value in self._named().items() if name in self._cell.states}
+
+    def _state(self, x: Array, state: Any) -> dict[str, Array]:
+        if state is None:
+            return {name: np.tile(value, (len(x), 1)) for name, value in self._first().items()}
+        states = self._cell.states
+        return dict(zip(states, state if len(states) > 1 else (state,), strict=True))
+
+    def _arguments(self, x: Array, state: Any) -> dict[str, Any]:
+        return {**self._weights(), **self._state(x, state), **self._options()}
 
     def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         rows = self._cell.gates * self.hidden
         shapes = {"w_ih": (rows, inputs), "w_hh": (rows, self.hidden), "b_ih": (rows,), "b_hh": (rows,)}
-        return {name: shape for name, shape in shapes.items() if name in self._cell.arrays}
+        known = {name: shape for name, shape in shapes.items() if name in self._cell.arrays}
+        return known | (dict.fromkeys(self._cell.states, (self.hidden,)) if self.initial else {})
 
     def _draw(self, inputs: int, rng: np.random.Generator) -> tuple[dict[str, Array], int]:
         scale = 1.0 / np.sqrt(self.hidden)
-        return {name: rng.uniform(-scale, scale, shape) for name, shape in self._shapes(inputs).items()}, self.hidden
+        drawn = {name: rng.uniform(-scale, scale, shape) for name, shape in self._shapes(inputs).items()}
+        return drawn | dict.fromkeys(self._cell.states if self.initial else (), np.zeros(self.hidden)), self.hidden
 
     def _inputs_of(self, params: Mapping[str, Any]) -> int:
         return np.asarray(params["w_ih"]).shape[1]
 
     def _run(self, x: Array, state: Any) -> tuple[Array, Any]:
-        return self.function(x, **self._arguments(state))
+        return self.function(x, **self._arguments(x, state))
 
     def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
-        (y, state), pullback = checked_vjp(self.function, size, x=x, **self._arguments(state))
+        begun, names = state is None, list(self._weights())
+        (y, state), pullback = checked_vjp(self.function, size, x=x, **self._arguments(x, state))
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
             found = pullback(dy, tuple(map(np.zeros_like, state)) if isinstance(state, tuple) else np.zeros_like(state))
-            return {name: found[name] for name in self._named()}, found["x"]
+            first = {name: found[name].sum(axis=0) if begun else np.zeros_like(v) for name, v in self._first().items()}
+            return {**{name: found[name] for name in names}, **first}, found["x"]
 
         return (y, state), pull
 
     def _jvp(self, x: Array, tangents: dict[str, Array], dx: Array | None, state: Any) -> tuple[Array, Array]:
-        given = {"x": x, **self._arguments(state)}
-        moves = tuple({"x": dx, **tangents}.get(name) for name in self._cell.arrays if name in given)
+        given = {"x": x, **self._arguments(x, state)}
+        moved: dict[str, Any] = {"x": dx, **tangents}
+        for name in self._first():
+            moved[name] = np.tile(tangents[name], (len(x), 1)) if name in tangents and state is None else None
+        moves = tuple(moved.get(name) for name in self._cell.arrays if name in given)
         (y, _), (dy, _) = jvp(self.function, (), moves, **given)
         return y, dy
 
     def _stream(self) -> Stream:
+        if self.initial:  # for as many sequences as come
+            return ModelStream(self.copy())
         arguments: dict[str, Any] = {**self._named(), **self._options()}
         return BlockStream(LayerStream(self._cell.function, **arguments), self.inputs, self.dtype, self.dtype)
 
     def _rows(self, x: Array, state: Any, names: tuple[str, ...], rows: Array | None) -> tuple[Array, Array]:
-        return layer_rows(self._cell.function, {**self._arguments(state), "x": x}, names, rows)
+        return layer_rows(self._cell.function, {**self._arguments(x, state), "x": x}, names, rows)
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
-        return self._rows(x, state, tuple(self._named()), None)
+        y, rows = self._rows(x, state, tuple(self._weights()), None)
+        if not self.initial:
+            return y, rows
+        units = np.eye(self.hidden, dtype=self.dtype)
+        more = [self._jvp(x, {name: unit}, None, state)[1] for name in self._first() for unit in units]
+        return y, np.concatenate([rows, np.stack(more)])
 
     def _push(self, x: Array, rows: Array, state: Any) -> Array:
         return self._rows(x, state, (), rows)[1]
@@ -149,6 +174,8 @@ class GRU(Recurrent):
         H, the number of units, which are the outputs.
     reset_after : bool, default True
         As in `gru`.
+    initial : bool, default False
+        Whether the state before the first sample is a parameter, too: ``h0`` (H,). It is 0 as drawn.
     dtype : {'float64', 'float32'}, default 'float64'
         The dtype of all weights, sums and outputs.
 
@@ -169,8 +196,9 @@ class GRU(Recurrent):
     GRU(8)  1 -> 8  264 parameters
     """
 
-    def __init__(self, hidden: int, *, reset_after: bool = True, dtype: str = "float64") -> None:
+    def __init__(self, hidden: int, *, reset_after: bool = True, initial: bool = False, dtype: str = "float64") -> None:
         self.hidden, self.reset_after, self.dtype = whole("hidden", hidden, 1), bool(reset_after), precision(dtype)
+        self.initial = bool(initial)
 
     def _options(self) -> dict[str, Any]:
         return {"reset_after": self.reset_after}
@@ -188,6 +216,8 @@ class LSTM(Recurrent):
         Whether gates see the cell, by another parameter ``peephole`` (3, H).
     forget_bias : float, default 0.0
         Added to the initial bias of the forget gates; with 1 or more, cells keep their content at first [1]_.
+    initial : bool, default False
+        Whether the state before the first sample is a parameter, too: ``h0`` and ``c0`` (H,). It is 0 as drawn.
     dtype : {'float64', 'float32'}, default 'float64'
         The dtype of all weights, sums and outputs.
 
@@ -216,8 +246,15 @@ class LSTM(Recurrent):
     """
 
     def __init__(
-        self, hidden: int, *, peephole: bool = False, forget_bias: float = 0.0, dtype: str = "float64"
+        self,
+        hidden: int,
+        *,
+        peephole: bool = False,
+        forget_bias: float = 0.0,
+        initial: bool = False,
+        dtype: str = "float64",
     ) -> None:
+        self.initial = bool(initial)
         self.hidden, self.peephole = whole("hidden", hidden, 1), bool(peephole)
         self.forget_bias, self.dtype = float(forget_bias), precision(dtype)
 

@@ -147,6 +147,11 @@ class Parametrised:
     """Named arrays, and the vector of their trained entries."""
 
     _values: dict[str, Array] | None = None
+    _drawn = False  # whether the parameters are as `init` has drawn them
+
+    def _touch(self) -> None:
+        """Note that parameters were given, or trained."""
+        self._drawn = False
 
     def _constraint(self, name: str) -> Constraint:
         """Which entries of an array a trainer moves, and how."""
@@ -198,6 +203,7 @@ class Parametrised:
         old = self._values[name]
         new = np.array(check_like(name, value, old.shape, old.dtype))
         self._values[name] = self._checked(name, new)
+        self._touch()
         return self._values[name]
 
     @property
@@ -234,6 +240,7 @@ class Parametrised:
         """
         self._need_sizes("from_vector")
         self._unpack(check_like("theta", theta, (self.n_parameters,), F8))
+        self._touch()
         return self
 
     def _unpack(self, theta: Array) -> None:

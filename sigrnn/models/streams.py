@@ -27,7 +27,21 @@ class Stream(Protocol):
         """Another one with the same past."""
 
 
-class ModelStream:
+class Titled:
+    """A stream that shows whose it is."""
+
+    title = "a model"
+
+    def __repr__(self) -> str:
+        return f"<stream of {self.title}>"
+
+    def _like(self, other: Any) -> Any:
+        """A copy with the title."""
+        other.title = self.title
+        return other
+
+
+class ModelStream(Titled):
     """Any model, by its `run`: the state goes from call to call."""
 
     def __init__(self, model: Any) -> None:
@@ -45,14 +59,14 @@ class ModelStream:
         self.state = None
 
     def copy(self) -> Self:
-        other = type(self)(self.model)
+        other: Self = self._like(type(self)(self.model))
         other.state = self.state  # no run changes a state, it returns another
         return other
 
     __copy__ = copy
 
 
-class BlockStream:
+class BlockStream(Titled):
     """
     A stream of the library with the conversions of a model: its layouts, and its dtypes.
 
@@ -83,7 +97,9 @@ class BlockStream:
         self.inner.reset()
 
     def copy(self) -> Self:
-        return type(self)(self.inner.copy(), self.inputs, self.compute, self.dtype, self.flat)
+        other = type(self)(self.inner.copy(), self.inputs, self.compute, self.dtype, self.flat)
+        found: Self = self._like(other)
+        return found
 
     __copy__ = copy
 
@@ -105,7 +121,7 @@ class Affine:
         return self
 
 
-class JoinedStream:
+class JoinedStream(Titled):
     """The streams of a composition's parts, and a function that runs them on a block.
 
     A block is run by copies, which take their places when all are through it.
@@ -130,6 +146,7 @@ class JoinedStream:
         self.streams = after
 
     def copy(self) -> Self:
-        return type(self)([stream.copy() for stream in self.streams], self.join)
+        found: Self = self._like(type(self)([stream.copy() for stream in self.streams], self.join))
+        return found
 
     __copy__ = copy

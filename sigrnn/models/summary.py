@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,17 @@ def table(model: Any) -> str:
     number = max(len(row[2]) for row in rows)
     text = [f"{a:{left}}  {b:{middle}}  {c:>{number}}  {d}".rstrip() for a, b, c, d in rows]
     return "\n".join(text)
+
+
+def html(model: Any) -> str:
+    """The same for a notebook."""
+    rows = list(rows_of(model, 0))
+    cells = [
+        f'<td style="text-align:left;padding-left:{1 + len(name) - len(name.lstrip())}em"><code>{escape(name.strip())}</code></td>'
+        + "".join(f"<td>{escape(text)}</td>" for text in rest)
+        for name, *rest in rows
+    ]
+    return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
 
 
 def rows_of(model: Any, depth: int) -> Any:

@@ -4,5 +4,6 @@ from sigrnn._utils.errors import DivergenceError
 
 from .fit import fit
 from .result import FitResult
+from .select import Selection, select
 
-__all__ = ["DivergenceError", "FitResult", "fit"]
+__all__ = ["DivergenceError", "FitResult", "Selection", "fit", "select"]

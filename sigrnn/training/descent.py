@@ -143,7 +143,7 @@ class Descent:
 
     def __init__(self, solver: str, problem: Problem, watch: Watch, plan: Plan) -> None:
         self.solver, self.problem, self.watch, self.plan = solver, problem, watch, plan
-        self.theta = np.array(problem.model.to_vector(), F8)
+        self.theta = watch.latest.copy()
         self.rule = RULES[solver](self.theta.size)
         self.per_epoch, self.sums, self.rate, self.taken = plan.steps(problem.data), [0.0, 0.0], 0.0, 0
 

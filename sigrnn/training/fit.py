@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from numbers import Real
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import F8, number_of, random, whole
+from sigrnn._arrays import F8, Array, number_of, random, whole
 from sigrnn._utils import progress as _progress
 from sigrnn._utils.errors import DivergenceError
 from sigrnn.models import Model
@@ -20,12 +20,12 @@ from sigrnn.models.composition import unstable_parts
 from sigrnn.models.multi_input import CONVENTIONS, warn_if_wide, wide
 from sigrnn.workers import get_workers
 
-from . import descent, lbfgs, least_squares
+from . import descent, lbfgs, least_squares, starts
 from .data import Data, sequences
 from .losses import Loss, Named, known
 from .problem import Problem, has_sensitivities
 from .result import FitResult
-from .start import better_start
+from .units import Units, units_of
 from .watch import Iteration, Stopped, Watch
 
 SOLVERS = ("auto", "lm", "lbfgs", "adam", "sgd")
@@ -34,6 +34,8 @@ STEPS, EPOCHS, MOST_EPOCHS = 2000, 20, 2000  # of descent, by default: steps in 
 PATIENCE = {"lm": 10, "lbfgs": 50}
 FEW_PARAMETERS, FEW_SLOPES, FEW_SAMPLES = 200, 10**7, 200_000  # up to which 'auto' takes 'lm', and 'lbfgs'
 BATCH, SEGMENT = 16, 1024  # of 'auto' when it takes 'adam'
+
+INTERRUPTED = "interrupted", "interrupted from the keyboard; the best parameters so far are kept"
 
 Signals = ArrayLike | list[Any]
 Args = ParamSpec("Args")
@@ -89,6 +91,8 @@ def fit(
     progress: bool = True,
     callback: Callable[[Iteration], Any] | None = None,
     learning_rate: float | Callable[[float], float] | None = None,
+    start: str | None = None,
+    n_starts: int | None = None,
 ) -> FitResult:
     r"""
     Train a model, so that its output for x comes close to t.
@@ -145,6 +149,12 @@ def fit(
     learning_rate : float or callable, optional
         Of 'adam' and 'sgd': a constant, or a function of the completed epochs. By default it falls from 0.005
         or 0.01 to a hundredth of it, as half a cosine.
+    start : {'auto', 'given'}, optional
+        'given': the parameters that the model has, drawn if it has none. 'auto': these, and starts that are found from the
+        data; the best after a short run goes on. By default 'auto', but block-oriented models whose parameters were
+        given, and models that take steps with 'adam' and 'sgd', begin as they are.
+    n_starts : int, optional
+        How many starts to try. By default 8 for block-oriented models, one for nets. More of a net are drawn anew.
 
     Returns
     -------
@@ -174,8 +184,20 @@ def fit(
     Notes
     -----
     Where a model is a linear filter, 'lm' and 'lbfgs' begin with Steiglitz and McBride's iteration [3]_: linear least
-    squares for numerator and denominator, with signals filtered by the denominator before. It is taken if it is better than
-    what the model came with.
+    squares for numerator and denominator, with signals filtered by the denominator before. Filters of lower order are
+    trained, too, and filled up with zeros: a higher order is never worse. The best is taken, if it is better than what the
+    model came with.
+
+    Where it is block-oriented, linear filters and static curves (`Dense`, `NonlinearFIR`, `Polynomial`, `PiecewiseLinear`,
+    `TanhNetwork`) in compositions, its start is the best linear approximation of the data, of several orders. Poles and
+    zeros are shared out among the filters around a curve in all ways [4]_, or some hundred of them, and the curve follows by
+    linear least squares; elsewhere they are shared out at random. The best ones get short runs.
+    They run on the threads that `set_workers` allows.
+
+    Signals of unusual size, or with a large mean, are scaled where the first and last parts of the model can take gain and
+    offset in: so volts and millivolts give the same model, but for its first and last coefficients. `learning_rate` and
+    `clip` are those for scaled signals. Targets are scaled for 'mse', 'mae', 'esr' and 'nmse'; nothing is with
+    `regularization`.
 
     Columns of the Jacobian are scaled to one length in 'lm', as taps, poles and biases need not be of one size; not so if the
     model has a recurrent layer.
@@ -193,6 +215,8 @@ def fit(
     .. [2] D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, arXiv:1412.6980.
     .. [3] K. Steiglitz, L. E. McBride, "A technique for the identification of linear systems", IEEE Transactions on
        Automatic Control 10 (4), 461-464, 1965, doi:10.1109/TAC.1965.1098181.
+    .. [4] J. Sjoberg, J. Schoukens, "Initializing Wiener-Hammerstein models based on partitioning of the best linear
+       approximation", Automatica 48 (2), 353-359, 2012, doi:10.1016/j.automatica.2011.07.007.
 
     Examples
     --------
@@ -209,15 +233,25 @@ def fit(
     (array([1. , 0.5]), array([ 1. , -0.9]))
     """
     check_kinds(model, callback)
+    check_starts(start, n_starts)
     rng = random(0 if rng is None else rng)
     steps = Steps(batch, tbptt, clip, learning_rate)
     check_numbers(solver, max_iter, warmup, regularization, steps)
+    drawn = model.inputs is None or model._drawn
     data, judged = prepared(model, x, t, weights, warmup, validation, rng)
     measure = known(loss, data, weights is not None)
     solver, steps = chosen(solver, model, data, measure, steps)
+    judge_by = measure if judged is None else known(loss, judged)
+    shown = longest(data if judged is None else judged)
+    units = None
+    if max_iter != 0 and not regularization:
+        units = units_of(model, data, isinstance(measure, Named) and measure.name != "huber")
+    if units is not None:
+        data, judged = units.scaled(data), judged and units.scaled(judged)
+        measure, judge_by = in_units(measure, units), in_units(judge_by, units)
     trial = model.copy()  # what a solver tries is never seen in the model, whatever interrupts
-    if judged is not None:
-        judged_by = Problem(trial, judged, known(loss, judged))
+    if units is not None and not drawn:
+        units.enter(trial)
     if solver in descent.RULES and steps.batch is not None and len(data.x) == 1 and steps.batch > 1:
         check_pieces(steps.batch, len(data.x[0]) - warmup)
         data = data.cut(steps.batch, warmup)
@@ -230,18 +264,52 @@ def fit(
         settings.update(batch=steps.batch, tbptt=steps.tbptt)
     plan.epochs = settings["max_iter"]
     patience = PATIENCE.get(solver, max(plan.epochs // 5, 10))
-    total = plan.epochs * (plan.steps(data) if solver in descent.RULES else 1)
-    columns = descent.COLUMNS if solver in descent.RULES else ()
-    start, judge = np.array(model.to_vector(), F8), judged_by if judged else None
     bar: Any = progress if callable(progress) else _progress.bar  # the command line has one of its own
-    shown = bar(total, "step" if solver in descent.RULES else "iteration", solver) if progress else _progress.Silent()
-    watch = Watch(model, start, problem, judge, patience, callback, shown, columns)
+    theta, stopped = np.array(trial.to_vector(), F8), False
+    tried: Sequence[starts.Start] = ()
+    quick = solver in descent.RULES and n_starts is None and start is None
     with blas_threads(get_workers()):
-        reason, message = run(solver, problem, watch, plan, rng)
-        result = result_of(problem, watch, solver, settings, reason, message)
+        if start != "given" and plan.epochs and not quick:
+            waiting = bar(None, "start", "starts") if progress else _progress.Silent()
+            fresh = drawn or start == "auto"
+            try:
+                theta, tried = starts.found(problem, theta, solver, plan, n_starts, fresh, rng, waiting)
+            except KeyboardInterrupt:
+                stopped = True
+            finally:
+                waiting.close()
+        total = plan.epochs * (plan.steps(data) if solver in descent.RULES else 1)
+        columns = descent.COLUMNS if solver in descent.RULES else ()
+        judge = None if judged is None else Problem(trial, judged, judge_by)
+        unit = "step" if solver in descent.RULES else "iteration"
+        working = bar(total, unit, solver) if progress else _progress.Silent()
+        watch = Watch(theta, problem, judge, patience, callback, working, columns, units, model)
+        reason, message = run(solver, problem, watch, plan, rng, stopped)
+        result = result_of(problem, watch, solver, settings, reason, message, shown, tried)
     if not result.stable:
         warnings.warn(unstable_message(model), UserWarning, stacklevel=3)
     return result
+
+
+def longest(data: Data) -> tuple[Array, Array]:
+    """The longest sequence."""
+    k = max(range(len(data.x)), key=lambda k: len(data.x[k]))
+    return data.x[k], data.t[k]
+
+
+def in_units(loss: Loss, units: Units) -> Loss:
+    """The loss of scaled signals: relative ones stay what they are."""
+    if isinstance(loss, Named) and loss.name in ("esr", "nmse"):
+        return loss._replace(scale=loss.scale * units.t_gain**2)
+    return loss
+
+
+def check_starts(start: Any, n_starts: Any) -> None:
+    """Raise for a wrong way to begin."""
+    if start not in (None, "auto", "given"):
+        raise ValueError(f"start must be 'auto' or 'given', got {start!r}")
+    if n_starts is not None and whole("n_starts", n_starts, 1) > 1 and start == "given":
+        raise ValueError(f"n_starts must be 1 with start='given', got {n_starts}")
 
 
 class Steps(NamedTuple):
@@ -381,20 +449,22 @@ def blas_threads(count: int) -> AbstractContextManager[Any]:
     return threadpool_limits(count, user_api="blas")
 
 
-def run(solver: str, problem: Problem, watch: Watch, plan: descent.Plan, rng: np.random.Generator) -> tuple[str, str]:
-    """Run the solver; however it ends, the model has the best parameters."""
+def run(
+    solver: str, problem: Problem, watch: Watch, plan: descent.Plan, rng: np.random.Generator, stopped: bool = False
+) -> tuple[str, str]:
+    """Run the solver, unless it was stopped before; however it ends, the model has the best parameters."""
     try:
+        if stopped:
+            return INTERRUPTED
         if solver in descent.RULES:
             return descent.descend(solver, problem, watch, plan, rng)
-        watch.best = watch.latest = better_start(problem, watch.best)
-        watch.show(watch.best)
         return (least_squares if solver == "lm" else lbfgs).solve(problem, watch, plan.epochs)
     except Stopped as stop:
         return stop.reason, stop.message
     except KeyboardInterrupt:
         if np.isinf(watch.score):
             watch.best = watch.latest
-        return "interrupted", "interrupted from the keyboard; the best parameters so far are kept"
+        return INTERRUPTED
     finally:
         watch.bar.close()
         watch.show(watch.best)
@@ -407,24 +477,30 @@ def unstable_message(model: Model) -> str:
 
 
 def result_of(
-    problem: Problem, watch: Watch, solver: str, settings: dict[str, Any], reason: str, message: str
+    problem: Problem,
+    watch: Watch,
+    solver: str,
+    settings: dict[str, Any],
+    reason: str,
+    message: str,
+    shown: tuple[Array, Array],
+    tried: Sequence[starts.Start],
 ) -> FitResult:
     """The result, with the best parameters."""
     judged = watch.validation
-    shown = (judged or problem).data
-    longest = max(range(len(shown.x)), key=lambda k: len(shown.x[k]))
     return FitResult(
         model=watch.model,
         history=watch.history,
-        loss=problem.value(watch.best),
+        loss=problem.value(watch.best) * watch.factor,
         n_iter=watch.iterations,
         stop_reason=reason,
         message=message,
         solver=solver,
         settings=settings,
-        validation_loss=None if judged is None else judged.value(watch.best),
+        validation_loss=None if judged is None else judged.value(watch.best) * watch.factor,
         clipped=int(sum(watch.history.columns.get("clipped", ()))),
-        stable=not unstable_parts(problem.model),
-        x=shown.x[longest],
-        t=shown.t[longest],
+        stable=not unstable_parts(watch.model),
+        starts=tuple(each._replace(loss=each.loss * watch.factor) for each in tried),
+        x=shown[0],
+        t=shown[1],
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sigrnn._arrays import F8, Array
+from sigrnn._arrays import Array
 
 from .problem import Problem
 from .watch import Watch
@@ -19,7 +19,7 @@ def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
     """Minimise; returns the reason for the end, as a word and as a sentence."""
     from scipy.optimize import minimize
 
-    theta = np.array(problem.model.to_vector(), F8)
+    theta = watch.latest.copy()
     problem.check(theta)
     objective = Objective(problem, theta)
 

@@ -1,4 +1,4 @@
-"""'lm': Levenberg-Marquardt on exact sensitivities, by SciPy's trust-region least squares."""
+"""'lm': Levenberg-Marquardt on exact sensitivities; for other losses than squares SciPy's trust-region least squares."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sigrnn._arrays import F8, Array
 from sigrnn.models.composition import leaves_of
 from sigrnn.models.layers import Recurrent
 
+from .levenberg import minimise
 from .losses import Named
 from .problem import Problem
 from .watch import Stopped, Watch
@@ -27,10 +28,8 @@ CORNER = 1e-3  # of the target's root mean square: where |e| is rounded off for 
 
 def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
     """Minimise; returns the reason for the end, as a word and as a sentence."""
-    from scipy.optimize import least_squares
-
     assert isinstance(problem.loss, Named)
-    theta = np.array(problem.model.to_vector(), F8)
+    theta = watch.latest.copy()
     problem.check(theta)
     weights, size = problem.weights, theta.size
     robust = robust_of(problem, weights, size)
@@ -49,48 +48,73 @@ def solve(problem: Problem, watch: Watch, max_iter: int) -> tuple[str, str]:
     def with_penalty(errors: Array, pull: Array) -> Array:
         return np.concatenate([errors, pull]) if root else errors
 
-    def after(intermediate_result: Any) -> None:
-        if watch.iterations < intermediate_result.nit:
-            watch.bar.update()
-            x = np.array(intermediate_result.x)
-            watch.note(x, max(2.0 * float(intermediate_result.cost) - problem.penalty(x), 0.0))
+    def after(x: Array, total: float) -> None:
+        watch.bar.update()
+        watch.note(x, max(total - problem.penalty(x), 0.0))
         if watch.iterations >= max_iter:
             raise Stopped("max_iter", f"{max_iter} iterations completed")
 
     if not max_iter:
         return "max_iter", "0 iterations completed"
+    scaled = scale_of(problem.model)
     with np.errstate(all="ignore"):
-        found = least_squares(
-            residuals,
-            theta,
-            jacobian,
-            method="trf",
-            x_scale=scale_of(problem.model),
-            loss=robust or "linear",
-            ftol=TOLERANCE,
-            xtol=TOLERANCE,
-            gtol=1e-14,
-            max_nfev=20 * max_iter + 100,
-            callback=after,
-        )
-        lengths = (found.jac * found.jac).sum(axis=0)
-    if not (np.isfinite(lengths).all() and np.isfinite(found.grad).all()):
+        if robust is None:
+            reason, message = minimise(residuals, jacobian, theta, scaled, TOLERANCE, after)
+        else:
+            reason, message = by_scipy(residuals, jacobian, theta, scaled, robust, after, max_iter)
+    if reason == "converged" and not watch.iterations:
+        message = f"the start is a minimum: {message}"
+    return reason, message
+
+
+def by_scipy(
+    residuals: Callable[[Array], Array],
+    jacobian: Callable[[Array], Array],
+    theta: Array,
+    scaled: bool,
+    robust: Callable[[Array], Array],
+    after: Callable[[Array, float], None],
+    max_iter: int,
+) -> tuple[str, str]:
+    """Minimise a sum that is not of squares; returns as `minimise`."""
+    from scipy.optimize import least_squares
+
+    seen = 0
+
+    def callback(intermediate_result: Any) -> None:
+        nonlocal seen
+        if seen < intermediate_result.nit:
+            seen = intermediate_result.nit
+            after(np.array(intermediate_result.x), 2.0 * float(intermediate_result.cost))
+
+    found = least_squares(
+        residuals,
+        theta,
+        jacobian,
+        method="trf",
+        x_scale="jac" if scaled else 1.0,
+        loss=robust,
+        ftol=TOLERANCE,
+        xtol=TOLERANCE,
+        gtol=1e-14,
+        max_nfev=20 * max_iter + 100,
+        callback=callback,
+    )
+    if not (np.isfinite((found.jac * found.jac).sum(axis=0)).all() and np.isfinite(found.grad).all()):
         return "stalled", "squares of the sensitivities overflow: no step can be found from here"
     if found.status == 0:
         return "max_iter", f"{found.nfev} evaluations completed"
-    return "converged", MESSAGES[
-        found.status
-    ] if watch.iterations else f"the start is a minimum: {MESSAGES[found.status]}"
+    return "converged", MESSAGES[found.status]
 
 
-def scale_of(model: Any) -> Any:
+def scale_of(model: Any) -> bool:
     """
-    How columns of the Jacobian are scaled.
+    Whether columns of the Jacobian are scaled to one length.
 
     Taps, poles and biases need not be of one size, so columns of one length are best for filters. Weights of recurrent
     layers are of one size, and with scaling those that matter least would take the largest steps.
     """
-    return 1.0 if any(isinstance(leaf, Recurrent) for leaf in leaves_of(model)) else "jac"
+    return not any(isinstance(leaf, Recurrent) for leaf in leaves_of(model))
 
 
 def robust_of(problem: Problem, weights: Array, size: int) -> Callable[[Array], Array] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ SHOWN = 400  # samples of target and output in the picture
 LEGEND: Any = {"loc": "upper right", "ncols": 3, "frameon": True}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FitResult:
     """
     A model, and how it was trained.
@@ -48,6 +49,8 @@ class FitResult:
         How many gradients were shortened to `clip`.
     stable : bool
         False if the model has a linear filter with a pole on or outside of the unit circle.
+    starts : tuple
+        The starts that were tried, with ``name`` and ``loss`` after a short run; empty if there was but one.
     x, t : ndarray
         The sequence that `plot` shows: the longest, of the validation data if there were any.
     """
@@ -63,8 +66,20 @@ class FitResult:
     validation_loss: float | None
     clipped: int
     stable: bool
-    x: Array = field(repr=False)
-    t: Array = field(repr=False)
+    starts: tuple[Any, ...]
+    x: Array
+    t: Array
+
+    def __repr__(self) -> str:
+        judged = "" if self.validation_loss is None else f", validation {self.validation_loss:.4g}"
+        return (
+            f"<FitResult of {self.model!r}: {self.solver}, loss {self.loss:.4g}{judged}, {self.n_iter} iterations, "
+            f"{self.stop_reason}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the model, and how it was trained."""
+        return f"{self.model._repr_html_()}<p>{escape(str(self))}</p>"
 
     def __str__(self) -> str:
         settings = "".join(f", {name} {value}" for name, value in self.settings.items() if value is not None)

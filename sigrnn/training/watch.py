@@ -15,6 +15,7 @@ from sigrnn._utils.progress import Silent
 from sigrnn.models.composition import leaves_of
 
 from .problem import Problem
+from .units import Units, factor
 
 
 class Iteration(NamedTuple):
@@ -81,8 +82,6 @@ class Watch:
 
     Parameters
     ----------
-    model : Model
-        The user's. The solver works with a copy of it, which belongs to the problem.
     start : ndarray
         The vector to begin with; the best one until there is another.
     problem, validation : Problem
@@ -95,11 +94,14 @@ class Watch:
         As from `sigrnn._utils.progress.bar`.
     columns : tuple of str
         More columns of the history.
+    units : Units, optional
+        Of scaled signals: what the user sees is for signals as they were given.
+    model : Model, optional
+        The user's. The solver works with a copy of it, which belongs to the problem; by default the problem's.
     """
 
     def __init__(
         self,
-        model: Any,
         start: Array,
         problem: Problem,
         validation: Problem | None,
@@ -107,10 +109,13 @@ class Watch:
         callback: Callable[[Iteration], Any] | None,
         bar: Any,
         columns: tuple[str, ...] = (),
+        units: Units | None = None,
+        model: Any = None,
     ) -> None:
-        self.model, self.problem, self.validation = model, problem, validation
+        self.model, self.problem, self.validation = problem.model if model is None else model, problem, validation
         self.patience, self.callback, self.bar = patience, callback, bar
         self.best, self.score, self.latest, self.since = start.copy(), np.inf, start, 0
+        self.units, self.factor = units, factor(units, problem.loss)
         names = "loss", *["validation_loss"] * (validation is not None), *columns, "time"
         self.history, self.began = History({name: [] for name in names}), time.perf_counter()
 
@@ -121,9 +126,10 @@ class Watch:
 
     def note(self, theta: Array, loss: float, **numbers: float) -> None:
         """Record an iteration: the vector it led to, and its loss without the penalty. Raises Stopped."""
-        row, judged = {"loss": loss}, None
+        row, judged = {"loss": loss * self.factor}, None
         if self.validation is not None:
-            judged = row["validation_loss"] = self.validation.value(theta)
+            judged = self.validation.value(theta)
+            row["validation_loss"] = judged * self.factor
         self.history.add({**row, **numbers, "time": time.perf_counter() - self.began})
         score = judged if judged is not None else loss + self.problem.penalty(theta)
         self.since += 1
@@ -146,9 +152,13 @@ class Watch:
 
     def show(self, theta: Array) -> None:
         """Give the user's model the parameters of a vector, all in one step: `map` and `setattr` cannot be interrupted."""
-        self.problem.model.from_vector(theta)
-        values = [dict(leaf._named()) for leaf in leaves_of(self.problem.model)]
+        found = self.problem.model.from_vector(theta)
+        if self.units is not None:
+            found = found.copy()
+            self.units.leave(found)
+        values = [dict(leaf._named()) for leaf in leaves_of(found)]
         deque(map(setattr, leaves_of(self.model), repeat("_values"), values), 0)
+        self.model._touch()
 
     def call(self, theta: Array, loss: float, judged: float | None) -> None:
         """Call the user's callback; it stops the run by returning True or raising StopIteration."""
@@ -156,7 +166,8 @@ class Watch:
             return
         self.show(theta)
         try:
-            stop = self.callback(Iteration(self.iterations, loss, judged, self.model))
+            seen = None if judged is None else judged * self.factor
+            stop = self.callback(Iteration(self.iterations, loss * self.factor, seen, self.model))
         except StopIteration:
             stop = True
         if stop is True:

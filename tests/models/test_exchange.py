@@ -353,7 +353,7 @@ def test_rtneural_refuses():
             [dense | {"weights": [np.ones((3, 4)).tolist(), [0.0] * 4], "shape": [4]}, dense],
             "the model has part 0, LSTM",
         ),
-        ([{**lstm, "type": "prelu"}, dense], "type 'prelu'"),
+        ([{**lstm, "type": "conv2d"}, dense], "type 'conv2d'"),
         ([lstm, {**dense, "activation": "elu"}], "'elu'"),
         ([{**lstm, "weights": [[1.0]]}, dense], "layer 0 of the file"),
         ([{**lstm, "weights": [[[1.0], [1.0, 2.0]]]}, dense], "damaged"),
@@ -416,6 +416,38 @@ def test_rtneural_names_the_layer_and_the_entry():
         with pytest.raises(ValueError, match=message):
             sigrnn.from_rtneural_json(wrong)
     assert repr(sigrnn.from_rtneural_json(changed(0, activation="tanh")).parts[0]) == "LSTM(4)"
+
+
+def test_rtneural_normalises_and_bends(rng):
+    gamma, beta, mean, variance = rng.uniform(0.5, 2.0, (4, 2))
+    slopes, kernel = rng.uniform(0.0, 0.5, 2), rng.standard_normal((2, 1))
+    shape = {"activation": "", "shape": [None, None, 2]}
+    document = {
+        "in_shape": [None, None, 2],
+        "layers": [
+            {
+                **shape,
+                "type": "batchnorm",
+                "weights": [a.tolist() for a in (gamma, beta, mean, variance)],
+                "epsilon": 0.01,
+            },
+            {**shape, "type": "prelu", "weights": [[slopes.tolist()]]},
+            {"type": "dense", "activation": "", "shape": [None, None, 1], "weights": [kernel.tolist(), [0.5]]},
+        ],
+    }
+    model, x = sigrnn.from_rtneural_json(document), rng.standard_normal((30, 2))
+    e = gamma * (x - mean) / np.sqrt(variance + 0.01) + beta
+    assert np.allclose(model(x), np.where(e > 0, e, slopes * e) @ kernel + 0.5, atol=1e-13)
+    assert repr(model) == "Chain(Dense(2), PiecewiseLinear(3), Dense(1))"
+    for change, message in [
+        ({"weights": [[1.0]]}, "batchnorm of 2 inputs and 2 outputs: weights have shapes"),
+        ({"epsilon": "x"}, "epsilon is 'x'"),
+        ({"epsilon": -99.0}, "variances and epsilon must be positive"),
+        ({"type": "prelu"}, "prelu of 2 inputs and 2 outputs: weights have shapes"),
+    ]:
+        wrong = {**document, "layers": [{**document["layers"][0], **change}]}
+        with pytest.raises(ValueError, match=message):
+            sigrnn.from_rtneural_json(wrong)
 
 
 def test_a_file_of_neural_amp_modeler_is_none_of_rtneural():

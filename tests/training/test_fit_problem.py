@@ -118,7 +118,9 @@ def test_an_iteration_checks_nothing_again(solver, rng, monkeypatch):
     seen = []
     for iterations in (2, 12):
         counts.update(sequences=0, check_like=0)
-        result = sigrnn.fit(filtering(), x, np.tanh(x), solver=solver, max_iter=iterations, progress=False)
+        result = sigrnn.fit(
+            filtering(), x, np.sin(3 * x), solver=solver, max_iter=iterations, start="given", progress=False
+        )
         assert result.n_iter == iterations
         seen.append(dict(counts))
     assert seen[0] == seen[1]

@@ -85,9 +85,11 @@ def activation(place: Place) -> str:
 
 
 def refuse_extras(place: Place, what: str) -> None:
-    """Peepholes are known to few."""
+    """Peepholes and first states are known to few."""
     if option(place.layer, "peephole", False):
         raise ValueError(f"{place.title} has peepholes, which {what} does not know")
+    if option(place.layer, "initial", False):
+        raise ValueError(f"{place.title} has a first state of its own, which {what} does not keep")
 
 
 def taps(layer: Any) -> Array:

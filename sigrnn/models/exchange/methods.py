@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from sigrnn.models.exchange import keras, onnx, rtneural, torch
+from sigrnn.models.exchange import c, guitar, keras, keras_files, onnx, rtneural, torch
 from sigrnn.models.files import CLASSES
 
-__all__ = ["from_rtneural_json"]
+__all__ = ["from_guitarml_json", "from_keras", "from_nam", "from_rtneural_json"]
 
 
 class Exchange:
-    """Weights to and from PyTorch, Keras, RTNeural and ONNX."""
+    """Weights to and from PyTorch, Keras, RTNeural and ONNX; models as C."""
 
     def to_torch_state_dict(self, prefixes: Sequence[str] | None = None) -> dict[str, Any]:
         """
@@ -165,6 +165,40 @@ class Exchange:
         """
         return onnx.write(self, path)
 
+    def to_c(self, path: Any = None, name: str = "model") -> str:
+        """
+        Write the model as a C99 file, to be compiled into a plug-in or a controller.
+
+        It has a struct for the state, ``model_state``, and ``model_reset(&state)`` and ``model_step(&state, x, y)``, which takes
+        a sample of all inputs to one of all outputs. It computes in double precision, allocates nothing, and needs
+        ``math.h`` alone.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            File to write to.
+        name : str, default 'model'
+            What the names in the file begin with.
+
+        Returns
+        -------
+        str
+            The text.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not finite, or a model has no such form, as `Bidirectional` and classes of your own.
+
+        Examples
+        --------
+        >>> import sigrnn
+        >>> text = sigrnn.Chain(sigrnn.IIR(2), sigrnn.Dense(1, "tanh")).init(rng=0).to_c()
+        >>> "void model_step(model_state *s, const double *x, double *y)" in text
+        True
+        """
+        return c.write(self, path, name)
+
 
 def from_rtneural_json(source: Any) -> Any:
     """
@@ -199,3 +233,110 @@ def from_rtneural_json(source: Any) -> Any:
     Chain(LSTM(8), Dense(1))
     """
     return rtneural.build(source, CLASSES)
+
+
+def from_guitarml_json(source: Any) -> Any:
+    """
+    Make a model from JSON of GuitarML: Automated-GuitarAmpModelling, Proteus and what is compatible with them.
+
+    Parameters
+    ----------
+    source : str, path, file or dict
+        A path, the text, an open file, or what `json.load` returned.
+
+    Returns
+    -------
+    Model
+        A `Chain` of LSTM, GRU or RNN layers and a `Dense` one; in a `Residual`, or beside a dense layer that passes the first
+        input on, where the file has ``skip``.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or has another kind of layer.
+
+    See Also
+    --------
+    from_nam, from_rtneural_json : Other formats.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> data = {"unit_type": "LSTM", "input_size": 1, "hidden_size": 1, "skip": 1}
+    >>> gates = [[0.1], [0.2], [0.3], [0.4]]
+    >>> state = {"rec.weight_ih_l0": gates, "rec.weight_hh_l0": gates, "lin.weight": [[1.0]], "lin.bias": [0.0]}
+    >>> state |= {"rec.bias_ih_l0": [0.0] * 4, "rec.bias_hh_l0": [0.0] * 4}
+    >>> sigrnn.from_guitarml_json({"model_data": data, "state_dict": state})
+    Residual(Chain(LSTM(1), Dense(1)))
+    """
+    return guitar.from_guitarml(source, CLASSES)
+
+
+def from_nam(source: Any) -> Any:
+    """
+    Make a model from a `.nam` file of Neural Amp Modeler with the architecture LSTM.
+
+    Parameters
+    ----------
+    source : str, path, file or dict
+        A path, the text, an open file, or what `json.load` returned.
+
+    Returns
+    -------
+    Model
+        A `Chain` of LSTM layers with ``initial=True``, as the file has the state to start from, and ``Dense(1)``.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or has another architecture.
+
+    See Also
+    --------
+    from_guitarml_json, from_rtneural_json : Other formats.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> config = {"input_size": 1, "hidden_size": 1, "num_layers": 1}
+    >>> sigrnn.from_nam({"architecture": "LSTM", "config": config, "weights": [0.1] * 16})
+    Chain(LSTM(1, initial=True), Dense(1))
+    """
+    return guitar.from_nam(source, CLASSES)
+
+
+def from_keras(path: Any) -> Any:
+    """
+    Make a model from a file of Keras.
+
+    Parameters
+    ----------
+    path : str or path
+        A ``.keras`` archive, or an HDF5 file of a whole model. h5py reads it: ``pip install sigrnn[keras]``.
+
+    Returns
+    -------
+    Model
+        A layer, or a chain of them: ``SimpleRNN``, ``GRU``, ``LSTM``, ``Bidirectional``, ``Dense``, causal ``Conv1D`` (a
+        `Parallel` of filters if it has several), ``PReLU`` (a `PiecewiseLinear`), ``BatchNormalization`` as in inference and
+        activations (a `Dense`). It returns all samples, also where ``return_sequences`` is False.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, has layers that do not exist here, or layers that are not in a row.
+    ImportError
+        If h5py is not installed.
+
+    See Also
+    --------
+    Model.from_keras_weights : Weights of a model that you have made.
+
+    Examples
+    --------
+    >>> import sigrnn
+    >>> sigrnn.from_keras("nothing.keras")
+    Traceback (most recent call last):
+    FileNotFoundError: there is no file nothing.keras
+    """
+    return keras_files.read(path, CLASSES)

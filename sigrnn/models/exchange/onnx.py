@@ -123,6 +123,8 @@ class Graph:
     def add_recurrent(self, places: list[Place], x: str) -> str:
         """One layer, or two halves: (B, N, I) -> (N, B, I) -> (N, directions, B, H) -> (B, N, directions H)."""
         place, hidden = places[0], option(places[0].layer, "hidden")
+        if option(place.layer, "initial", False):
+            raise ValueError(f"{place.title} has a first state of its own, which the graph does not keep")
         weights = [[self.gates(p, name) for name in ("w_ih", "w_hh", "b_ih", "b_hh")] for p in places]
         w, r, *biases = (np.stack(arrays) for arrays in zip(*weights, strict=True))
         operands = [self.node("Transpose", x, perm=[1, 0, 2])]

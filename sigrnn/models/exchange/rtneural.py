@@ -19,6 +19,7 @@ from sigrnn.models.exchange.layers import TAPS, Place, activation, fill, halves,
 MOST_TAPS = 1 << 20  # of a convolution, dilation included
 ACTIVATIONS = {"": "linear", "linear": "linear", "tanh": "tanh", "relu": "relu", "sigmoid": "sigmoid"}
 LAYERS = {cell.rtneural: cell.model for cell in FUNCTIONS.values() if cell.rtneural}
+POINTWISE = "prelu", "batchnorm"
 TYPES = {"dense": "Dense", "time-distributed-dense": "Dense", **LAYERS}
 
 
@@ -97,6 +98,11 @@ def read(model: Any, source: Any) -> Any:
         raise ValueError(f"{_said(layers)}; the model has {len(places)} layers")
     found: dict[str, Array] = {}
     for members, spec in zip(places, layers, strict=True):
+        if spec.kind == "PiecewiseLinear":
+            _check_alike(members[0], spec)
+            names = ("knots", "values")
+            found.update({f"{members[0].prefix}{n}": w for n, w in zip(names, spec.weights, strict=True)})
+            continue
         for member, one in zip(members, _split(spec, members), strict=True):
             pile = keras.Pile(one)
             _check_alike(member, spec)
@@ -106,7 +112,7 @@ def read(model: Any, source: Any) -> Any:
 
 def build(source: Any, classes: Mapping[str, Callable[..., Any]]) -> Any:
     """A new model, of these classes, as a file describes it."""
-    source = _document(source)  # an open file is read once
+    source = document(source)  # an open file is read once
     _, layers = parsed(source)
     made = [_made(spec, classes) for spec in layers]
     model = made[0] if len(made) == 1 else classes["Chain"](*made)
@@ -153,13 +159,13 @@ def _split(spec: Spec, members: list[Place]) -> list[list[Any]]:
 
 def parsed(source: Any) -> tuple[int, list[Spec]]:
     """Number of inputs, and the layers of a path, a JSON text, an open file or what json.load gave."""
-    document = _document(source)
+    found_in = document(source)
     try:
-        inputs, entries = int(document["in_shape"][-1]), list(document["layers"])
+        inputs, entries = int(found_in["in_shape"][-1]), list(found_in["layers"])
     except KeyError as error:
-        raise ValueError(f"no model of RTNeural: {error} is missing{_other_format(document)}") from None
+        raise ValueError(f"no model of RTNeural: {error} is missing{_other_format(found_in)}") from None
     except (TypeError, IndexError, ValueError, OverflowError):
-        raise ValueError(f"no model of RTNeural: in_shape is {short(document['in_shape'])}") from None
+        raise ValueError(f"no model of RTNeural: in_shape is {short(found_in['in_shape'])}") from None
     found: list[Spec] = []
     width = inputs
     for number, entry in enumerate(entries):
@@ -174,7 +180,9 @@ def parsed(source: Any) -> tuple[int, list[Spec]]:
 def _other_format(document: Mapping[str, Any]) -> str:
     """What the file is instead, if that can be seen."""
     if {"architecture", "weights"} <= document.keys():
-        return f"; it is a file of Neural Amp Modeler (architecture {short(document['architecture'])}), not of RTNeural"
+        return f"; it is a file of Neural Amp Modeler (architecture {short(document['architecture'])}), not of RTNeural: see from_nam"
+    if {"model_data", "state_dict"} <= document.keys():
+        return "; it is a file of GuitarML, not of RTNeural: see from_guitarml_json"
     state = document.get("state_dict", document)
     names = [str(key).rpartition(".")[2] for key in state] if isinstance(state, Mapping) else []
     if any(name.startswith("weight") and name != "weights" for name in names):
@@ -182,7 +190,8 @@ def _other_format(document: Mapping[str, Any]) -> str:
     return ""
 
 
-def _document(source: Any) -> dict[str, Any]:
+def document(source: Any, library: str = "RTNeural") -> dict[str, Any]:
+    """The JSON object of a path, a text, an open file or what json.load gave."""
     if hasattr(source, "read"):
         source = source.read()
     shown = ""
@@ -192,9 +201,9 @@ def _document(source: Any) -> dict[str, Any]:
         try:
             source = json.loads(source)
         except (ValueError, RecursionError) as error:  # of JSON, or of its encoding
-            raise ValueError(f"no model of RTNeural{shown}: not JSON: {error}") from None
+            raise ValueError(f"no model of {library}{shown}: not JSON: {error}") from None
         if not isinstance(source, Mapping):
-            raise ValueError(f"no model of RTNeural{shown}: expected a JSON object, got a {type(source).__name__}")
+            raise ValueError(f"no model of {library}{shown}: expected a JSON object, got a {type(source).__name__}")
     if not isinstance(source, Mapping):
         raise TypeError(f"source must be a path, JSON text, a file or a dict, got {short(source)}")
     return dict(source)
@@ -209,8 +218,9 @@ def _layer(entry: Any, title: str, inputs: int, before: list[Spec]) -> Spec:
         dilation, groups, strides = (int(np.ravel(entry.get(n, 1))[-1]) for n in ("dilation", "groups", "strides"))
     except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{title} is damaged: {error!r}") from None
-    if kind not in (*TYPES, "conv1d", "activation"):
-        raise ValueError(f"{title} is of type {kind!r}; known are {', '.join((*TYPES, 'conv1d', 'activation'))}")
+    if kind not in (*TYPES, *POINTWISE, "conv1d", "activation"):
+        known = ", ".join((*TYPES, *POINTWISE, "conv1d", "activation"))
+        raise ValueError(f"{title} is of type {kind!r}; known are {known}")
     if kind in ("gru", "lstm") and entry.get("activation") not in (None, "", "tanh"):
         raise ValueError(f"{title} is a {kind} with the activation {entry['activation']!r}; RTNeural's has tanh")
     if g is None:
@@ -218,6 +228,8 @@ def _layer(entry: Any, title: str, inputs: int, before: list[Spec]) -> Spec:
     _check_finite(weights, title)
     if kind == "activation":
         return _activated(g, inputs, outputs, title, before)
+    if kind in POINTWISE:
+        return _pointwise(kind, weights, entry, inputs, outputs, title)
     _check_shapes(kind, weights, inputs, outputs, title)
     if kind == "conv1d":
         if groups != 1 or strides != 1:
@@ -270,6 +282,34 @@ def _activated(g: str, inputs: int, outputs: int, title: str, before: list[Spec]
         last = before.pop()
         return last._replace(config=last.config | {"activation": g})
     return Spec("Dense", {"outputs": outputs, "activation": g}, [np.eye(outputs), np.zeros(outputs)], outputs, title)
+
+
+def _pointwise(
+    kind: str, weights: list[Array], entry: Mapping[str, Any], inputs: int, outputs: int, title: str
+) -> Spec:
+    """A normalisation is a dense layer; an activation of two slopes is two lines, for each channel."""
+    count = 1 if kind == "prelu" else 4
+    each = [array.reshape(-1) for array in weights]
+    if len(each) == 2 and count == 4:
+        each = [np.ones(outputs), np.zeros(outputs), *each]
+    if inputs != outputs or len(each) != count or any(array.shape != (outputs,) for array in each):
+        shapes = [array.shape for array in weights]
+        raise ValueError(f"{title}, {kind} of {inputs} inputs and {outputs} outputs: weights have shapes {shapes}")
+    if kind == "prelu":
+        knots = np.tile([-1.0, 0.0, 1.0], (outputs, 1))
+        values = np.stack([-each[0], np.zeros(outputs), np.ones(outputs)], axis=1)
+        lines = [knots, values] if outputs > 1 else [knots[0], values[0]]
+        return Spec("PiecewiseLinear", {"n_knots": 3}, lines, outputs, title)
+    gamma, beta, mean, variance = each
+    try:
+        with np.errstate(all="ignore"):
+            gain = gamma / np.sqrt(variance + float(entry.get("epsilon", 1e-3)))
+    except (TypeError, ValueError):
+        raise ValueError(f"{title}: epsilon is {short(entry['epsilon'])}") from None
+    if not np.isfinite(gain).all():
+        raise ValueError(f"{title}: variances and epsilon must be positive")
+    config = {"outputs": outputs, "activation": "linear"}
+    return Spec("Dense", config, [np.diag(gain), beta - gain * mean], outputs, title)
 
 
 def _convolution(weights: list[Array], dilation: int, g: str, outputs: int, title: str) -> Spec:

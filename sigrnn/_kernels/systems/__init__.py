@@ -1,0 +1,1 @@
+"""Compiled loops over time of systems made of filters and curves."""
