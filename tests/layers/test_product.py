@@ -66,13 +66,13 @@ def test_layouts(rng, name):
 
 def test_not_finite(rng):
     # A NaN goes where it belongs, also beside a tile that is cut.
-    a, b = noise(rng, (130, 70)), noise(rng, (130, 67))
-    a[3, 69], b[5, 66] = np.nan, np.inf
-    whole = np.zeros((70, 67))
+    a, b = noise(rng, (130, 90)), noise(rng, (130, 83))
+    a[3, 89], b[5, 82] = np.nan, np.inf
+    whole = np.zeros((90, 83))
     add_product(whole, a, b)
-    assert np.isnan(whole[69]).all()
-    assert np.isfinite(whole[:69, :66]).all()
-    assert np.isinf(whole[:69, 66]).all()
+    assert np.isnan(whole[89]).all()
+    assert np.isfinite(whole[:89, :82]).all()
+    assert np.isinf(whole[:89, 82]).all()
 
 
 def test_large_ones_are_not_left_to_blas(rng, monkeypatch):
