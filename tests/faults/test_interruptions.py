@@ -252,7 +252,7 @@ def test_fit(solver, alarm):
     t = np.tanh(sigrnn.lfilter([1.0, 0.5], [1.0, -0.6], x))
     start = sigrnn.Chain(sigrnn.IIR(1), sigrnn.Dense(1, "tanh")).init(1, rng=0)
     steps = []
-    options = {"solver": solver, "max_iter": 8, "progress": False, "rng": 0}
+    options = {"solver": solver, "max_iter": 8, "progress": False, "rng": 0, "start": "given"}
     sigrnn.fit(start.copy(), x, t, callback=lambda it: steps.append(vector(it.model)), **options)
     usual = seconds(lambda: sigrnn.fit(start.copy(), x, t, **options))
     for _ in range(MOMENTS):
@@ -262,6 +262,26 @@ def test_fit(solver, alarm):
             assert np.isfinite(model.to_vector()).all()
         # Between iterations a solver tries vectors that may be far off: they are never seen.
         assert vector(model) in [vector(start), *steps] or solver == "adam"
+
+
+@timer
+def test_fit_while_it_looks_for_a_start(alarm):
+    rng, draw = np.random.default_rng(13), random.Random(15)
+    x = noise(rng, 200)
+    t = sigrnn.lfilter([1.0, 0.5], [1.0, -0.6], np.tanh(x))
+    start = sigrnn.Chain(sigrnn.NonlinearFIR(1), sigrnn.IIR(1)).init(1, rng=0)
+
+    def loss(model):
+        return np.mean((model(x) - t) ** 2)
+
+    def fit(model):
+        sigrnn.fit(model, x, t, max_iter=4, n_starts=3, start="auto", progress=False, rng=0)
+
+    usual, worst = seconds(lambda: fit(start.copy())), loss(start) * (1 + 1e-9)
+    for _ in range(MOMENTS // 4):
+        model = start.copy()
+        interrupted(alarm, draw.uniform(1e-6, usual), lambda: fit(model))  # noqa: B023
+        assert loss(model) <= worst
 
 
 @pytest.mark.parametrize("error", [ValueError, MemoryError, KeyboardInterrupt])
