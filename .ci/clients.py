@@ -307,16 +307,16 @@ def look_at(name, work):
 PAGE = """# Programs with sigrnn in SciPy's place
 
 Written by `.ci/clients` on {date}: the programs as `pip` installs them, their own code unchanged, with
-{{func}}`~sigrnn.patch_scipy` (how: [](howto/in_scipys_place.md)). {processor}, one thread, Python {python},
+`sigrnn.patch_scipy` ([how](howto/in_scipys_place.md)). {processor}, one thread, Python {python},
 NumPy {numpy}, SciPy {scipy}, Numba {numba}.
 
 ## Their own tests
 
 Each suite ran twice, with SciPy's functions and with sigrnn's. *New failures* are tests that pass with SciPy's and fail
-with sigrnn's; the number of failures with SciPy's functions stands beside it, since some tests fail in any case (no
-network, no recordings, newer NumPy). Calls are those that the tests made of sigrnn, and how many of them went back to SciPy.
+with sigrnn's; the column before has the failures with SciPy's functions, since some tests fail in any case (no network,
+no recordings, newer NumPy). *Calls* counts the tests' calls of sigrnn, *passed on* those that sigrnn passed on to SciPy.
 
-| program | tests | passed with SciPy's | passed with sigrnn's | failed with SciPy's | new failures | calls | handed back |
+| program | tests | passed with SciPy's | passed with sigrnn's | failed with SciPy's | new failures | calls | passed on |
 |---|---|---|---|---|---|---|---|
 {tests}
 
@@ -324,10 +324,10 @@ network, no recordings, newer NumPy). Calls are those that the tests made of sig
 
 ## One typical call of each
 
-Processor time of the best of several rounds, in turn, after the first call. *Difference* is the largest one between the
-two results, relative to the largest number; above 1e-7 it comes with `filtfilt` of a band-pass as `b, a`, whose `lfilter_zi` SciPy
-before 1.18 finds with few digits or none. What a call gains depends on how much of it is filtering. Some fail under
-either set of functions and are left out.
+Processor time of the best of several alternating rounds, after the first call. *Difference* is the largest difference
+of the two results, relative to the largest value; above 1e-7 it is due to `filtfilt` of a band-pass as `b, a`, whose `lfilter_zi`
+SciPy before 1.18 computes to few digits or none. The gain depends on how much of the call is filtering. Calls that fail
+with either set of functions are left out.
 
 | program | call | SciPy's, ms | sigrnn's, ms | times as fast | difference | calls of sigrnn |
 |---|---|---|---|---|---|---|
@@ -375,7 +375,7 @@ def write_page(work, path):
         without=", ".join(without),
         missing=f" Not run: the tests of {', '.join(missing)}." if missing else "",
         calls="\n".join(calls),
-        names=f"Names that had been imported from SciPy were bound anew in modules of {', '.join(names)}.",
+        names=f"Names imported from SciPy were rebound in modules of {', '.join(names)}.",
     )
     Path(path).write_text(text)
     print(text)

@@ -1,4 +1,4 @@
-"""SciPy's own functions, whatever stands in their place: what sigrnn hands back to SciPy must not come round again."""
+"""SciPy's own functions, whatever is in their place: a call that sigrnn passes on to SciPy must not return to sigrnn."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def own(name: str) -> Callable[..., Any]:
 
 
 def wrapped(function: Any) -> Iterator[Any]:
-    """A function, and those that it says it wraps."""
+    """A function, and those that it wraps by `__wrapped__`."""
     while function is not None:
         yield function
         function = getattr(function, "__wrapped__", None)
 
 
 def is_own(function: Any, home: ModuleType) -> bool:
-    """Whether a function was defined in that module: its globals tell, where `__module__` may have been copied."""
+    """Whether a function was defined in that module: its globals show it; `__module__` may have been copied."""
     return isinstance(function, FunctionType) and function.__globals__ is vars(home)
 
 

@@ -46,7 +46,7 @@ def raw(
     dtype : dtype, default int16
         Of the numbers in the file: '>i2' for the other order of bytes.
     samples : int, optional
-        Make a new file of so many samples, in place of an old one; else the file is opened for reading.
+        Make a new file of this length, in place of an old one; else the file is opened for reading.
     offset : int, default 0
         Bytes before the first sample.
 
@@ -354,6 +354,6 @@ def _target(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
 
 
 def _folder(y: Any, folder: str | os.PathLike[str] | None) -> Any:
-    """Where the temporary file goes: beside the result, where there is likely to be space."""
+    """Where the temporary file goes: to the folder of the result, which is likely to have space."""
     name = getattr(y, "filename", None) if isinstance(y, np.memmap) else None
     return folder if folder is not None or not name else os.path.dirname(os.path.abspath(name))

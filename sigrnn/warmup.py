@@ -121,7 +121,7 @@ def call_states() -> None:
 
 
 def call_resampling(kind: str) -> None:
-    """One channel and several beside each other; the rest of the family compiles nothing else."""
+    """One channel and several side by side; the rest of the family compiles nothing else."""
     h = np.ones(9, kind)
     for x in (np.ones(300, kind), np.ones((300, 9), kind)):
         sigrnn.upfirdn(h, x, 2, 3, axis=0), sigrnn.resample_poly(x, 3, 2), sigrnn.savgol_filter(x, 5, 2, axis=0)

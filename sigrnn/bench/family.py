@@ -19,8 +19,8 @@ _SYSTEMS = "Linear systems in state space"
 
 RATES: dict[str, int] = {}
 NOTES = {
-    _RATES: "SciPy's own functions with the same arguments. `decimate` filters forward and backward unless it says FIR.",
-    _SYSTEMS: "SciPy's functions are loops in Python. The time of bringing the system into state space is SciPy's in both.",
+    _RATES: "SciPy's own functions with the same arguments. `decimate` filters forward and backward unless FIR is named.",
+    _SYSTEMS: "SciPy's functions are loops in Python. Both convert the system to state space with SciPy.",
 }
 
 

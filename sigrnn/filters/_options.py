@@ -21,7 +21,7 @@ PIECE = (
 
 
 class Runner(Protocol):
-    """What `apply` needs to know of a filter."""
+    """What `apply` needs of a filter."""
 
     @property
     def state(self) -> tuple[int, ...]:

@@ -30,12 +30,12 @@ class Rates(NamedTuple):
 
     @property
     def phases(self) -> int:
-        """After so many outputs the taps are the same again."""
+        """Period of the taps, in outputs."""
         return self.up // math.gcd(self.up, self.down)
 
     @property
     def step(self) -> int:
-        """After so many samples of the input."""
+        """The same period, in samples of the input."""
         return self.down // math.gcd(self.up, self.down)
 
     def newest(self, n: int) -> int:

@@ -79,7 +79,7 @@ def upfirdn(
     Notes
     -----
     Cost: L / up products for each output; memory is the result and a scratch that does not grow with the signal.
-    Vectors run over outputs of one phase, over taps, or over channels that lie beside each other. float32 signals are
+    Vectors run over outputs of one phase, over taps, or over channels that are adjacent in memory. float32 signals are
     filtered in float64 and rounded once. A single sample is continued as a constant where SciPy reads beyond it. Taps
     without imaginary part filter the two parts of a complex signal by themselves.
 
@@ -328,8 +328,8 @@ class Resampler:
     up, down : int
         The reduced factors.
     delay : float
-        By how many samples of the input the output is late: half of the filter. So many must follow before the output
-        at the time of a sample can be computed.
+        Of the output, in samples of the input: half of the filter. The output at the time of a sample can be computed
+        when as many samples have followed.
 
     Raises
     ------

@@ -45,8 +45,8 @@ class Stream:
     sos : array_like, shape (S, 6), keyword-only
         Second-order sections, as in `sosfilt`, in place of `b` and `a`.
     zi : array_like or 'steady', optional
-        State to start from, as in `lfilter` or `sosfilt`; at rest by default. 'steady' is that of a filter which has seen
-        each channel's first sample for ever: `lfilter_zi` or `sosfilt_zi` times that sample, so that nothing jumps.
+        State to start from, as in `lfilter` or `sosfilt`; at rest by default. 'steady' is that of a filter whose input
+        has always been each channel's first sample: `lfilter_zi` or `sosfilt_zi` times that sample, without a transient.
     axis : int, default -1
         The axis of time in the blocks; all others are channels.
     method : {'auto', 'sequential', 'blocked', 'fft'}, default 'auto'

@@ -14,5 +14,5 @@ pool = Pool(aligned)
 
 
 def scratch(count: int) -> Array:
-    """So many float64 numbers for one piece of one call, which may be interrupted by another: of a signal handler, say."""
+    """`count` float64 numbers for one piece of one call, which another may interrupt, as from a signal handler."""
     return aligned(count) if count * F8.itemsize < LEAST else pool.borrow((count,), F8)

@@ -1,7 +1,7 @@
-"""Products of matrices on the thread that calls. BLAS would take every processor it sees, whatever `set_workers` says.
+"""Products of matrices on the calling thread. BLAS would use every processor it finds, whatever `set_workers` allows.
 
-It would also wait for them, where others use them too: a backward pass of an LSTM of 16 units took ten times as long. Small
-products stay with BLAS, which does not divide them; large ones are taken in such pieces, or by a loop of our own.
+It would also wait for them if other programs use them: a backward pass of an LSTM of 16 units took ten times as long. Small
+products stay with BLAS, which does not divide them; large ones are split into such pieces, or computed by a loop of our own.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from sigrnn.models.streams import ModelStream, Stream
 
 __all__ = ["Feedback"]
 
-WEAK = 0.01  # gain of the way back, as it is drawn
+WEAK = 0.01  # initial gain of the feedback
 
 
 class Place(NamedTuple):
@@ -321,7 +321,7 @@ def apart(model: Model, tangents: Mapping[str, Array]) -> list[Mapping[str, Arra
 
 
 def weaken(model: Model) -> None:
-    """Make what was drawn for the way back small."""
+    """Make the initial parameters of the feedback small."""
     while model.parts:
         if type(model) is not Chain:
             for part in model.parts:

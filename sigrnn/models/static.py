@@ -258,7 +258,7 @@ class PiecewiseLinear(ByChannel):
 
 class TanhNetwork(Static):
     r"""
-    A network of one layer of tanh units beside a direct path, to be trained: each sample by itself.
+    A network of one layer of tanh units in parallel with a direct path, to be trained: each sample by itself.
 
     .. math:: y[n] = D x[n] + d + V \tanh(W x[n] + \beta)
 

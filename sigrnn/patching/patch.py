@@ -66,7 +66,7 @@ class patch_scipy:
     Raises
     ------
     ValueError
-        If there is no function of such a name in both packages.
+        If a name is not that of a function in both packages.
 
     See Also
     --------
@@ -75,9 +75,9 @@ class patch_scipy:
 
     Notes
     -----
-    Names are bound anew in `scipy.signal`, in its own modules (so that its `decimate` gains, too) and in each module that has
-    imported a name from it (``from scipy.signal import sosfilt``). What keeps a function elsewhere, in a class, a
-    dictionary or as a default value, keeps SciPy's. Looking for names takes some milliseconds.
+    Names are bound anew in `scipy.signal`, in its own modules (so that its functions that call them gain, too) and in each
+    module that has imported a name from it (``from scipy.signal import sosfilt``). A function stored elsewhere, in a class,
+    a dictionary or as a default value, stays SciPy's. Looking for names takes some milliseconds.
 
     Worker processes: see :doc:`/howto/in_scipys_place`.
 
@@ -145,7 +145,7 @@ def unpatch_scipy(*names: str) -> dict[str, list[str]]:
     Raises
     ------
     ValueError
-        If there is no function of such a name in both packages.
+        If a name is not that of a function in both packages.
 
     See Also
     --------
@@ -182,7 +182,7 @@ def is_patched(*names: str) -> bool:
     Raises
     ------
     ValueError
-        If there is no function of such a name in both packages.
+        If a name is not that of a function in both packages.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def settle() -> dict[str, list[str]]:
 
 
 def rebind(instead: Mapping[Any, Any]) -> dict[str, list[str]]:
-    """Bind names of modules to other functions, and tell which."""
+    """Bind names of modules to other functions, and return which."""
     other, found = {id(function): new for function, new in instead.items()}, {}
     for name, module in list(sys.modules.items()):
         # By its type: cffi's libraries claim to be modules.
@@ -277,7 +277,7 @@ def stands(name: str) -> list[Stand]:
 
 
 def in_place_of(theirs: Any, ours: FunctionType) -> Any:
-    """A second function object of ours: it costs nothing, and can be told from the one that users import from sigrnn."""
+    """A second function object of ours: it costs nothing, and is distinct from the one that users import from sigrnn."""
     copy = FunctionType(ours.__code__, ours.__globals__, ours.__name__, ours.__defaults__, ours.__closure__)
     copy.__kwdefaults__ = ours.__kwdefaults__
     return update_wrapper(copy, theirs)

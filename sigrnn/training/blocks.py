@@ -30,7 +30,7 @@ from .start import Filter, better_start, inside, put
 
 LINEAR, STATIC = (FIR, IIR, SOS), (Static, Dense, NonlinearFIR)
 ORDERS, SPLITS = 5, 300  # of the approximation; ways to share out, in all
-FACTORS, MASKS = 12, 1024  # up to so many factors all ways are looked at, and so many kept
+FACTORS, MASKS = 12, 1024  # up to FACTORS factors every split is tried, and MASKS are kept
 SAMPLES, LONG = 6000, 30_000  # by which they are ranked; of the approximation
 KNOTS = 11  # of the curve that is found by least squares
 ALIKE = 1e-4  # 1 - correlation of two signals before the curve below which two ways are one

@@ -21,7 +21,7 @@ RADIUS = 0.999  # of eigenvalues, at most
 
 
 def starts(problem: Problem, count: int, rng: np.random.Generator) -> list[tuple[str, StateSpace]]:
-    """Names and models of so many starts: linear ones, with nonlinear terms that are drawn and small."""
+    """Names and models of `count` starts: linear ones, with small random nonlinear terms."""
     data = without_means(shortened(problem.data, SAMPLES))
     found: list[tuple[str, StateSpace]] = []
     known = list(responses(data, problem.model.order))

@@ -38,7 +38,7 @@ def scored(problem: Problem, theta: Array) -> float:
 
 
 def shortened(data: Data, most: int) -> Data:
-    """Up to so many samples: whole sequences, or the stretch of a single one in which the target has most power."""
+    """Up to `most` samples: whole sequences, or the stretch of a single one in which the target has most power."""
     if sum(map(len, data.x)) <= most:
         return data
     if len(data.x) > 1 and len(data.x[0]) <= most:

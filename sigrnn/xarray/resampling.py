@@ -31,7 +31,7 @@ def decimate(data: Any, q: int, dim: str = "time", **options: Any) -> Any:
     Returns
     -------
     DataArray or Dataset
-        With every q-th value of the coordinates along `dim`, and all else of `data` but `encoding`.
+        With every q-th value of the coordinates along `dim`; the rest is that of `data`, without `encoding`.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def resample_poly(data: Any, up: int, down: int, dim: str = "time", **options: A
     Returns
     -------
     DataArray or Dataset
-        With the coordinate of the new samples along `dim`, without others along it, and with all else of `data` but
+        With the coordinate of the new samples along `dim`, without others along it; the rest is that of `data`, without
         `encoding`.
 
     Raises

@@ -49,7 +49,7 @@ def seconds(call):
 
 
 def interrupted(alarm, seconds, call):
-    """Call, and be interrupted after so many seconds if it takes as long; whether it was."""
+    """Call, and be interrupted if it takes `seconds`; return whether it was."""
     try:
         alarm(seconds)
         call()

@@ -18,11 +18,11 @@ from sigrnn import lfilter, sosfilt
 
 FILTERS = int(os.environ.get("SIGRNN_ACCURACY", "30"))
 ORDERS, SECTIONS = range(1, 13), range(1, 21)
-WINDOW = 4096  # an error counts relative to the largest value of so many samples before it
+WINDOW = 4096  # an error counts relative to the largest value of WINDOW samples before it
 ENDS, APART = (
     16,
     64,
-)  # SciPy's error in the final state is the largest at so many samples, so far apart: one alone is chance
+)  # SciPy's error in the final state is the largest of ENDS samples, APART apart: one alone is chance
 FLOOR = 6 * np.finfo(float).eps  # below it errors are those of the last roundings
 BOUNDS = {0.98: 2.0, 0.999: 10.0}  # of the ratio of our error to SciPy's, in that share of cases
 LONG = np.longdouble

@@ -263,7 +263,7 @@ def with_gaps(rng, x, axis):
 
 
 def one_by_one(run, x, axis, policy, zi=None):
-    """What the documentation says, for one channel and one stretch at a time: `run(row, zi)` gives y, or (y, zf)."""
+    """What the documentation describes, for one channel and one stretch at a time: `run(row, zi)` gives y, or (y, zf)."""
     y, states = x.copy(), []
     last = np.moveaxis(y, axis, -1)
     for i in np.ndindex(last.shape[:-1]):

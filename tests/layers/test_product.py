@@ -65,7 +65,7 @@ def test_layouts(rng, name):
 
 
 def test_not_finite(rng):
-    # A NaN goes where it belongs, also beside a tile that is cut.
+    # A NaN goes where it belongs, also next to a tile that is cut.
     a, b = noise(rng, (130, 90)), noise(rng, (130, 83))
     a[3, 89], b[5, 82] = np.nan, np.inf
     whole = np.zeros((90, 83))

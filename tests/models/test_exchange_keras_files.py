@@ -67,14 +67,14 @@ def test_what_cannot_be_read(tmp_path):
         ([layer("LSTM", "lstm", units=1, recurrent_activation="relu")], "gates are sigmoids"),
         ([{**dense, "inbound_nodes": [[["a", 0, 0, {}]]]}] * 2, "only layers in a row"),
         ([], "has no layers with weights"),
-        (None, "no model of Keras, or is damaged"),
+        (None, "is not a Keras model, or is damaged"),
     ]:
         with pytest.raises(ValueError, match=message):
             sigrnn.from_keras(written(tmp_path / "net.keras", layers, v))
     with pytest.raises(ValueError, match="not finite"):
         sigrnn.from_keras(written(tmp_path / "net.keras", [dense], {"dense/vars/0": np.full((2, 1), np.nan)}))
     (tmp_path / "text.h5").write_text("nothing")
-    with pytest.raises(ValueError, match="is no file of Keras"):
+    with pytest.raises(ValueError, match="is not a Keras file"):
         sigrnn.from_keras(tmp_path / "text.h5")
 
 

@@ -29,7 +29,7 @@ ORDER = "forward_layer", "backward_layer", "layer", "cell", "vars"  # of groups 
 def read(path: Any, classes: Classes) -> Any:
     """A model from a file."""
     if not os.path.exists(path):
-        raise FileNotFoundError(f"there is no file {path}")
+        raise FileNotFoundError(f"no such file: {path}")
     try:
         import h5py
     except ImportError:
@@ -46,9 +46,9 @@ def read(path: Any, classes: Classes) -> Any:
                 config = json.loads(weights.attrs["model_config"])
                 layers = [(layer, list(legacy(weights, layer))) for layer in row(config)]
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no model of Keras, or is damaged: {error}") from None
+        raise ValueError(f"{path} is not a Keras model, or is damaged: {error}") from None
     except OSError as error:
-        raise ValueError(f"{path} is no file of Keras: {error}") from None
+        raise ValueError(f"{path} is not a Keras file: {error}") from None
     parts, width = [], None
     for layer, arrays in layers:
         for part in made(layer, arrays, width, classes):

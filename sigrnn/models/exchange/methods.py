@@ -247,8 +247,8 @@ def from_guitarml_json(source: Any) -> Any:
     Returns
     -------
     Model
-        A `Chain` of LSTM, GRU or RNN layers and a `Dense` one; in a `Residual`, or beside a dense layer that passes the first
-        input on, where the file has ``skip``.
+        A `Chain` of LSTM, GRU or RNN layers and a `Dense` one; in a `Residual`, or in parallel with a dense layer that passes
+        the first input on, if the file has ``skip``.
 
     Raises
     ------
@@ -337,6 +337,6 @@ def from_keras(path: Any) -> Any:
     >>> import sigrnn
     >>> sigrnn.from_keras("nothing.keras")
     Traceback (most recent call last):
-    FileNotFoundError: there is no file nothing.keras
+    FileNotFoundError: no such file: nothing.keras
     """
     return keras_files.read(path, CLASSES)
