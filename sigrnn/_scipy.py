@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from types import FunctionType, ModuleType
@@ -35,7 +36,8 @@ FUNCTIONS = {
 @cache
 def own(name: str) -> Callable[..., Any]:
     """SciPy's function of that name, also where another one stands in `scipy.signal`, or was put into all of its modules."""
-    signal = completed(importlib.import_module, "scipy.signal")
+    # Another thread would wait for this one where it is the one that imports SciPy.
+    signal = sys.modules.get("scipy.signal") or completed(importlib.import_module, "scipy.signal")
     home = importlib.import_module(f"scipy.signal.{FUNCTIONS[name]}")
     for place in (home, signal):
         for function in wrapped(getattr(place, name, None)):
