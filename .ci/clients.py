@@ -325,7 +325,7 @@ no recordings, newer NumPy). *Calls* counts the tests' calls of sigrnn, *passed 
 ## One typical call of each
 
 Processor time of the best of several alternating rounds, after the first call. *Difference* is the largest difference
-of the two results, relative to the largest value; above 1e-7 it is due to `filtfilt` of a band-pass as `b, a`, whose `lfilter_zi`
+of the two results, relative to the largest value. That of BioSPPy is due to `filtfilt` of a band-pass as `b, a`, whose `lfilter_zi`
 SciPy before 1.18 computes to few digits or none. The gain depends on how much of the call is filtering. Calls that fail
 with either set of functions are left out.
 
