@@ -7,7 +7,7 @@ from email import message_from_string
 from pathlib import Path
 
 EXTRAS = {
-    "audio", "bench", "dask", "demo", "dev", "docs", "jax", "lint", "onnx", "sklearn", "test", "torch", "training", "xarray",
+    "audio", "bench", "dask", "demo", "dev", "docs", "jax", "keras", "lint", "onnx", "sklearn", "test", "torch", "training", "xarray",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,6 +31,32 @@ __all__ = ["lfilter", "lfilter_tv", "sosfilt"]
 ndarray, empty, zeros = np.ndarray, np.empty, np.zeros  # looked up once: a short call is counted in nanoseconds
 
 
+class VaryingKeywords(TypedDict, total=False):
+    """Keyword-only arguments of `lfilter_tv`."""
+
+    out: Array | None
+    direction: str
+    nan_policy: str
+
+
+class Keywords(VaryingKeywords, total=False):
+    """Those of `lfilter` and `sosfilt`."""
+
+    method: str
+
+
+@overload
+def lfilter(
+    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: None = None, **options: Unpack[Keywords]
+) -> Array: ...
+@overload
+def lfilter(
+    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int, zi: ArrayLike, **options: Unpack[Keywords]
+) -> tuple[Array, Array]: ...
+@overload
+def lfilter(
+    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, *, zi: ArrayLike, **options: Unpack[Keywords]
+) -> tuple[Array, Array]: ...
 def lfilter(
     b: ArrayLike,
     a: ArrayLike,
@@ -180,6 +206,16 @@ def lfilter(
     return apply(Recursion(filter_of(b, a), method), x, axis, zi, out, dtype, how)
 
 
+@overload
+def sosfilt(sos: ArrayLike, x: ArrayLike, axis: int = -1, zi: None = None, **options: Unpack[Keywords]) -> Array: ...
+@overload
+def sosfilt(
+    sos: ArrayLike, x: ArrayLike, axis: int, zi: ArrayLike, **options: Unpack[Keywords]
+) -> tuple[Array, Array]: ...
+@overload
+def sosfilt(
+    sos: ArrayLike, x: ArrayLike, axis: int = -1, *, zi: ArrayLike, **options: Unpack[Keywords]
+) -> tuple[Array, Array]: ...
 def sosfilt(
     sos: ArrayLike,
     x: ArrayLike,
@@ -287,6 +323,18 @@ def sosfilt(
     return apply(Recursion(known, method), x, axis, zi, out, dtype, how)
 
 
+@overload
+def lfilter_tv(
+    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: None = None, **options: Unpack[VaryingKeywords]
+) -> Array: ...
+@overload
+def lfilter_tv(
+    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int, zi: ArrayLike, **options: Unpack[VaryingKeywords]
+) -> tuple[Array, Array]: ...
+@overload
+def lfilter_tv(
+    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, *, zi: ArrayLike, **options: Unpack[VaryingKeywords]
+) -> tuple[Array, Array]: ...
 def lfilter_tv(
     b: ArrayLike,
     a: ArrayLike,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,27 @@ ndarray = np.ndarray
 PIECE = 1 << 15  # samples of all channels taken at a time where there is no feedback: they stay in the cache
 
 
+class Keywords(TypedDict, total=False):
+    """Keyword-only arguments of `nlfilter`."""
+
+    activation: str | Activation
+    bias: ArrayLike
+    direction: str
+    nan_policy: str
+
+
+@overload
+def nlfilter(
+    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: None = None, **options: Unpack[Keywords]
+) -> Array: ...
+@overload
+def nlfilter(
+    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int, zi: ArrayLike, **options: Unpack[Keywords]
+) -> tuple[Array, Array]: ...
+@overload
+def nlfilter(
+    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, *, zi: ArrayLike, **options: Unpack[Keywords]
+) -> tuple[Array, Array]: ...
 def nlfilter(
     b: ArrayLike,
     a: ArrayLike,

@@ -233,7 +233,7 @@ def lfilter_tv_jvp(arguments: Named, tangents: Named) -> tuple[Any, Any]:
     y = value if zi is None else value[0]
     bb, aa = normalised(b, a, y.dtype, fir=False)
     db, da = normal_tangents(bb, aa, a[..., :1], tangents)
-    terms = []
+    terms: list[Any] = []
     if "x" in tangents or "zi" in tangents:
         dx = tangents.get("x", np.zeros_like(x))
         terms.append(lfilter_tv(bb, aa, dx, axis, tangents.get("zi", 0.0)))
