@@ -16,17 +16,19 @@ from sigrnn.gradients.rules import RULES
 
 P = ParamSpec("P")
 
+LEFT_OUT = "out", "nan_policy"  # arguments that have no gradient
+
 
 def bridged(function: Callable[P, Any], run: Callable[..., Any], note: str, module: str) -> Callable[P, Any]:
     """
-    A function of sigrnn's for other arrays. It has all arguments but `out`.
+    A function of sigrnn's for other arrays. It has all arguments but `LEFT_OUT`.
 
     run : called as `run(function, given, **options)`; `given` holds the differentiable arguments, in the order of the
         signature.
     note : a paragraph on these arrays, for the docstring.
     module : where the new function is defined, for `pickle` and `help`.
     """
-    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "out"]
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in LEFT_OUT]
     signature = inspect.signature(function).replace(parameters=parameters)
     names = [p.name for p in parameters]
     places = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
@@ -49,13 +51,13 @@ def bridged(function: Callable[P, Any], run: Callable[..., Any], note: str, modu
     call.__module__ = module
     call.__doc__ = described(function.__doc__ or "", note)
     call.__signature__ = signature  # type: ignore[attr-defined]
-    call.__annotations__ = {name: kind for name, kind in function.__annotations__.items() if name != "out"}
+    call.__annotations__ = {name: kind for name, kind in function.__annotations__.items() if name not in LEFT_OUT}
     return call
 
 
 def described(doc: str, note: str) -> str:
-    """A docstring without the argument `out`, and with a paragraph at the end of its notes."""
-    text = re.sub(r"^out : .*\n(?: +.*\n)+", "", inspect.cleandoc(doc), flags=re.MULTILINE)
+    """A docstring without arguments that are left out, and with a paragraph at the end of its notes."""
+    text = re.sub(rf"^({'|'.join(LEFT_OUT)}) : .*\n(?: +.*\n)+", "", inspect.cleandoc(doc), flags=re.MULTILINE)
     end = re.search(r"^(References|Examples)\n-+$", text, re.MULTILINE)
     at = end.start() if end else len(text)
     heading = "" if "\nNotes\n-----\n" in text else "Notes\n-----\n"

@@ -1,9 +1,10 @@
 """Filters over `xarray` objects: by dimension name, and the sampling rate of a coordinate."""
 
-try:
-    import xarray as _xarray  # noqa: F401
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("sigrnn.xarray needs xarray: pip install 'sigrnn[xarray]'") from error
+from importlib.util import find_spec as _find_spec
+from sys import modules as _modules
+
+if not _modules["xarray"] if "xarray" in _modules else _find_spec("xarray") is None:  # imported when it is used
+    raise ModuleNotFoundError("sigrnn.xarray needs xarray: pip install 'sigrnn[xarray]'", name="xarray")
 
 from sigrnn.xarray.filters import filtfilt, lfilter, sosfilt, sosfiltfilt
 from sigrnn.xarray.resampling import decimate, resample_poly, savgol_filter

@@ -112,15 +112,15 @@ def test_gradients_of_complex_signals(name, rng):
 
 
 SIGNATURES = {
-    "lfilter": "(b, a, x, axis=-1, zi=None, *, method='auto')",
-    "sosfiltfilt": "(sos, x, axis=-1, padtype='odd', padlen=None)",
+    "lfilter": "(b, a, x, axis=-1, zi=None, *, method='auto', direction='forward')",
+    "sosfiltfilt": "(sos, x, axis=-1, padtype='odd', padlen=None, *, direction='forward')",
     "lstm": "(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, *, peephole=None, lengths=None)",
 }
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_functions_describe_themselves(name):
-    """Signature, docstring and pickle are those of a function written out; `out` is left out."""
+    """Signature, docstring and pickle are those of a function written out; what has no gradient is left out."""
     function = getattr(sj, name)
     parameters = inspect.signature(function).parameters.values()
     bare = [p.replace(annotation=p.empty) for p in parameters]

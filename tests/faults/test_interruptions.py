@@ -26,15 +26,30 @@ timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system
 
 @pytest.fixture
 def alarm():
-    """A function that raises KeyboardInterrupt in this thread after a number of seconds."""
-
-    def interrupt(number, frame):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 0.0)
+    """What raises KeyboardInterrupt in this thread after a number of seconds, while it is armed."""
+    alarm = Alarm()
+    before = signal.signal(signal.SIGALRM, alarm.interrupt)
+    yield alarm
+    alarm.stop()
     signal.signal(signal.SIGALRM, before)
+
+
+class Alarm:
+    def __init__(self):
+        self.armed = False
+
+    def interrupt(self, number, frame):
+        if self.armed:  # a signal may be late, when the call is over that it was meant for
+            self.armed = False
+            raise KeyboardInterrupt
+
+    def start(self, seconds):
+        self.armed = True
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    def stop(self):
+        self.armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
 def seconds(call):
@@ -51,11 +66,13 @@ def seconds(call):
 def interrupted(alarm, seconds, call):
     """Call, and be interrupted if it takes `seconds`; return whether it was."""
     try:
-        alarm(seconds)
+        alarm.start(seconds)
         call()
-        alarm(0.0)
+        alarm.armed = False
     except KeyboardInterrupt:
         return True
+    finally:
+        alarm.stop()
     return False
 
 
