@@ -14,7 +14,7 @@ from sigrnn.filters import _recursive
 from sigrnn.workers import get_workers, share
 
 CHUNK = 960  # samples in the scratch of the sums: first-level cache
-LONG, START = 384, 10_000  # taps from which Fourier transforms are faster; their overhead is that of START samples
+LONG, START = 384, 4_000  # taps from which Fourier transforms are faster; their overhead is that of START samples
 THREADED = 20_000_000  # products from which threads may pay
 SMALLEST, GROWTH = 11, 8  # segments have 2**11 samples at least, and as many times the reach of the taps
 TOGETHER = 8  # segments transformed in one call
