@@ -197,9 +197,12 @@ def test_volts_and_millivolts(make, solver, loss, rng):
     t = 5.0 + sigrnn.nlfilter([0.3, 0.2], [1.0, -0.6], x, bias=-1.0)
     seen = []
     volts = fit(make(), x, t, solver=solver, loss=loss, max_iter=8, validation=0.2)
-    millivolts = fit(
-        make(), 1e3 * x, 1e3 * t, solver=solver, loss=loss, max_iter=8, validation=0.2, callback=seen.append
-    )
+
+    def see(iteration):
+        seen.append(iteration._replace(model=iteration.model.copy()))
+
+    options = {"solver": solver, "loss": loss, "max_iter": 8, "validation": 0.2}
+    millivolts = fit(make(), 1e3 * x, 1e3 * t, callback=see, **options)
     factor = 1e6 if loss == "mse" else 1.0
     assert np.allclose(millivolts.model(1e3 * x), 1e3 * volts.model(x), rtol=1e-5)
     assert millivolts.loss == pytest.approx(factor * volts.loss, rel=1e-5)
