@@ -144,6 +144,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "RNN": lambda: sigrnn.Chain(sigrnn.RNN(8), sigrnn.Dense(1)),
     "GRU": lambda: sigrnn.Chain(sigrnn.GRU(8), sigrnn.Dense(1)),
     "LSTM": lambda: sigrnn.Chain(sigrnn.LSTM(8), sigrnn.Dense(1)),
+    "curves": lambda: sigrnn.Chain(sigrnn.FIR(2), sigrnn.PiecewiseLinear(4), sigrnn.TanhNetwork(2)),
     "MinGRU": lambda: sigrnn.Chain(sigrnn.MinGRU(8), sigrnn.Dense(1)),
     "Feedback": lambda: sigrnn.Feedback(sigrnn.IIR(2), sigrnn.Polynomial(3)),
     "StateSpace": lambda: sigrnn.StateSpace(2, units=2),

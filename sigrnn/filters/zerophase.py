@@ -136,7 +136,8 @@ def filtfilt(
             edge = edge_length(padtype, padlen, x, 0, max(b.size, a.size))
             return _one_channel(known[0], _steady(b.tobytes(), a.tobytes()), x, padtype, edge, out)
     how = options(direction, nan_policy)
-    b, a, x = np.atleast_1d(array("b", b)), np.atleast_1d(array("a", a)), numeric(how.signal(x))
+    b, a = (numeric(np.atleast_1d(array(name, c)), name) for name, c in (("b", b), ("a", a)))
+    x = numeric(how.signal(x))
     if method not in ("pad", "gust"):
         raise ValueError(f"method must be 'pad' or 'gust', got {method!r}.")
     axis = time_axis(axis, x)

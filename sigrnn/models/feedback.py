@@ -149,7 +149,7 @@ class Feedback(Composition):
     >>> model = sigrnn.Feedback(sigrnn.IIR(2), sigrnn.Polynomial(3))
     >>> model.params = {"0.b": [0.1, 0.0, 0.0], "0.a": [1.0, -1.8, 0.9], "1.c": [0.0, 0.0, 0.0, 1.0]}
     >>> model([1.0, 0.0, 0.0]).round(6)
-    array([0.1   , 0.1799, 0.23314])
+    array([0.1     , 0.1799  , 0.233238])
     """
 
     def __init__(self, forward: Model, back: Model) -> None:

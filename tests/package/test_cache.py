@@ -145,12 +145,12 @@ def edited(warm, tmp_path_factory):
 @pytest.mark.parametrize("name", EDITS)
 def test_any_edit_is_seen(edited, name):
     site, found = edited[name]
-    elsewhere = EDITS[name][0].startswith(("adaptive/", "layers/"))  # a filter is not made of those
+    elsewhere = EDITS[name][0].startswith(("adaptive/", "layers/", "systems/"))  # a filter is not made of those
     assert (found["y"], found["hits"], found["misses"]) == (RIGHT, int(elsewhere), int(not elsewhere))
     assert len(kernel_files(site)) == 1  # the old one is gone
 
 
-@pytest.mark.parametrize("folder", ["adaptive", "base", "filters", "layers"])
+@pytest.mark.parametrize("folder", ["adaptive", "base", "filters", "layers", "systems"])
 def test_each_folder_watches_its_own_files(folder, tmp_path, monkeypatch):
     from sigrnn._kernels.base import jit
 
@@ -166,7 +166,7 @@ def test_each_folder_watches_its_own_files(folder, tmp_path, monkeypatch):
 
 def test_all_kernel_files_are_watched():
     folders = {path.name for path in (PACKAGE / "_kernels").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert folders == {"adaptive", "base", "filters", "layers"}
+    assert folders == {"adaptive", "base", "filters", "layers", "systems"}
     assert folders <= {name.partition("/")[0] for name in KERNELS}
     assert {"sizes.py", "base/jit.py", "base/vec.py", "filters/loops.py", "filters/steps.py"} <= set(KERNELS)
 
