@@ -137,7 +137,7 @@ class Report:
         names = [f"{row.function}: {row.served_by}{because(row.why)}" for row in rows]
         colours = [plotting.RED if row.why else plotting.BLUE for row in rows]
         bars = ax.barh(range(len(rows)), [row.seconds for row in rows], color=colours)
-        ax.bar_label(bars, [f"{row.calls:,} calls" for row in rows], padding=3, fontsize="small")
+        ax.bar_label(bars, [f"{row.calls:,} call{'s' * (row.calls != 1)}" for row in rows], padding=3, fontsize="small")
         ax.set_yticks(range(len(rows)), names, fontsize="small")
         ax.margins(x=0.2)
         plotting.label(ax, "", "seconds", "")
