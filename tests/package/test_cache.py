@@ -39,6 +39,8 @@ def report(site, env=None):
 BATCH = f"""
 import os, sys, traceback
 import numba
+from numba.core import entrypoints
+entrypoints._already_initialized = True  # no extensions: an installed sigrnn has one, and would be imported here
 numba.njit(lambda x: x)(1)
 for site in sys.argv[1:]:
     child = os.fork()
