@@ -2,7 +2,7 @@
 Programs that call SciPy
 ========================
 
-Two programs that call ``scipy.signal`` and know nothing of sigrnn: one cleans an EEG and cuts it into frequency bands, the
+Two programs that call ``scipy.signal`` and do not import sigrnn: one cleans an EEG and cuts it into frequency bands, the
 other prepares a seismogram. `sigrnn.patch_scipy` puts sigrnn's functions in SciPy's place, and `sigrnn.report` counts the
 calls.
 """
