@@ -25,7 +25,7 @@ def loop(dtype: str, result: str) -> Any:
     """The compiled product, and the size of its scratch."""
     from sigrnn._kernels.layers import product
 
-    return product.entry_point(product.multiply(dtype, result)), product.room
+    return product.entry_point(product.multiply(dtype, result)), product.capacity
 
 
 def undivided(rows: int, columns: int) -> int:
@@ -40,8 +40,8 @@ def add_product(whole: Array, a: Array, b: Array) -> None:
         for start in range(0, len(a), size):
             whole += a[start : start + size].T @ b[start : start + size]
         return
-    run, room = loop(a.dtype.char, whole.dtype.char)
-    run(a, b, whole, np.empty(room(len(a), b.shape[1], a.dtype.char), a.dtype))
+    run, capacity = loop(a.dtype.char, whole.dtype.char)
+    run(a, b, whole, np.empty(capacity(len(a), b.shape[1], a.dtype.char), a.dtype))
 
 
 def product(x: Array, w: Array) -> Array:

@@ -96,7 +96,7 @@ def for_model(model: Model, data: Data, whole: Data, rng: np.random.Generator) -
 def around_loop(model: Feedback, data: Data, whole: Data, rng: np.random.Generator) -> Iterator[None]:
     """The way forward as if there was none back; that is drawn, and weak."""
     forward, reach = model.parts[0], max(float(np.abs(t).max(initial=0.0)) for t in data.t) or 1.0
-    known = list(approximations(whole, *room([forward]))) if linear(forward) else []
+    known = list(approximations(whole, *orders_of([forward]))) if linear(forward) else []
     while True:
         for start in known or for_model(forward, data, whole, rng):
             params = {name: value.copy() for name, value in forward.params.items()}
@@ -126,7 +126,7 @@ def around_curve(parts: list[Model]) -> tuple[list[Model], list[Model], list[Mod
     return parts[:first], parts[first:last], parts[last:]
 
 
-def room(parts: list[Model]) -> tuple[int, int]:
+def orders_of(parts: list[Model]) -> tuple[int, int]:
     """How many zeros and poles filters can have."""
     zeros = poles = 0
     for part in parts:
@@ -208,7 +208,7 @@ def splits(
     before: list[Model], curve: list[Model], after: list[Model], data: Data, whole: Data, rng: np.random.Generator
 ) -> list[Split]:
     """Ways to share out poles and zeros of the approximations, the best first, each different from those before it."""
-    (z1, p1), (z2, p2) = room(before), room(after)
+    (z1, p1), (z2, p2) = orders_of(before), orders_of(after)
     approximated = list(approximations(whole, z1 + z2, p1 + p2))
     found: list[Split] = []
     for b, a in approximated:
@@ -286,7 +286,7 @@ def distribute(parts: list[Model], filter: Filter) -> None:
     largest = int(np.argmax(np.abs(whole)))
     gain = filter[0][largest] / whole[largest]
     for part in parts:
-        (z, p), last = room([part]), part is parts[-1]
+        (z, p), last = orders_of([part]), part is parts[-1]
         b, a = (filled(zeros, z), filled(poles, p)) if not last else (product(zeros), product(poles))
         if not last:
             zeros, poles = left(zeros, z), left(poles, p)
@@ -348,7 +348,7 @@ def scattered(model: Model, data: Data, rng: np.random.Generator) -> Iterator[No
     filters = [leaf for leaf in leaves if linear(leaf) and leaf.inputs == 1]
     if not filters:
         return
-    zeros, poles = room(filters)
+    zeros, poles = orders_of(filters)
     approximated = [(factors(b), factors(a)) for b, a in approximations(data, min(zeros, 32), min(poles, 16))]
     branches = max((len(part.parts) for part in all_parts(model) if type(part) is Parallel), default=1)
     while True:
@@ -357,7 +357,7 @@ def scattered(model: Model, data: Data, rng: np.random.Generator) -> Iterator[No
         over, under = shuffled(over, rng), shuffled(under, rng)
         try:
             for leaf in filters:
-                (z, p) = room([leaf])
+                (z, p) = orders_of([leaf])
                 if branches > 1:  # each branch may have all of them
                     b, a = filled(shuffled(over, rng), z), filled(shuffled(under, rng), p)
                 else:

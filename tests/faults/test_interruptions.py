@@ -332,7 +332,7 @@ def test_no_memory(monkeypatch):
     x = noise(np.random.default_rng(16), (3, 400))
     stream, chain = sigrnn.Stream(b, a), sigrnn.Chain(sigrnn.IIR(1), sigrnn.IIR(1)).init(1, rng=0).stream()
     stream(x), chain(x[0])
-    room, failed = np.empty, []
+    empty, failed = np.empty, []
     for call, block in ((stream, x), (chain, x[1])):
         start = call.copy()
         for allowed in range(3):
@@ -342,19 +342,19 @@ def test_no_memory(monkeypatch):
                 left[0] -= 1  # noqa: B023
                 if left[0] < 0:  # noqa: B023
                     raise MemoryError
-                return room(*args, **kwargs)
+                return empty(*args, **kwargs)
 
             monkeypatch.setattr(np, "empty", scarce)
             try:
                 call(block)
             except MemoryError:
                 failed.append(call)
-                monkeypatch.setattr(np, "empty", room)
+                monkeypatch.setattr(np, "empty", empty)
                 assert np.array_equal(call.copy()(block), start.copy()(block))
             else:
                 break
             finally:
-                monkeypatch.setattr(np, "empty", room)
+                monkeypatch.setattr(np, "empty", empty)
     assert {stream, chain} == set(failed)
 
 

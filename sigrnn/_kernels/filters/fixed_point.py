@@ -57,14 +57,14 @@ def deliver(tile, y, start, hop):
 
 def guessed(advance: Any, signals: int, order: int) -> Any:
     """The loop for a step `advance` that takes a sample of each of so many signals."""
-    coefficients, states, before, room = order + 1, GROUPS * order, order * BLOCKS, signals * AREA
+    coefficients, states, before, capacity = order + 1, GROUPS * order, order * BLOCKS, signals * AREA
 
     def run(b, a, x, y, z, length, tile):
         # b, a (P + 1,)   x: tuple of signals (M L BLOCKS,)   y (M L BLOCKS,)   z (P,)   L a multiple of ROWS
         # tile (L BLOCKS,) scratch   returns how many samples are done: it stops before a segment whose runs do not meet
         like = lanes(LANES, True)
         bb, aa, zz = stack(coefficients, like), stack(coefficients, like), stack(states, like)
-        entry, end, samples = stack(before, 0.0), stack(before, 0.0), stack(room, 0.0)
+        entry, end, samples = stack(before, 0.0), stack(before, 0.0), stack(capacity, 0.0)
         for p in range(order + 1):
             bb[p], aa[p] = spread(b[p], like), spread(a[p], like)
         for start in range(0, y.shape[0], length * BLOCKS):

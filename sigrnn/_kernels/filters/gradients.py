@@ -102,13 +102,13 @@ def _correlate(v, x, y, b, dx, db, da, hop, sums):
 
 def _pulled_plain(order: int) -> Any:
     """The pull-back of one section of one channel: v, sample after sample from the end, then the sums over all of it."""
-    known, room = order, order + 1 if order else LANES_ORDER + 1
+    known, capacity = order, order + 1 if order else LANES_ORDER + 1
 
     def run(b, a, x, y, dy, dx, tail, db, da, v, sums):
         # b, a, db, da (P + 1,)   x, y, dx (N,), dy (N,) any strides, dx may be dy
         # tail (P,) v after the last sample, left as v from the first one on   scratch: v (N + P,)   sums (P + 1, 2, WIDTH)
         order, samples, total = known if known else b.shape[0] - 1, x.shape[0], pointer(sums)
-        poles, z = stack(room, 0.0), stack(room, 0.0)
+        poles, z = stack(capacity, 0.0), stack(capacity, 0.0)
         for p in range(order):
             poles[p], z[p] = 0.0 - a[p + 1], 0.0
             for m in range(p, order):

@@ -138,12 +138,12 @@ def lanes_sweep(kind: Any, order: int, depth: int) -> int:
 @once
 def block_ends(states: int) -> int:
     """The states that blocks end with from rest; in registers where there are few."""
-    known, room = states if states <= UNROLLED_ORDER else 0, states if states <= UNROLLED_ORDER else BLOCK_STATES
+    known, capacity = states if states <= UNROLLED_ORDER else 0, states if states <= UNROLLED_ORDER else BLOCK_STATES
 
     def run(g, states, tile, stride, ends, count, at, step):
         # g (L, R)   tile (L, LANES), rows `stride` elements apart   ends (R, LANES)
         states = known if known else states
-        final_states(states, room, g, tile, stride, ends, count, lanes(LANES, True), (at, step))
+        final_states(states, capacity, g, tile, stride, ends, count, lanes(LANES, True), (at, step))
 
     return function(run, f"block_ends{known or ''}", *ENDS)
 

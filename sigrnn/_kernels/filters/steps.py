@@ -201,13 +201,13 @@ def sweep(step: Any, order: int, depth: int, each: int = 0) -> Any:
     coefficients and states stay in registers. What is `coming` next is asked for on the way (16k x 64 samples along axis
     0, 4 sections: 1.12 instead of 1.32 ms).
     """
-    known, room = order, depth * (order + 1) if order else LANES_ORDER + 1
+    known, capacity = order, depth * (order + 1) if order else LANES_ORDER + 1
 
     @device
     def run(b, a, z, order, tile, stride, count, like, coming):
         # b, a (depth, P + 1) numbers, or LANES each   z (depth, P)   tile: `count` numbers, `stride` elements apart
         order = known if known else order
-        bb, aa, zz = stack(room, like), stack(room, like), stack(room, like)
+        bb, aa, zz = stack(capacity, like), stack(capacity, like), stack(capacity, like)
         for i in range(depth * (order + 1)):
             bb[i], aa[i] = coefficient(b, i, like, each), coefficient(a, i, like, each)
         for i in range(depth * order):
@@ -232,12 +232,12 @@ def sweep_any(step, b, a, z, order, tile, count):
 
 
 @device
-def final_states(states, room, g, tile, stride, z, count, like, coming):
+def final_states(states, capacity, g, tile, stride, z, count, like, coming):
     """z[p] = sum_n g[n, p] tile[n]: the state at the end of each lane's block if it begins at rest.
 
-    Rows of the tile lie `stride` elements apart; `room`, a literal, is at least `states`.
+    Rows of the tile lie `stride` elements apart; `capacity`, a literal, is at least `states`.
     """
-    zz = stack(room, like)
+    zz = stack(capacity, like)
     for p in range(states):
         zz[p] = like
     for n in range(count):

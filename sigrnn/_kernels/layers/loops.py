@@ -52,14 +52,14 @@ def add_products(weights, rows, size, k, u, entries, sequences, sums, width, ski
 
 
 @device
-def cleared(acc, room, like):
-    for i in range(room):
+def cleared(acc, capacity, like):
+    for i in range(capacity):
         acc[i] = like
 
 
 @device
-def added_up(acc, room, entries):
-    for i in range(0, room, entries):
+def added_up(acc, capacity, entries):
+    for i in range(0, capacity, entries):
         for u in range(1, entries):
             acc[i] = acc[i] + acc[i + u]
 
@@ -99,14 +99,14 @@ def forward(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
     """From one step's inputs and state to the next, through all steps; `taped`: for a backward pass."""
     sums, memory, step = chosen.sums, chosen.memory, chosen.step if taped else chosen.run
     entries, sequences = together(sums, alone)
-    room, no_inputs, no_units = sums * entries * sequences, chosen.no_inputs, chosen.no_units
+    capacity, no_inputs, no_units = sums * entries * sequences, chosen.no_inputs, chosen.no_units
     split = no_inputs >= 0 or no_units >= 0
 
     def run(w, p, x, s, c, tape, y):
         # w (J, K, Q, W)   p (3, J W)   x (T, B, I)   s (R, B, S) and c (R, B, J W): R = T + 1 if taped, else 2
         # tape (T, B, Q, J W), or (0, ...)   y (B, T, H): h once more
         like = lanes_of(width, w)
-        acc, a = stack(room, like), stack(sums, like)
+        acc, a = stack(capacity, like), stack(sums, like)
         blocks, depth, units = w.shape[0], w.shape[1], w.shape[0] * width
         batch, size = s.shape[1], s.shape[2]
         first, peepholes = size - units, pointer(p)
@@ -118,7 +118,7 @@ def forward(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
                 k = j * width
                 for b in range(0, batch, sequences):
                     rows = pointer(s[now, b])
-                    cleared(acc, room, like)
+                    cleared(acc, capacity, like)
                     if split:  # a weight that is not there is not 0: that times inf would be NaN
                         at, one = pointer(w[j]), first - 1
                         products(at, rows, size, 0, one, entries, sequences, sums, width, no_inputs, acc, like)
@@ -126,7 +126,7 @@ def forward(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
                         products(at, rows, size, first, depth, entries, sequences, sums, width, no_units, acc, like)
                     else:
                         products(pointer(w[j]), rows, size, 0, depth, entries, sequences, sums, width, -1, acc, like)
-                    added_up(acc, room, entries)
+                    added_up(acc, capacity, entries)
                     for r in range(sequences):
                         for q in range(sums):
                             a[q] = acc[(q * sequences + r) * entries]
@@ -172,22 +172,22 @@ def returned(width: int, alone: bool, taken: tuple[int, ...]) -> Any:
 
     def of_groups(vectors: int) -> Any:
         entries, sequences = together(vectors, alone)
-        room = vectors * entries * sequences
+        capacity = vectors * entries * sequences
 
         @routine
         def run(w, d, t, first, last, target, step, j):
             # target[b step + k] += sum_q sum_i w[q H + i, k] d[t, b, q, i], q = first ... last - 1, k of vectors j, j + 1, ...
             like = lanes_of(width, w)
-            acc = stack(room, like)
+            acc = stack(capacity, like)
             blocks, units, hidden = w.shape[0], w.shape[0] * width, w.shape[1] // d.shape[2]
             while j + vectors <= blocks:
                 for b in range(0, d.shape[1], sequences):
-                    cleared(acc, room, like)
+                    cleared(acc, capacity, like)
                     for q in range(first, last):
                         weights, rows = offset(pointer(w[j]), q * hidden * vectors * width), pointer(d[t, b, q])
                         size = d.shape[2] * units
                         products(weights, rows, size, 0, hidden, entries, sequences, vectors, width, -1, acc, like)
-                    added_up(acc, room, entries)
+                    added_up(acc, capacity, entries)
                     for v in range(vectors):
                         for r in range(sequences):
                             at = (b + r) * step + (j + v) * width
@@ -251,13 +251,13 @@ def backward(chosen: Cell, width: int, alone: bool, taken: tuple[int, ...]) -> A
 def forward_before(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
     """The GRU whose r acts on the units themselves: they are weighed a second time, r h, when all r are known."""
     three, one = together(3, alone), together(1, alone)
-    room = max(3 * three[0] * three[1], one[0] * one[1])
+    capacity = max(3 * three[0] * three[1], one[0] * one[1])
 
     def run(w, p, x, s, c, tape, y):
         # w (J, K + H, 3, W): K entries of [x, 1, h] for r, z, n, then those of r h for n (first of the three)
         # p (.., ..) not read   x, s, y as above   c (2, B, J W): r h of a step   tape (T, B, 3, J W), or one row for all steps
         like = lanes_of(width, w)
-        acc = stack(room, like)
+        acc = stack(capacity, like)
         blocks, units = w.shape[0], w.shape[0] * width
         batch, size = s.shape[1], s.shape[2]
         first = size - units
@@ -270,7 +270,7 @@ def forward_before(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
                 k = j * width
                 for b in range(0, batch, three[1]):
                     rows = pointer(s[now, b])
-                    cleared(acc, room, like)
+                    cleared(acc, capacity, like)
                     products(pointer(w[j]), rows, size, 0, first, three[0], three[1], 3, width, -1, acc, like)
                     products(
                         pointer(w[j]), rows, size, first, first + hidden, three[0], three[1], 3, width, 2, acc, like
@@ -286,7 +286,7 @@ def forward_before(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
                 k = j * width
                 for b in range(0, batch, one[1]):
                     weights = pointer(w[j, first + hidden :])
-                    cleared(acc, room, like)
+                    cleared(acc, capacity, like)
                     products(weights, pointer(c[0, b]), units, 0, hidden, one[0], one[1], 1, 3 * width, -1, acc, like)
                     added_up(acc, one[0] * one[1], one[0])
                     for i in range(one[1]):

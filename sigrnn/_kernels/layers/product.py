@@ -7,7 +7,7 @@ from typing import Any
 from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, register_bytes, strided
 from sigrnn._kernels.base.vec import lanes_of, load, pointer, spread, stack, store
 
-__all__ = ["entry_point", "multiply", "room"]
+__all__ = ["capacity", "entry_point", "multiply"]
 
 ROWS, VECTORS = 6, 2  # of c at a time: 12 sums, two vectors of b and one number of a fill the 16 registers of AVX2
 DEPTH = 128  # terms of a sum at a time: what one tile of c reads of b stays in the first-level cache
@@ -19,7 +19,7 @@ def columns(dtype: str) -> int:
     return VECTORS * register_bytes() // (4 if dtype == "f" else 8)
 
 
-def room(inner: int, wide: int, dtype: str) -> int:
+def capacity(inner: int, wide: int, dtype: str) -> int:
     """Numbers of scratch for a product with b (inner, wide)."""
     each = columns(dtype)
     return min(inner, DEPTH) * min(-(-wide // each) * each, WIDE) + ROWS * each
@@ -44,7 +44,7 @@ def multiply(dtype: str, result: str) -> Any:
     each, width, count = columns(dtype), columns(dtype) // VECTORS, ROWS * VECTORS
 
     def run(a, b, c, scratch):
-        # a (K, M)   b (K, N)   c (M, N) += a^T b   scratch: see `room`
+        # a (K, M)   b (K, N)   c (M, N) += a^T b   scratch: see `capacity`
         inner, rows, wide = a.shape[0], a.shape[1], b.shape[1]
         down, right = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize
         like, one = lanes_of(width, scratch), scratch.dtype.type(0)
