@@ -1,6 +1,7 @@
 """Tools of the tests: fresh processes, arrays that end at a protected page, arrays in every layout, comparisons."""
 
 import ctypes
+import gc
 import json
 import mmap
 import os
@@ -49,6 +50,25 @@ def finish_process(process, timeout=120):
         raise
     assert process.returncode == 0, f"exit code {process.returncode}\n{output}\n{errors}"
     return output
+
+
+def python_calls(run):
+    """How many Python functions a second call runs, itself not counted; what is kept between calls has been made by the first."""
+    run()
+    count = 0
+
+    def tally(_frame, event, _argument):
+        nonlocal count
+        count += event == "call"
+
+    gc.disable()  # others are told of collections by calls of their functions
+    sys.setprofile(tally)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+    return count - 1
 
 
 def run_in_fresh_process(code, env=None, packages=None, cwd=None, timeout=120):

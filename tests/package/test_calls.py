@@ -1,10 +1,9 @@
 """What stands around compiled code: how many Python functions an ordinary call runs. Times are measured in bench/, not here."""
 
-import sys
-
 import numpy as np
 import pytest
 import scipy.signal
+from helpers import python_calls
 
 import sigrnn
 
@@ -13,53 +12,36 @@ SOS = scipy.signal.butter(8, 0.2, output="sos")
 ZI = np.zeros(2)
 
 
-def functions_of(run):
-    """How many Python functions a second call runs, itself not counted; what is kept between calls has been made by the first."""
-    run()
-    count = 0
-
-    def tally(_frame, event, _argument):
-        nonlocal count
-        count += event == "call"
-
-    sys.setprofile(tally)
-    try:
-        run()
-    finally:
-        sys.setprofile(None)
-    return count - 1
-
-
 @pytest.mark.parametrize("samples", [64, 1000, 5000, 65_536])
 def test_filters_of_one_channel(rng, samples):
     x = rng.standard_normal(samples)
     y = np.empty_like(x)
-    assert functions_of(lambda: sigrnn.lfilter(B, A, x)) <= 8
-    assert functions_of(lambda: sigrnn.lfilter(B, A, x, zi=ZI, out=y)) <= 9
-    assert functions_of(lambda: sigrnn.sosfilt(SOS, x)) <= 8
-    assert functions_of(lambda: sigrnn.filtfilt(B, A, x)) <= 16
-    assert functions_of(lambda: sigrnn.sosfiltfilt(SOS, x)) <= 16
-    assert functions_of(lambda: sigrnn.lfilter(B, np.ones(1), x)) <= 12
+    assert python_calls(lambda: sigrnn.lfilter(B, A, x)) <= 8
+    assert python_calls(lambda: sigrnn.lfilter(B, A, x, zi=ZI, out=y)) <= 9
+    assert python_calls(lambda: sigrnn.sosfilt(SOS, x)) <= 8
+    assert python_calls(lambda: sigrnn.filtfilt(B, A, x)) <= 16
+    assert python_calls(lambda: sigrnn.sosfiltfilt(SOS, x)) <= 16
+    assert python_calls(lambda: sigrnn.lfilter(B, np.ones(1), x)) <= 12
 
 
 @pytest.mark.parametrize("samples", [64, 1000, 5000])
 def test_gradients_of_one_channel(rng, samples):
     x, dy = rng.standard_normal((2, samples))
     _, pullback = sigrnn.vjp(sigrnn.lfilter, B, A, x)
-    assert functions_of(lambda: sigrnn.vjp(sigrnn.lfilter, B, A, x)) <= 20
-    assert functions_of(lambda: pullback(dy)) <= 12
+    assert python_calls(lambda: sigrnn.vjp(sigrnn.lfilter, B, A, x)) <= 20
+    assert python_calls(lambda: pullback(dy)) <= 12
 
 
 def test_nonlinear_filters_of_one_channel(rng):
     x = rng.standard_normal(64)
-    assert functions_of(lambda: sigrnn.nlfilter(B, A, x)) <= 8
+    assert python_calls(lambda: sigrnn.nlfilter(B, A, x)) <= 8
 
 
 def test_blocks_of_a_stream(rng):
     x = rng.standard_normal(64)
     stream = sigrnn.Stream(B, A)
     stream(x)
-    assert functions_of(lambda: stream(x)) <= 5
+    assert python_calls(lambda: stream(x)) <= 5
 
 
 def test_constants_are_kept(rng, monkeypatch):

@@ -305,10 +305,11 @@ def test_taken_back_before_scipy_came():
 CHILD = """
 def state(_):
     import sys
+    from pathlib import Path
     before = "sigrnn" in sys.modules or "numpy" in sys.modules
     import scipy.signal
-    ours = [scipy.signal.lfilter.__code__.co_filename, scipy.signal.sosfilt.__code__.co_filename]
-    return before, ["sigrnn" in name for name in ours]
+    files = [scipy.signal.lfilter.__code__.co_filename, scipy.signal.sosfilt.__code__.co_filename]
+    return before, ["sigrnn" in Path(file).parts for file in files]
 """
 PARENT = """
 import json, multiprocessing, os, sys

@@ -1,12 +1,12 @@
 """`report`: what was called, which loop served it, what went back to SciPy; and nothing where nobody asks."""
 
 import pickle
-import sys
 import threading
 
 import numpy as np
 import pytest
 import scipy.signal
+from helpers import python_calls
 
 import sigrnn
 from sigrnn.patching import counting, patch
@@ -129,25 +129,10 @@ def test_nothing_when_not_asked_for():
 
 
 def test_a_counted_call_enters_one_more_function(rng):
-    def functions_of(function, x):
-        count = 0
-
-        def tally(_frame, event, _argument):
-            nonlocal count
-            count += event == "call"
-
-        function(B, A, x)
-        sys.setprofile(tally)
-        try:
-            function(B, A, x)
-        finally:
-            sys.setprofile(None)
-        return count
-
     x = rng.standard_normal(64)
-    plain = functions_of(sigrnn.lfilter, x)
+    plain = python_calls(lambda: sigrnn.lfilter(B, A, x))
     with sigrnn.report():
-        assert functions_of(sigrnn.lfilter, x) == plain + 1
+        assert python_calls(lambda: sigrnn.lfilter(B, A, x)) == plain + 1
 
 
 def test_one_report_at_a_time():
