@@ -10,6 +10,8 @@ AREA = TILE * LANES  # 16 kB, half of a small first-level cache
 UNROLLED_ORDER = 8  # orders up to here have kernels of their own, with the state in registers
 LANES_ORDER = 64  # orders up to here run in lanes
 BLOCK_STATES = 32  # states of sections up to here run in blocks of time
+LONGEST = 248  # samples of the longest block: 16 of them fill a first-level cache
+STACK_STATES = 64  # states of a filter up to here have their scratch on the stack
 SECTION_ORDER = 2  # states of a section
 
 FIR_WIDTH = 8  # samples in a vector

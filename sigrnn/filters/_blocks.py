@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._arrays import Array
-from sigrnn._kernels.sizes import BLOCK_STATES, LANES
+from sigrnn._kernels.sizes import BLOCK_STATES, LANES, LONGEST
 from sigrnn.filters._memory import aligned
 
 LEAST = 16  # shortest block: with less than 256 samples a segment costs as much as the plain recurrence
-LONGEST = 248  # longest block: 16 of them fill a first-level cache
 SCRATCH = (LONGEST + BLOCK_STATES) * LANES  # numbers; filters with many sections add their states
 
 _free: list[Array] = []  # scratch that no call uses at present; a call takes it out, so that no two share it
@@ -24,7 +23,7 @@ class Blocks(NamedTuple):
     states: tuple[int, ...]  # R of each group
     whole: Array  # b, a, and the constants
     constants: (
-        Array  # of each group: A^L (R, R), T and its inverse (2, 2, R, W), what a sample adds to the state (L, R)
+        Array  # of each group: (A^L)' (R, W), T and its inverse (2, 2, R, W), what a sample adds to the state (L, R)
     )
 
     @property
@@ -38,9 +37,9 @@ class Blocks(NamedTuple):
         states, width = self.states[g], _columns(self.states[g])
         power, basis, inputs = np.split(
             self.constants[at : at + _size(self.length, states)],
-            [states * states, states * states + 4 * states * width],
+            [states * width, 5 * states * width],
         )
-        return power.reshape(states, states), basis.reshape(2, 2, states, width), inputs.reshape(self.length, states)
+        return power.reshape(states, width), basis.reshape(2, 2, states, width), inputs.reshape(self.length, states)
 
 
 class NormalForm(NamedTuple):
@@ -122,13 +121,13 @@ def normal_form(systems: list[Array]) -> NormalForm | None:
 
 def power(system: Array, length: int) -> Array:
     """A^L of a system [A B]."""
-    found = np.empty((system.shape[1], system.shape[1]))
+    found = np.empty(system.shape[1:])
     _kernels().power()(system, length, found, np.zeros((3, *system.shape)))
-    return found
+    return found[:, : len(found)].T
 
 
 def take_scratch(states: int) -> Array:
-    """Scratch for one call of `blocked`, for the number of states of the whole filter."""
+    """Scratch for one call of `taped`, for the number of states of the whole filter."""
     size = SCRATCH + 2 * states
     try:
         scratch = _free.pop()
@@ -148,7 +147,7 @@ def _columns(states: int) -> int:
 
 
 def _size(length: int, states: int) -> int:
-    return states * (states + 4 * _columns(states) + length)
+    return states * (5 * _columns(states) + length)
 
 
 def _kernels() -> Any:

@@ -107,19 +107,17 @@ def one_channel(
     if method != "auto" and (method not in METHODS or method == "fft"):
         return None
     if zi is None:
-        z = zeros(filter.states)
+        z = flat = zeros(filter.started)
     elif type(zi) is ndarray and zi.dtype is dtype and zi.shape == filter.shape:
-        z = zi.astype(F8, order="C").reshape(-1)
+        z = zi.copy() if dtype is F8 else zi.astype(F8, order="C")
+        flat = z if z.ndim == 1 else z.reshape(-1)
     else:
         return None
     if x.dtype is not dtype:
         y[...] = x
         x = y
-    if dtype is F8 and method == "auto" and len(x) < filter.least:
-        filter.plain(filter.c, x, y, z)
-    else:
-        filter.one(x, y, z, method)
-    return y if zi is None else (y, z.reshape(filter.shape).astype(dtype, copy=False))
+    filter.one(x, y, flat, method)
+    return y if zi is None else (y, z if dtype is F8 else z.astype(dtype))
 
 
 def apply(

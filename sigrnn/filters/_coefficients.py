@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +12,8 @@ from sigrnn.filters._fir import FIRFilter
 from sigrnn.filters._recursive import METHODS, RecursiveFilter
 
 ndarray = np.ndarray
+Filter = TypeVar("Filter", RecursiveFilter, FIRFilter)
+KEPT = 128  # filters of either kind
 SIMPLE = ndarray, list, tuple, float, int
 REAL = "fiub"  # kinds of dtypes
 
@@ -83,39 +84,51 @@ def inner(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return C16 if dtype.kind == "c" else F8
 
 
-@lru_cache(maxsize=128)
+# The filters used last, by the bytes of their float64 coefficients, oldest first
+direct_forms: dict[tuple[bytes, bytes], RecursiveFilter | FIRFilter] = {}  # of b, a
+cascades: dict[bytes, RecursiveFilter] = {}  # of sos
+
+
+def direct_form(b: bytes, a: bytes) -> RecursiveFilter | FIRFilter | None:
+    """The filter of float64 coefficients; None where there is a single tap, or none is finite, without feedback."""
+    known = direct_forms.get((b, a))
+    if known is None and b and len(a) >= F8.itemsize and len(a) + len(b) > 2 * F8.itemsize:
+        taps, poles = normalised(np.frombuffer(b), np.frombuffer(a), F8)
+        if len(poles) > 1:
+            return keep(direct_forms, (b, a), RecursiveFilter(taps[None], poles[None], "direct"))
+        if np.isfinite(taps).all():
+            return keep(direct_forms, (b, a), FIRFilter(taps))
+    return known
+
+
 def recursive(b: bytes, a: bytes) -> RecursiveFilter | None:
-    """The filter of float64 coefficients; None without feedback."""
-    if not b or len(a) <= F8.itemsize:
-        return None
-    normal = normalised(np.frombuffer(b), np.frombuffer(a), F8)
-    return RecursiveFilter(normal[0][None], normal[1][None], "direct")
+    """The same; None without feedback."""
+    known = direct_form(b, a) if len(a) > F8.itemsize else None
+    return known if isinstance(known, RecursiveFilter) else None
 
 
-@lru_cache(maxsize=128)
 def cascaded(sos: bytes) -> RecursiveFilter | None:
     """The filter of float64 sections. None if they are no sections."""
-    rows = np.frombuffer(sos)
-    if rows.size % 6 or not rows.size or not (rows[3::6] == 1.0).all():
-        return None
-    return filter_of_sections(rows.reshape(-1, 6))
+    known = cascades.get(sos)
+    if known is None:
+        rows = np.frombuffer(sos)
+        if rows.size and not rows.size % 6 and (rows[3::6] == 1.0).all():
+            known = keep(cascades, sos, filter_of_sections(rows.reshape(-1, 6)))
+    return known
 
 
-@lru_cache(maxsize=128)
-def without_feedback(b: bytes, a: bytes) -> FIRFilter | None:
-    """The filter of float64 coefficients with a single a and at least two taps."""
-    if len(a) != F8.itemsize or len(b) <= F8.itemsize:
-        return None
-    taps, _ = normalised(np.frombuffer(b), np.frombuffer(a), F8)
-    return FIRFilter(taps) if np.isfinite(taps).all() else None
+def keep(kept: dict[Any, Any], key: Any, filter: Filter) -> Filter:
+    """Keep a filter, and forget the oldest of many. Threads may do so at once."""
+    for oldest in list(kept)[: len(kept) + 1 - KEPT]:
+        kept.pop(oldest, None)
+    return kept.setdefault(key, filter)
 
 
 def recall(b: Any, a: Any, x: Array) -> tuple[RecursiveFilter | FIRFilter, np.dtype[Any]] | None:
     """The filter of real coefficients, one for all channels, and the dtype of b, a and x; None where that is something else."""
     if type(b) is type(a) is ndarray:
         if b.dtype is a.dtype is x.dtype is F8 and b.ndim == a.ndim == 1:
-            b, a = b.tobytes(), a.tobytes()
-            found = recursive(b, a) or without_feedback(b, a)
+            found = direct_form(b.tobytes(), a.tobytes())
             return None if found is None else (found, F8)
     else:
         if not isinstance(b, SIMPLE) or not isinstance(a, SIMPLE):
@@ -128,8 +141,7 @@ def recall(b: Any, a: Any, x: Array) -> tuple[RecursiveFilter | FIRFilter, np.dt
     dtype = np.result_type(b, a, x)
     if dtype.char not in "fd":
         return None
-    b, a = b.astype(F8).tobytes(), a.astype(F8).tobytes()
-    found = recursive(b, a) or without_feedback(b, a)
+    found = direct_form(b.astype(F8).tobytes(), a.astype(F8).tobytes())
     return None if found is None else (found, dtype)
 
 

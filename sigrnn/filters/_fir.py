@@ -24,10 +24,14 @@ QUIET = 100.0  # a segment quieter than its surroundings by more than this is su
 class FIRFilter:
     """Taps b (M + 1,), float64 and finite, at least two of them, of one channel."""
 
-    kind, least = "fir", 0
+    kind, least, started = "fir", 0, 0
 
     def __init__(self, b: Array) -> None:
-        self.b, self.c, self.states = b, b, len(b) - 1
+        self.b, self.c, self.states = (
+            b,
+            b,
+            len(b) - 1,
+        )  # `started`: numbers of the state of a signal that begins at rest
         self.shape = (self.states,)
         self._reversed = np.ascontiguousarray(b[::-1])
         self._size = self.states + up(max(CHUNK, 2 * self.states)) + FIR_SPAN
@@ -36,22 +40,22 @@ class FIRFilter:
         """No length is so short that a plain recurrence would pay: a kernel for each number of taps takes a second to compile."""
 
     def one(self, x: Array, y: Array, z: Array, method: str = "auto") -> None:
-        """Filter one channel x (N,) into y, which may be x; z (M,) goes from the initial to the final state."""
+        """Filter one channel x (N,) into y, which may be x; z (M,) goes from the initial to the final state. (0,): from rest."""
         samples, taps = len(x), len(self.b)
         row = x.strides[0] == x.itemsize and y.strides[0] == y.itemsize
         if method == "auto" and row and not transforms_pay(taps, samples) and samples * taps < THREADED:
             direct = y.dtype == F8 and not np.may_share_memory(x, y)
-            convolve_one()(y.dtype.char)(self._reversed, x, y, z, np.empty(self._size), np.empty(self.states), direct)
+            convolve_one(y.dtype.char)(self._reversed, x, y, z, np.empty(self._size), np.empty(self.states), direct)
         else:
-            run(self.b, x[None], y[None], z[None], method)
+            run(self.b, x[None], y[None], z[None] if z.size else None, method)
 
 
 @cache
-def convolve_one() -> Any:
+def convolve_one(dtype: str) -> Any:
     """The compiled loop of a single channel; Numba is imported here, at the first call that needs it."""
     from sigrnn._kernels.filters import fir
 
-    return lambda dtype: fir.entry_point(fir.convolve_one(dtype))
+    return fir.entry_point(fir.convolve_one(dtype))
 
 
 @cache

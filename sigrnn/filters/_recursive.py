@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sigrnn._arrays import C16, F8, Array
-from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
+from sigrnn._kernels.sizes import LANES, LANES_ORDER, STACK_STATES, UNROLLED_ORDER
 from sigrnn.filters import _fixed_point
 from sigrnn.filters._blocks import (
     Blocks,
@@ -34,12 +34,17 @@ PER_CHANNEL = (
 )
 SHARE = 1 << 20  # samples for a thread at a time: what is found ahead takes no more memory than that
 KEPT = 8  # lengths of blocks a filter keeps, for signals of different length
+MANY_LENGTHS = 64  # of signals whose loops a filter keeps
 DEEPEST = 4  # sections run together: more do not fit the registers
 NO_TAPE = np.empty((1, 0)), np.empty((1, 0, LANES))
 NO_TILES = np.empty((0, 0, 0)), np.empty((0, 0, 0, 0, 0))
 MANY = 8  # channels from which lanes of channels beat blocks of time
 LINEAR = "direct", "sections", "taps", "poles"  # the kinds without an activation
 BLOCKED = "direct", "sections", "poles"  # those with feedback among them
+
+
+# Filters x (N,) into y, and takes the state z (S P,) from the initial to the final one
+Run = Callable[[Array, Array, Array], None]
 
 
 @cache
@@ -60,15 +65,14 @@ class RecursiveFilter:
 
     __slots__ = (
         "_blocks",
-        "_by_samples",
         "_lanes",
         "_normal",
         "_run",
         "a",
         "b",
-        "blocked",
         "c",
         "depth",
+        "in_blocks",
         "kind",
         "least",
         "order",
@@ -76,6 +80,7 @@ class RecursiveFilter:
         "plain",
         "rest",
         "shape",
+        "started",
         "states",
     )
 
@@ -84,18 +89,19 @@ class RecursiveFilter:
         (self.b, self.a), self.kind = self.c, kind
         sections, self.order = b.shape[-2], b.shape[-1] - 1
         self.pair = (self.b[0], self.a[0]) if sections else ()  # the coefficients of a single section
-        self.states = sections * self.order
+        self.states = self.started = (
+            sections * self.order
+        )  # numbers of a state, and of one at rest, which is asked for too
         self.shape = (sections, self.order) if kind == "sections" else (self.states,)  # of a state, as users give it
         groups = max(1, -(-sections // DEEPEST))
         self.depth = max(1, -(-sections // groups))
         self.rest = sections % self.depth
         # Samples from which one channel runs in blocks of time
         self.least = FEW_SAMPLES + PER_STATE * self.depth * self.order if kind in LINEAR else long_nonlinear(self.order)
-        self.plain: Callable[..., None] = self._first_plain  # kernels for float64, looked up at the first call
-        self.blocked: Callable[..., None] = self._first_blocked
+        self.plain: Run = self._first_plain  # for short channels of float64
+        self.in_blocks: dict[int, Run] = {}  # for others, by their length
         self._run: dict[tuple[str, str], Any] = {}
         self._blocks: dict[int, Blocks] = {}
-        self._by_samples: dict[int, Blocks | None] = {}
         self._normal: NormalForm | Literal[False] | None = None  # False: none
         self._lanes: tuple[Array, Array] | None = None
 
@@ -111,25 +117,19 @@ class RecursiveFilter:
             self._run[loop, dtype] = known
         return known
 
-    def _first_plain(self, *arrays: Any) -> None:
-        self.plain = self.kernel("sequential", "d")
-        self.plain(*arrays)
-
-    def _first_blocked(self, *arrays: Any) -> None:
-        self.blocked = self.kernel("blocked", "d")
-        self.blocked(*arrays)
+    def _first_plain(self, x: Array, y: Array, z: Array) -> None:
+        self.plain = self.sequential("d")
+        self.plain(x, y, z)
 
     def one(self, x: Array, y: Array, z: Array, method: str = "auto") -> None:
         """Filter one channel x (N,) into y, which may be x; z (S P,) goes from the initial to the final state."""
         if method == "auto" and y.dtype is F8:
             if len(x) < self.least:
-                self.plain(self.c, x, y, z)
+                self.plain(x, y, z)
                 return
-            blocks = self._by_samples.get(len(x))
-            if blocks is not None and len(x) <= 2 * SHARE and not x.strides[0] % F8.itemsize:
-                scratch = take_scratch(self.states)
-                self.blocked(blocks.whole, x, y, z, scratch, blocks.length)
-                give_back(scratch)
+            run = self.in_blocks.get(len(x))
+            if run is not None:
+                run(x, y, z)
                 return
         self._any(x, y, z, method)
 
@@ -142,21 +142,30 @@ class RecursiveFilter:
             run_fixed_point(self, x, y, z)
             return
         blocks = self.blocks(samples, method)
-        if blocks is None:
-            self.kernel("sequential", y.dtype.char)(self.c, x, y, z)
-        elif samples <= 2 * SHARE or get_workers() == 1 or not run_threaded(self, blocks, x, y, z):
-            run_blocks(self, blocks, x, y, z)
+        if blocks is not None and samples > 2 * SHARE and get_workers() > 1 and run_threaded(self, blocks, x, y, z):
+            return
+        run = self.sequential(y.dtype.char) if blocks is None else self.blocked(blocks, y.dtype.char)
+        if blocks is not None and method == "auto" and y.dtype is F8 and samples <= 2 * SHARE:
+            if len(self.in_blocks) >= MANY_LENGTHS:
+                self.in_blocks.clear()
+            self.in_blocks[samples] = run
+        run(x, y, z)
+
+    def sequential(self, dtype: str) -> Run:
+        """The plain recurrence."""
+        return partial(self.kernel("sequential", dtype), self.c)
+
+    def blocked(self, blocks: Blocks, dtype: str) -> Run:
+        """The recurrence in these blocks."""
+        if self.states > STACK_STATES:
+            return partial(run_blocks, self, blocks)
+        return partial(self.kernel("blocked", dtype), blocks.whole, blocks.length)
 
     def blocks(self, samples: int, method: str = "auto") -> Blocks | None:
         """Blocks for one channel of this length; None where it runs sample after sample."""
         least = 0 if method == "blocked" else self.least
         suited = method != "sequential" and self.kind in BLOCKED and self.b.ndim == 2 and self.b.dtype == F8
-        found = self.blocks_of(length_for(samples)) if suited and samples >= least else None
-        if method == "auto":
-            if len(self._by_samples) >= 64:
-                self._by_samples.clear()
-            self._by_samples[samples] = found
-        return found
+        return self.blocks_of(length_for(samples)) if suited and samples >= least else None
 
     def blocks_of(self, length: int) -> Blocks | None:
         """Blocks of this length; None if it is 0, or the filter is not stable or would lose accuracy."""
@@ -284,17 +293,14 @@ def run_blocks(
     w : (S P,), the same state as z in the coordinates of the blocks, if it is known; it is left as that after the last segment.
     """
     scratch = take_scratch(filter.states)
-    if w is None and tape is NO_TAPE:
-        filter.kernel("blocked", y.dtype.char)(blocks.whole, x, y, z, scratch, blocks.length)
-    else:
-        at = blocks.segment + filter.depth * filter.order * LANES + filter.states
-        known = slice(at, at + filter.states)
-        if w is not None:
-            scratch[known] = w
-        kernel = filter.kernel("taped", y.dtype.char)
-        kernel(blocks.whole, x, y, z, *tape, scratch, blocks.length, w is not None)
-        if w is not None:
-            w[...] = scratch[known]
+    at = blocks.segment + filter.depth * filter.order * LANES + filter.states
+    known = slice(at, at + filter.states)
+    if w is not None:
+        scratch[known] = w
+    kernel = filter.kernel("taped", y.dtype.char)
+    kernel(blocks.whole, x, y, z, *tape, scratch, blocks.length, w is not None)
+    if w is not None:
+        w[...] = scratch[known]
     give_back(scratch)
 
 

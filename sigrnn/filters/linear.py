@@ -14,6 +14,7 @@ from sigrnn.filters._coefficients import (
     check_first,
     check_method,
     coefficients,
+    direct_forms,
     filter_of,
     filter_of_sections,
     inner,
@@ -28,7 +29,9 @@ from sigrnn.filters._recursive import RecursiveFilter
 
 __all__ = ["lfilter", "lfilter_tv", "sosfilt"]
 
-ndarray, empty, zeros = np.ndarray, np.empty, np.zeros  # looked up once: a short call is counted in nanoseconds
+# Looked up, and compared by identity: a short call is counted in nanoseconds
+ndarray, empty, zeros = np.ndarray, np.empty, np.zeros
+LAST, AUTO = -1, "auto"
 
 
 class VaryingKeywords(TypedDict, total=False):
@@ -154,6 +157,27 @@ def lfilter(
     >>> sigrnn.lfilter([1.0], [1.0, -0.5], [8.0, float("nan"), 0.0, 0.0], nan_policy="omit")
     array([ 8., nan,  4.,  2.])
     """
+    if (
+        type(x) is type(b) is type(a) is ndarray
+        and x.dtype is b.dtype is a.dtype is F8
+        and x.ndim == b.ndim == a.ndim == 1
+        and axis is LAST
+        and method is AUTO
+        and direction is FORWARD
+        and nan_policy is PROPAGATE
+        and (kept := direct_forms.get((b.tobytes(), a.tobytes()))) is not None
+    ):
+        if zi is out is None:
+            samples = len(x)
+            y, z = empty(samples), zeros(kept.started)
+            if samples < kept.least:
+                kept.plain(x, y, z)
+            else:
+                kept.one(x, y, z)
+            return y
+        result = one_channel(kept, F8, x, zi, out, AUTO)
+        if result is not None:
+            return result
     if type(a) is float:  # as in lfilter(taps, 1.0, x)
         a = np.array([a])
     if type(x) is list:  # type: ignore[comparison-overlap]
@@ -166,14 +190,6 @@ def lfilter(
     ):
         filter, dtype = known
         if x.ndim == 1 and type(axis) is int and (axis == -1 or axis == 0):
-            if dtype is F8 is x.dtype and zi is out is None and method == "auto":
-                samples = len(x)
-                y, z = empty(samples), zeros(filter.states)
-                if samples < filter.least:
-                    filter.plain(filter.c, x, y, z)
-                else:
-                    filter.one(x, y, z)
-                return y
             result = one_channel(filter, dtype, x, zi, out, method)
             if result is not None:
                 return result
@@ -288,26 +304,26 @@ def sosfilt(
     """
     if (
         type(x) is type(sos) is ndarray
-        and direction is FORWARD
-        and nan_policy is PROPAGATE
+        and x.dtype is sos.dtype is F8
         and x.ndim == 1
         and sos.ndim == 2
-        and type(axis) is int
-        and (axis == -1 or axis == 0)
+        and sos.shape[1] == 6
+        and (axis is LAST or (type(axis) is int and axis == 0))
+        and direction is FORWARD
+        and nan_policy is PROPAGATE
+        and (known := cascaded(sos.tobytes())) is not None
     ):
-        known = cascaded(sos.tobytes()) if sos.dtype is x.dtype is F8 and sos.shape[1] == 6 else None
-        if known is not None:
-            if zi is out is None and method == "auto":
-                samples = len(x)
-                y, z = empty(samples), zeros(known.states)
-                if samples < known.least:
-                    known.plain(known.c, x, y, z)
-                else:
-                    known.one(x, y, z)
-                return y
-            result = one_channel(known, F8, x, zi, out, method)
-            if result is not None:
-                return result
+        if zi is out is None and method is AUTO:
+            samples = len(x)
+            y, z = empty(samples), zeros(known.states)
+            if samples < known.least:
+                known.plain(x, y, z)
+            else:
+                known.one(x, y, z)
+            return y
+        result = one_channel(known, F8, x, zi, out, method)
+        if result is not None:
+            return result
     how = options(direction, nan_policy)
     sos, x = sections(sos), how.signal(x)
     dtype = real_for(out, promoted(sos=sos, x=x) if zi is None else promoted(sos=sos, x=x, zi=weak(zi)))

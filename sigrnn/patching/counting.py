@@ -105,7 +105,7 @@ def _of_recursion(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def noted(self: Any, x: Any, *arguments: Any, **options: Any) -> None:
         function(self, x, *arguments, **options)
-        _noted[get_ident()] = PLAIN if self._by_samples.get(len(x)) is None else BLOCKS
+        _noted[get_ident()] = PLAIN if self.in_blocks.get(len(x)) is None else BLOCKS
 
     return noted
 

@@ -69,7 +69,13 @@ def run_normal_form(b, a, length):
     t, inverse = (half.astype(np.longdouble).sum(axis=0)[:, :states] for half in normal.bases[0])
     power, basis, inputs = normal.blocks(length, np.stack([b, a])).group(0)
     np.testing.assert_array_equal(basis, normal.bases[0])
-    return t, inverse, normal.systems[0][:, :, : states + 1].astype(np.longdouble).sum(axis=0), power, inputs
+    return (
+        t,
+        inverse,
+        normal.systems[0][:, :, : states + 1].astype(np.longdouble).sum(axis=0),
+        power[:, :states].T,
+        inputs,
+    )
 
 
 def run_convolve(b, x, hop=1, chunk=96, past=None, y=None):

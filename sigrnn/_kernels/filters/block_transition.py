@@ -24,6 +24,7 @@ from sigrnn._kernels.base.vec import fused, lanes, load, offset, pointer, spread
 from sigrnn._kernels.sizes import BLOCK_STATES, LANES
 
 WIDTH = 8  # columns in a vector
+CHAINED = (LANES + 1) * (BLOCK_STATES + WIDTH)  # numbers: the states before and after all blocks
 DOUBLINGS = 26  # of the time over which the covariance is summed
 FORGOTTEN, GROWN = 1e-12, 1e14  # squared norms of a power of A: nothing is left of it; the filter is taken as unstable
 UNREACHED = (
@@ -42,8 +43,8 @@ columns_of = device(columns)
 
 @device
 def size_of(length, states):
-    """How many constants blocks need of a group of sections: A^L (R, R), T and its inverse (2, 2, R, W), inputs (L, R)."""
-    return states * (states + 4 * columns_of(states) + length)
+    """How many constants blocks need of a group of sections: (A^L)' (R, W), T and its inverse (2, 2, R, W), inputs (L, R)."""
+    return states * (5 * columns_of(states) + length)
 
 
 @part
@@ -336,8 +337,8 @@ def _inputs(normal, g, column, work):
 
 
 def _power(m, length, power, work):
-    """power <- A^L by squaring."""
-    # m (2, R, W)   power (R, R)   scratch: work (3, 2, R, W)
+    """power <- the transpose of A^L, by squaring."""
+    # m (2, R, W)   power (R, W), columns from R on are 0   scratch: work (3, 2, R, W)
     states, width = m.shape[1], m.shape[2]
     size, x, at = 2 * states * width, pointer(work), pointer(power)
     y, z = offset(x, size), offset(x, 2 * size)
@@ -353,9 +354,9 @@ def _power(m, length, power, work):
         if length:
             multiply(y, y, z, states, width)
             assign(z, y, size)
-    for p in range(states):
-        for q in range(states):
-            at[p * states + q] = x[p * width + q]
+    for q in range(states):
+        for p in range(width):
+            at[q * width + p] = x[p * width + q] if p < states else 0.0
 
 
 @routine
@@ -396,19 +397,28 @@ def chain(power, t, w, ends, states, way):
 
     w, that before the first block, is left as that after the last; `way` -1: from the last lane to the first.
     """
-    # power (R, R)   t (2, R, W)   w (R,)   ends (R, LANES)
+    # power (R, W)   t (2, R, W)   w (R,)   ends (R, LANES)
     alone()
-    end, width = stack(BLOCK_STATES, 0.0), columns_of(states)
+    width, sums = columns_of(states), lanes(WIDTH, True)
+    rows = stack(CHAINED, 0.0)  # block after block: the state before the first, then the ends
+    for p in range(states):
+        rows[p] = w[p]
+        for i in range(LANES):
+            rows[(i + 1) * width + p] = ends[p * LANES + (i if way > 0 else LANES - 1 - i)]
     for i in range(LANES):
-        k = i if way > 0 else LANES - 1 - i
-        for p in range(states):
-            end[p] = ends[p * LANES + k]
-            ends[p * LANES + k] = w[p]
-        for q in range(states):
-            for p in range(states):
-                end[p] += power[p * states + q] * w[q]
-        for p in range(states):
-            w[p] = end[p]
+        before, after = offset(rows, i * width), offset(rows, (i + 1) * width)
+        for v in range(0, states, WIDTH):
+            even, odd = load(after, v, sums), sums
+            for q in range(0, states - 1, 2):
+                even = even + spread(before[q], sums) * load(power, q * width + v, sums)
+                odd = odd + spread(before[q + 1], sums) * load(power, (q + 1) * width + v, sums)
+            if states % 2:
+                even = even + spread(before[states - 1], sums) * load(power, (states - 1) * width + v, sums)
+            store(after, v, even + odd)
+    for p in range(states):
+        w[p] = rows[LANES * width + p]
+        for i in range(LANES):
+            ends[p * LANES + (i if way > 0 else LANES - 1 - i)] = rows[i * width + p]
     like = lanes(WIDTH, False)
     for k in range(0, LANES, WIDTH):
         for p in range(states - 1, -1, -1):

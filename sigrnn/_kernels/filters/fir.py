@@ -103,17 +103,19 @@ def _convolve(b, x, y, past, hop, scratch, direct):
 
 def _convolve_one(b, x, y, z, scratch, final, direct):
     """One channel from the state z (transposed form: what past inputs add to outputs to come), left as the final one."""
-    # b (M + 1,) newest tap last   x, y (N,) contiguous, y may be x   z (M,)   scratch as above, final (M,)
-    memory, samples = z.shape[0], x.shape[0]
-    for p in range(memory):
-        total = z[p + samples] if p + samples < memory else 0.0
-        for k in range(max(0, samples + p - memory), samples):  # x[k] meets tap p + N - k
-            total += b[memory - (p + samples - k)] * x[k]
-        final[p] = total
+    # b (M + 1,) newest tap last   x, y (N,) contiguous, y may be x   z (M,), or (0,): from rest, and no state is asked for
+    # scratch as above, final (M,)
+    memory, samples, kept = b.shape[0] - 1, x.shape[0], z.shape[0]
+    for p in range(kept):
+        final[p] = z[p + samples] if p + samples < kept else 0.0
+    if kept:
+        for k in range(max(0, samples - memory), samples):
+            for p in range(memory - samples + k + 1):  # x[k] meets tap p + N - k
+                final[p] += b[memory - samples + k - p] * x[k]
     convolve_rows(b, x.reshape(1, samples), y.reshape(1, samples), final[:0].reshape(0, memory), 1, scratch, direct)
-    for p in range(min(memory, samples)):
+    for p in range(min(kept, samples)):
         y[p] += z[p]
-    for p in range(memory):
+    for p in range(kept):
         z[p] = final[p]
 
 

@@ -30,10 +30,11 @@ from sigrnn._kernels.base.vec import (
 )
 from sigrnn._kernels.filters.block_transition import chain, columns_of, from_normal, size_of, to_normal
 from sigrnn._kernels.filters.steps import LINE, ask, final_states, halves, recurrence, sweep, sweep_any
-from sigrnn._kernels.sizes import AREA, BLOCK_STATES, LANES, TILE, UNROLLED_ORDER
+from sigrnn._kernels.sizes import AREA, BLOCK_STATES, LANES, LONGEST, STACK_STATES, TILE, UNROLLED_ORDER
 
 __all__ = ["entry_point", "functions", "kernels"]
 
+SCRATCH = (LONGEST + BLOCK_STATES) * LANES + 2 * STACK_STATES  # numbers that `blocked` keeps on the stack
 FAR = 1 << 16  # numbers that are kept past the caches: more than half of a small second-level one
 INT = types.intp
 
@@ -302,9 +303,9 @@ def channels(dtype: str) -> Any:
 
 @device
 def group_constants(at, states):
-    """What blocks need of a group of sections: A^L (R, R), T and its inverse (2, 2, R, W), inputs to states (L, R)."""
+    """What blocks need of a group of sections: (A^L)' (R, W), T and its inverse (2, 2, R, W), inputs to states (L, R)."""
     half = 2 * states * columns_of(states)
-    t = offset(at, states * states)
+    t = offset(at, states * columns_of(states))
     return at, t, offset(t, half), offset(t, 2 * half)
 
 
@@ -312,8 +313,11 @@ def group_constants(at, states):
 def normal_states(constants, length, order, depth, z, w, states):
     """The state of all sections in the coordinates of blocks."""
     alone()
-    first = 0
-    while first < states:
+    first, rest = 0, True
+    for p in range(states):
+        rest = rest and z[p] == 0.0
+        w[p] = 0.0
+    while first < states and not rest:
         group = min(depth * order, states - first)
         _, _, inverse, _ = group_constants(constants, group)
         to_normal(inverse, offset(z, first), offset(w, first), group)
@@ -344,7 +348,8 @@ def taped(dtype: str) -> Any:
         before = offset(entry, depth * order * LANES)
         w = offset(before, states)
         c = carray(b, (2, sections, order + 1))
-        done = x.shape[0] // size * size
+        whole_steps = x.strides[0] % x.itemsize == 0 and y.strides[0] % y.itemsize == 0  # not fields of records
+        done = x.shape[0] // size * size if whole_steps else 0
         for start in range(0, done, size):
             if not ready:
                 normal_states(constants, length, order, depth, z_at, w, states)
@@ -404,16 +409,16 @@ def taped_arguments(dtype: str) -> tuple[Any, ...]:
 
 @once
 def blocked(dtype: str) -> Any:
-    """The same without a tape: few arguments, since each array takes 0.1 us to hand over."""
+    """The same without a tape, for up to STACK_STATES states: few arguments, since each array takes 0.1 us to hand over."""
     call_taped = caller(*taped_arguments(dtype))
 
-    def run(functions, whole, x, y, z, scratch, length):
-        kept, entries = carray(pointer(scratch), (1, 0)), carray(pointer(scratch), (1, 0, LANES))
+    def run(functions, whole, length, x, y, z):
+        at = stack(SCRATCH, 0.0)
+        kept, entries, scratch = carray(at, (1, 0)), carray(at, (1, 0, LANES)), carray(at, (SCRATCH,))
         call_taped(functions[WHOLE], (functions, whole, x, y, z, kept, entries, scratch, length, False))
 
-    signals = strided(dtype, 1, read=True), strided(dtype, 1)
-    scratch = packed("d", 1), packed("d", 1), INT
-    return kernel(run, f"blocked_{dtype}", packed("p", 1, read=True), packed("d", 1, read=True), *signals, *scratch)
+    constants = packed("p", 1, read=True), packed("d", 1, read=True), INT
+    return kernel(run, f"blocked_{dtype}", *constants, strided(dtype, 1, read=True), strided(dtype, 1), packed("d", 1))
 
 
 @once
