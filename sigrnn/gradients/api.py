@@ -97,6 +97,10 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     (array([2.]), array([-6., -8.]), array([0.25, 0.5 , 1.  ]))
     """
     rule = _rule(function)
+    if rule.direct is not None and len(args) == 3 and not kwargs and checkpoint is None:
+        found = rule.direct(*args)
+        if found is not None:
+            return found[0], DirectPullback(function.__name__, *found)
     arguments, positional = bound(function, args, kwargs)
     positional = _unpacked(rule, arguments, positional)
     arrays = _arrays(rule, arguments, positional, kwargs)
@@ -367,6 +371,25 @@ class Pullback:
         return found
 
 
+class DirectPullback(Pullback):
+    """The same where the gradients need no checks; made by `vjp`."""
+
+    def __init__(self, name: str, value: Array, direct: Callable[[Array], tuple[Array, ...]]) -> None:
+        self._name, self._direct = name, direct
+        self._shape, self._dtype = value.shape, value.dtype
+        self._excitation = None
+
+    def __call__(self, cotangent: Any) -> tuple[Array, ...]:
+        if not (
+            type(cotangent) is np.ndarray
+            and cotangent.dtype is self._dtype
+            and cotangent.shape == self._shape
+            and cotangent.flags.aligned
+        ):
+            cotangent = _matching(Expected(self._shape, self._dtype), cotangent, "dy")
+        return self._direct(cotangent)
+
+
 class Expected(NamedTuple):
     """What the gradient of an array must be like."""
 
@@ -388,20 +411,33 @@ def _rule(function: Callable[..., Any]) -> Rule:
         raise TypeError(f"{name} has no gradient here; those of sigrnn with one are {known}") from None
 
 
+class Parameters(NamedTuple):
+    """Those of a function."""
+
+    signature: inspect.Signature
+    names: list[str]
+    places: int  # how many may be given by position, and how many have to
+    required: int
+    defaults: Named
+    constants: Named  # the defaults that rules ask for
+
+
 @cache
-def _parameters(function: Callable[..., Any]) -> tuple[inspect.Signature, list[str], int, Named]:
-    """The signature; the names in it, how many of them may be given by position, and defaults."""
+def _parameters(function: Callable[..., Any]) -> Parameters:
     signature = inspect.signature(function)
-    parameters = signature.parameters
-    places = sum(p.kind is not p.KEYWORD_ONLY for p in parameters.values())
-    defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
-    return signature, list(parameters), places, defaults
+    each = signature.parameters
+    places = sum(p.kind is not p.KEYWORD_ONLY for p in each.values())
+    defaults = {name: p.default for name, p in each.items() if p.default is not p.empty}
+    constants = {name: value for name, value in defaults.items() if name not in ("out", "direction", "nan_policy")}
+    return Parameters(signature, list(each), places, len(each) - len(defaults), defaults, constants)
 
 
 def bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Named) -> tuple[Named, list[str]]:
     """All arguments by name, and the names of those given by position."""
-    signature, names, places, defaults = _parameters(function)
+    signature, names, places, required, defaults, constants = _parameters(function)
     positional = names[: len(args)]
+    if not kwargs and required <= len(args) <= places:
+        return {**constants, **dict(zip(names, args, strict=False))}, positional
     arguments = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
     if len(args) > places or arguments.keys() != set(names) or not kwargs.keys().isdisjoint(positional):
         try:

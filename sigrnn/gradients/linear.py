@@ -24,20 +24,63 @@ import numpy as np
 
 from sigrnn._arrays import F8, Array, signal, time_axis, time_back, time_last
 from sigrnn.filters._call import matched, state_given, state_layout, state_rows
-from sigrnn.filters._coefficients import check_method, coefficients, inner, normalised, recall, recursive, weak
+from sigrnn.filters._coefficients import (
+    check_method,
+    coefficients,
+    direct_forms,
+    inner,
+    normalised,
+    recall,
+    recursive,
+    weak,
+)
 from sigrnn.filters._recursive import METHODS, RecursiveFilter
 from sigrnn.filters.linear import lfilter, lfilter_tv
 from sigrnn.gradients.reverse import Reverse, Rows
-from sigrnn.gradients.tape import ChannelTape, LanesTape, SectionsTape, channel_tapes, denormalise
+from sigrnn.gradients.tape import (
+    LONG,
+    ChannelTape,
+    LanesTape,
+    SectionsTape,
+    channel_tapes,
+    denormalise,
+    pulled_short,
+)
 
+ndarray, empty, zeros = np.ndarray, np.empty, np.zeros
 EXCITATION = "excitation"  # the key of the gradient of what goes into an activation, among those by argument
 Named = dict[str, Any]
 Pull = Callable[..., Named]
+Direct = Callable[[Array], tuple[Array, ...]]  # from dy to the gradients by all arguments
 Way = Callable[[Array, Array], tuple[Array, Reverse]]
 
 
 def lfilter_vjp(arguments: Named) -> tuple[Any, Pull]:
     return _one_channel(**arguments) or _any_channels(arguments)
+
+
+def lfilter_direct(b: Any, a: Any, x: Any) -> tuple[Array, Direct] | None:
+    """A short channel through a filter that is kept already, from rest, all float64: what takes no checks. None for others."""
+    if not (
+        type(x) is type(b) is type(a) is ndarray
+        and x.dtype is b.dtype is a.dtype is F8
+        and x.ndim == b.ndim == a.ndim == 1
+        and len(x) < LONG
+        and isinstance(filter := direct_forms.get((b.tobytes(), a.tobytes())), RecursiveFilter)
+    ):
+        return None
+    samples, first, taps_b, taps_a = len(x), float(a[0]), len(b), len(a)
+    y, z, kept, (run, more) = empty(samples), zeros(filter.states), empty((2, samples)), pulled_short(filter.order)
+    filter.one(x, y, z)
+    kept[0], kept[1] = x, y
+
+    def pull(dy: Array) -> tuple[Array, Array, Array]:
+        dx, sums = empty(samples), empty(filter.c.shape[::2])
+        run(filter.c, first, kept, dy, dx, empty(samples + more), sums)
+        db, da = sums
+        return (db, da, dx) if taps_b == taps_a else (db[:taps_b], da[:taps_a], dx)
+
+    return y, pull
 
 
 def _one_channel(b: Any, a: Any, x: Any, axis: Any, zi: Any, method: str) -> tuple[Any, Pull] | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from sigrnn._arrays import Array
 from sigrnn.filters.deconvolution import deconvolve
 from sigrnn.filters.linear import lfilter, lfilter_tv, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
@@ -37,6 +38,8 @@ class Rule(NamedTuple):
     rows : arguments other than `x` that have a row a sample (along axis -2).
     partial : like `vjp`, with the partial derivatives of the lecture for gradients.
     parts : an argument that may be a tuple of arrays, and their names: each is an argument then, and it is None itself.
+    direct : `direct(*args)`, asked first: the value and its pull-back where arguments given by position need no checks, or
+        None. All of them get a gradient, and all are of one dtype.
     by_blocks : `by_blocks(arguments, size)`: as `vjp`, with checkpoints, where the state is not `zi`.
     """
 
@@ -48,6 +51,7 @@ class Rule(NamedTuple):
     partial: Callable[[Named], tuple[Any, Callable[..., Named]]] | None = None
     by_blocks: Callable[[Named, int], tuple[Any, Callable[..., Named]]] | None = None
     parts: tuple[str, tuple[str, ...]] | None = None
+    direct: Callable[..., tuple[Array, Callable[[Array], tuple[Array, ...]]] | None] | None = None
 
 
 def of_layer(cell: Cell) -> Rule:
@@ -63,7 +67,7 @@ def of_layer(cell: Cell) -> Rule:
 
 
 RULES: dict[Callable[..., Any], Rule] = {
-    lfilter: Rule(linear.lfilter_vjp, linear.lfilter_jvp, ("b", "a", "x", "zi"), True),
+    lfilter: Rule(linear.lfilter_vjp, linear.lfilter_jvp, ("b", "a", "x", "zi"), True, direct=linear.lfilter_direct),
     lfilter_tv: Rule(linear.lfilter_tv_vjp, linear.lfilter_tv_jvp, ("b", "a", "x", "zi"), True, ("b", "a")),
     sosfilt: Rule(sections.sosfilt_vjp, sections.sosfilt_jvp, ("sos", "x", "zi"), True),
     filtfilt: Rule(zerophase.filtfilt_vjp, zerophase.filtfilt_jvp, ("b", "a", "x")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -256,6 +256,14 @@ def _kernels() -> Any:
 def pulled_plain(order: int, dtype: str) -> Any:
     """The compiled pull-back of one section, sample after sample."""
     return _kernels().pulled_plain(order, dtype)
+
+
+@cache
+def pulled_short(order: int) -> Any:
+    """The same for a short channel of float64 from rest, with all that follows, and how much scratch it takes beyond N."""
+    kernels = _kernels()
+    (section,) = kernels.section_functions(order).tolist()
+    return partial(kernels.entry_point(kernels.pulled_short()), section), 2 * order + 2 * (order + 1) * FIR_WIDTH
 
 
 @cache

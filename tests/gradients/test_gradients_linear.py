@@ -252,6 +252,30 @@ def test_channels_in_lanes_are_each_by_itself(rng, axis, bad):
             assert_alike(own(laid(dzi), c), row[-1])
 
 
+@pytest.mark.parametrize("samples", [0, 1, 3, 50, 700])
+@pytest.mark.parametrize(("taps", "poles"), [(3, 3), (1, 3), (4, 2), (9, 10), (2, 101)])
+def test_short_calls_by_position(rng, taps, poles, samples):
+    """They take no checks once the filter is known: the same results, also of strided signals and slopes, and of lists."""
+    b, a = noise(rng, taps), 2.0 * stable(rng, poles - 1)[1]
+    x, dy = noise(rng, 2 * samples)[::2], noise(rng, 3 * samples)[::3]
+    lfilter(b, a, x)
+    with Unchanged(b, a, x, dy):
+        y, pullback = vjp(lfilter, b, a, x)
+        assert type(pullback).__name__ == "DirectPullback"
+        found = pullback(dy)
+    desired, general = vjp(lfilter, b, a, x=x)
+    assert_same(y, desired)
+    for mine, theirs in zip(found, general(dy), strict=True):
+        assert mine.shape == theirs.shape
+        assert_close(mine, theirs, 10_000)
+    for mine, theirs in zip(pullback(list(dy)), found, strict=True):
+        assert_same(mine, theirs)
+    with pytest.raises(ValueError, match=r"dy has shape .*, expected"):
+        pullback(np.zeros(samples + 1))
+    with pytest.raises(AttributeError, match="no excitation_gradient"):
+        _ = pullback.excitation_gradient
+
+
 def test_against_sums_written_out(rng):
     """Pieces, lanes and vectors against the equations."""
     b, a = stable(rng, 3)

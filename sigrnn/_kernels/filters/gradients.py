@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
+from numba import carray, types
 
-from sigrnn._kernels.base.calls import alone, place
+from sigrnn._kernels.base.calls import address, alone, caller, place
 from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import fused, lanes, load, offset, pointer, spread, stack, store
 from sigrnn._kernels.filters.block_transition import chain, to_normal
@@ -102,13 +102,16 @@ def _correlate(v, x, y, b, dx, db, da, hop, sums):
 
 def _pulled_plain(order: int) -> Any:
     """The pull-back of one section of one channel: v, sample after sample from the end, then the sums over all of it."""
-    known, capacity = order, order + 1 if order else LANES_ORDER + 1
+    known, capacity = order, order + 1
 
     def run(b, a, x, y, dy, dx, tail, db, da, v, sums):
         # b, a, db, da (P + 1,)   x, y, dx (N,), dy (N,) any strides, dx may be dy
         # tail (P,) v after the last sample, left as v from the first one on   scratch: v (N + P,)   sums (P + 1, 2, WIDTH)
         order, samples, total = known if known else b.shape[0] - 1, x.shape[0], pointer(sums)
-        poles, z = stack(capacity, 0.0), stack(capacity, 0.0)
+        if known:
+            poles, z = stack(capacity, 0.0), stack(capacity, 0.0)
+        else:  # of any order: where the sums will be
+            poles, z = total, offset(total, order + 1)
         for p in range(order):
             poles[p], z[p] = 0.0 - a[p + 1], 0.0
             for m in range(p, order):
@@ -214,12 +217,21 @@ def functions(order: int) -> Any:
 
 
 @once
+def section(order: int, dtype: str) -> Any:
+    """The kernel of `pulled_plain`."""
+    known = order if order <= UNROLLED_ORDER else 0
+    return kernel(_pulled_plain(known), f"pulled_plain{known or ''}_{dtype}", *section_arguments(dtype))
+
+
+def section_arguments(dtype: str) -> tuple[Any, ...]:
+    """The types of its arguments."""
+    signals = *[packed(dtype, 1, read=True)] * 2, strided(dtype, 1, read=True), packed(dtype, 1)
+    return *[packed("d", 1, read=True)] * 2, *signals, *[packed("d", 1)] * 4, packed("d", 3)
+
+
 def pulled_plain(order: int, dtype: str) -> Any:
     """The pull-back, sample after sample, for real signals of this type through a section of this order."""
-    known = order if order <= UNROLLED_ORDER else 0
-    signals = *[packed(dtype, 1, read=True)] * 2, strided(dtype, 1, read=True), packed(dtype, 1)
-    arguments = *[packed("d", 1, read=True)] * 2, *signals, *[packed("d", 1)] * 4, packed("d", 3)
-    return entry_point(kernel(_pulled_plain(known), f"pulled_plain{known or ''}_{dtype}", *arguments))
+    return entry_point(section(order, dtype))
 
 
 def _denormalise(b, a, first, db, da):
@@ -232,6 +244,38 @@ def _denormalise(b, a, first, db, da):
             whole += a[m] * da[m]
         db[m], da[m] = db[m] / first, da[m] / first
     da[0] = 0.0 - whole / first
+
+
+denormalised = routine(_denormalise)
+call_section = caller(*section_arguments("d"))
+
+
+@once
+def pulled_short() -> Any:
+    """`pulled_plain` and `denormalise` for float64 from rest, with few arguments: each array takes 0.1 us to hand over."""
+
+    def run(where, c, first, kept, dy, dx, work, sums):
+        # where: the address of `section`   c (2, 1, P + 1): b, a   first: a[0]   kept (2, N): x, y   dy (N,) any strides
+        # left as results: dx (N,), sums (2, P + 1) db and da   work (N + 2 P + 2 (P + 1) WIDTH,) scratch
+        order, samples, at = c.shape[2] - 1, dx.shape[0], pointer(work)
+        for p in range(order):
+            at[p] = 0.0
+        for m in range(order + 1):
+            sums[0, m], sums[1, m] = 0.0, 0.0
+        tail, v = carray(at, (order,)), carray(offset(at, order), (samples + order,))
+        total = carray(offset(at, samples + 2 * order), (order + 1, 2, WIDTH))
+        call_section(where, (c[0, 0], c[1, 0], kept[0], kept[1], dy, dx, tail, sums[0], sums[1], v, total))
+        denormalised(c[0, 0], c[1, 0], first, sums[0], sums[1])
+
+    kept, signals = packed("d", 2, read=True), (strided("d", 1, read=True), packed("d", 1))
+    arguments = types.intp, packed("d", 3, read=True), types.float64, kept, *signals, packed("d", 1), packed("d", 2)
+    return kernel(run, "pulled_short", *arguments)
+
+
+@once
+def section_functions(order: int) -> Any:
+    """What it calls for a filter of this order, by address."""
+    return np.array([address(section(order, "d"))], np.intp)
 
 
 @once
