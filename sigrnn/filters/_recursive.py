@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from sigrnn._arrays import C16, F8, Array
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.filters import _fixed_point
 from sigrnn.filters._blocks import (
     Blocks,
@@ -42,12 +43,7 @@ LINEAR = "direct", "sections", "taps", "poles"  # the kinds without an activatio
 BLOCKED = "direct", "sections", "poles"  # those with feedback among them
 
 
-@cache
-def loops() -> Any:
-    """The compiled loops; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import loops as compiled
-
-    return compiled
+loops, transitions, fixed_point = (Kernels(f"filters.{file}") for file in ("loops", "block_transition", "fixed_point"))
 
 
 class RecursiveFilter:
@@ -103,11 +99,11 @@ class RecursiveFilter:
         """One of the compiled loops, for samples of this type."""
         known = self._run.get((loop, dtype))
         if known is None:
-            compiled, filter = loops(), (self.kind, self.order, self.depth, self.rest, dtype)
+            filter = self.kind, self.order, self.depth, self.rest, dtype
             if loop == "sequential":
-                known = compiled.entry_point(compiled.sequential(*filter))
+                known = entry_point(loops.sequential(*filter))
             else:
-                known = partial(compiled.kernels(loop, dtype), compiled.functions(loop, *filter))
+                known = partial(loops.kernels(loop, dtype), loops.functions(loop, *filter))
             self._run[loop, dtype] = known
         return known
 
@@ -257,9 +253,10 @@ def long_nonlinear(order: int) -> int:
 
 def run_fixed_point(filter: RecursiveFilter, x: Array, y: Array, z: Array) -> None:
     """One long channel of a filter with an activation."""
-    from sigrnn._kernels.filters.fixed_point import forward
-
-    kernel, plain = forward(filter.kind, filter.order, y.dtype.char), filter.kernel("sequential", y.dtype.char)
+    kernel, plain = (
+        fixed_point.forward(filter.kind, filter.order, y.dtype.char),
+        filter.kernel("sequential", y.dtype.char),
+    )
     b, a = filter.b[0], filter.a[0]
     _fixed_point.run(
         len(x),
@@ -327,7 +324,7 @@ def _threaded(
     dtype, segment = y.dtype.char, blocks.segment
     states, normal = [z.copy()], [w.copy()]
     ends = [aligned((part.stop - part.start) // segment, z.size, LANES) for part in parts[:-1]]
-    ahead, follow = filter.kernel("ahead", dtype), loops().follow()
+    ahead, follow = filter.kernel("ahead", dtype), loops.follow()
     work = zip(parts, ends, strict=False)
     share(
         [partial(ahead, blocks.constants, x[p], end, aligned(segment), blocks.length) for p, end in work], float(len(x))
@@ -346,10 +343,8 @@ def _threaded(
 
 def _normal_state(blocks: Blocks, z: Array) -> Array:
     """The state of a filter of one group in the coordinates of its blocks."""
-    from sigrnn._kernels.filters.block_transition import normal_state
-
     w = np.empty_like(z)
-    normal_state()(blocks.group(0)[1][1], z, w)
+    transitions.normal_state()(blocks.group(0)[1][1], z, w)
     return w
 
 
