@@ -1,0 +1,102 @@
+"""Build the extension module with the machine code of kernels: `setup.py` asks for it where `SIGRNN_MACHINE_CODE` is set."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from setuptools.command.build_ext import build_ext
+
+HERE = Path(__file__).resolve().parent
+SWITCH, LEVELS = "SIGRNN_MACHINE_CODE", "SIGRNN_MACHINE_CODE_LEVELS"
+AVX512 = "+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl,-prefer-256-bit"  # without the last, vectors are halved
+# Levels of a processor, with the features that are to be named, and bytes of a vector register
+KNOWN = {
+    "x86-64-v2": ("", 32),
+    "x86-64-v3": ("", 32),
+    "x86-64-v4": (AVX512, 64),
+    "generic": ("", 32),
+}
+
+
+def levels() -> list[str]:
+    """The levels to build for: all that there are for processors of this kind, unless the environment names some."""
+    wish = os.environ.get(LEVELS)
+    if wish:
+        return wish.split(",")
+    return [name for name in KNOWN if (name != "generic") == (platform.machine() in ("x86_64", "AMD64"))]
+
+
+def calls() -> list[str]:
+    """Names of the calls whose kernels are wanted: all if the switch is 1."""
+    wish = os.environ[SWITCH]
+    return [] if wish == "1" else wish.split(",")
+
+
+class Build(build_ext):
+    """Machine code first, then its wrappers as any other extension module."""
+
+    def build_extension(self, ext: Any) -> None:
+        folder = Path(self.build_temp).resolve() / "machine_code"
+        folder.mkdir(parents=True, exist_ok=True)
+        began = time.monotonic()
+        make_objects(folder, levels(), calls())
+        sys.path[:0] = [str(HERE), str(HERE.parent)]
+        import glue
+        import numpy as np
+
+        from sigrnn._lookup import digest
+
+        ext.sources = [os.path.relpath(glue.write(folder, levels(), digest()))]
+        ext.extra_objects = [str(folder / f"{level}.o") for level in levels()]
+        ext.include_dirs = [str(HERE), np.get_include()]
+        super().build_extension(ext)
+        size = Path(self.get_ext_fullpath(ext.name)).stat().st_size / 1e6
+        print(f"machine code: {size:.1f} MB for {', '.join(levels())} in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def make_objects(folder: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
+    """An object file and its description for each level."""
+    widths = sorted({KNOWN[level][1] for level in names})
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    requests: dict[int, list[str]] = {}
+    for width in widths:  # one after the other: what they have in common is compiled once
+        parts = [[HERE / "record.py", str(width), str(i), str(count), *wanted] for i in range(count)]
+        outputs = run_all([(part, {}, b"") for part in parts])
+        requests[width] = sorted({request for output in outputs for request in json.loads(output)})
+    jobs = []
+    for level in names:
+        features, width = KNOWN[level]
+        env = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": features}
+        jobs.append(([HERE / "emit.py", level, str(folder)], env, json.dumps(requests[width]).encode()))
+    for start in range(0, len(jobs), count):
+        run_all(jobs[start : start + count])
+
+
+def run_all(jobs: Iterable[tuple[list[Any], dict[str, str], bytes]]) -> list[bytes]:
+    """The outputs of scripts, which run side by side."""
+    common = {"PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, sys.path)]), "SIGRNN_QUIET": "1"}
+    running = []
+    for arguments, env, given in jobs:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            env=os.environ | common | env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        process.stdin.write(given)
+        process.stdin.close()
+        process.stdin = None
+        running.append(process)
+    outputs = [process.communicate()[0] for process in running]
+    if any(process.returncode for process in running):
+        raise RuntimeError("machine code could not be built: see above")
+    return outputs
