@@ -12,7 +12,7 @@ if os.environ.get("SIGRNN_MACHINE_CODE", "0") in ("", "0"):
 else:
     sys.path.insert(0, str(Path(__file__).resolve().parent / "machine_code"))
     try:
-        from build import Build
+        from extension import Build
     finally:
         del sys.path[0]
 

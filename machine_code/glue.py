@@ -40,7 +40,11 @@ class Wrapper:
             self.variables.append(f"PyArrayObject *a{name};")
             self.checks.append(f"take_array({given}, {place}, {kind[1]}, {kind[2]}, &a{name})")
             self.parameters += ["void *", "void *", "int64_t", "int64_t", "void *", *["int64_t"] * (2 * kind[1])]
-            self.values += [f"ARRAY(a{name})", *[f"AXIS(a{name}, {i})" for i in axes], *[f"STEP(a{name}, {i})" for i in axes]]
+            self.values += [
+                f"ARRAY(a{name})",
+                *[f"AXIS(a{name}, {i})" for i in axes],
+                *[f"STEP(a{name}, {i})" for i in axes],
+            ]
         elif kind[0] in ("complex64", "complex128"):
             part = "float" if kind[0] == "complex64" else "double"
             self.variables.append(f"complex_number v{name};")
@@ -133,11 +137,15 @@ static PyMethodDef method_{symbol} = {{"kernel", (PyCFunction)(void (*)(void))wr
 """)
 
     def numbers(self, name, entries, functions):
-        values = [f"(intptr_t){functions[value]['symbol']}" if kind == "function" else str(value) for kind, value in entries]
+        values = [
+            f"(intptr_t){functions[value]['symbol']}" if kind == "function" else str(value) for kind, value in entries
+        ]
         self.parts.append(f"static const intptr_t {name}[] = {{{', '.join(values)}}};\n")
 
     def text(self):
-        return "".join([*self.parts, f"static const level levels[] = {{\n{''.join(self.levels)}}};\n", '#include "module.h"\n'])
+        return "".join(
+            [*self.parts, f"static const level levels[] = {{\n{''.join(self.levels)}}};\n", '#include "module.h"\n']
+        )
 
 
 def write(folder, levels, digest):

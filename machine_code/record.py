@@ -27,7 +27,9 @@ def main(register, first, step, *names):
     from sigrnn.warmup import calls
 
     lookup.requests = set()
-    table = {name: call for name, call in calls().items() if name.startswith(names or "") and not name.startswith(LEFT_OUT)}
+    table = {
+        name: call for name, call in calls().items() if name.startswith(names or "") and not name.startswith(LEFT_OUT)
+    }
     for name in list(table)[int(first) :: int(step)]:
         print(name, file=sys.stderr, flush=True)
         table[name]()

@@ -12,21 +12,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from levels import KNOWN
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
 SWITCH, LEVELS = "SIGRNN_MACHINE_CODE", "SIGRNN_MACHINE_CODE_LEVELS"
-AVX512 = "+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl,-prefer-256-bit"  # without the last, vectors are halved
-# Levels of a processor, with the features that are to be named, and bytes of a vector register
-KNOWN = {
-    "x86-64-v2": ("", 32),
-    "x86-64-v3": ("", 32),
-    "x86-64-v4": (AVX512, 64),
-    "generic": ("", 32),
-}
 
 
-def levels() -> list[str]:
+def wanted_levels() -> list[str]:
     """The levels to build for: all that there are for processors of this kind, unless the environment names some."""
     wish = os.environ.get(LEVELS)
     if wish:
@@ -34,7 +27,7 @@ def levels() -> list[str]:
     return [name for name in KNOWN if (name != "generic") == (platform.machine() in ("x86_64", "AMD64"))]
 
 
-def calls() -> list[str]:
+def wanted_calls() -> list[str]:
     """Names of the calls whose kernels are wanted: all if the switch is 1."""
     wish = os.environ[SWITCH]
     return [] if wish == "1" else wish.split(",")
@@ -47,19 +40,20 @@ class Build(build_ext):
         folder = Path(self.build_temp).resolve() / "machine_code"
         folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
-        make_objects(folder, levels(), calls())
+        names = wanted_levels()
+        make_objects(folder, names, wanted_calls())
         sys.path[:0] = [str(HERE), str(HERE.parent)]
         import glue
         import numpy as np
 
         from sigrnn._lookup import digest
 
-        ext.sources = [os.path.relpath(glue.write(folder, levels(), digest()))]
-        ext.extra_objects = [str(folder / f"{level}.o") for level in levels()]
+        ext.sources = [os.path.relpath(glue.write(folder, names, digest()))]
+        ext.extra_objects = [str(folder / f"{level}.o") for level in names]
         ext.include_dirs = [str(HERE), np.get_include()]
         super().build_extension(ext)
         size = Path(self.get_ext_fullpath(ext.name)).stat().st_size / 1e6
-        print(f"machine code: {size:.1f} MB for {', '.join(levels())} in {time.monotonic() - began:.0f} s", flush=True)
+        print(f"machine code: {size:.1f} MB for {', '.join(names)} in {time.monotonic() - began:.0f} s", flush=True)
 
 
 def make_objects(folder: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
