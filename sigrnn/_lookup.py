@@ -85,8 +85,13 @@ class Kernels:
     def __init__(self, file: str) -> None:
         self._file = file
 
-    def __getattr__(self, name: str) -> Maker:
-        maker = Maker(self._file, name)
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # what tools ask any object for
+            raise AttributeError(name)
+        if machine_code() is None and requests is None:
+            maker: Any = getattr(import_module(f"sigrnn._kernels.{self._file}"), name)
+        else:
+            maker = Maker(self._file, name)
         setattr(self, name, maker)
         return maker
 

@@ -42,15 +42,15 @@ class FIRFilter:
         row = x.strides[0] == x.itemsize and y.strides[0] == y.itemsize
         if method == "auto" and row and not transforms_pay(taps, samples) and samples * taps < THREADED:
             direct = y.dtype == F8 and not np.may_share_memory(x, y)
-            convolve_one()(y.dtype.char)(self._reversed, x, y, z, np.empty(self._size), np.empty(self.states), direct)
+            convolve_one(y.dtype.char)(self._reversed, x, y, z, np.empty(self._size), np.empty(self.states), direct)
         else:
             run(self.b, x[None], y[None], z[None], method)
 
 
 @cache
-def convolve_one() -> Any:
+def convolve_one(dtype: str) -> Any:
     """The compiled loop of a single channel."""
-    return lambda dtype: entry_point(Kernels("filters.fir").convolve_one(dtype))
+    return entry_point(Kernels("filters.fir").convolve_one(dtype))
 
 
 @cache

@@ -25,7 +25,7 @@ SHORTEST = 48  # terms, or rows, of a piece: with fewer the loop is faster
 @cache
 def loop(dtype: str, result: str) -> Any:
     """The compiled product."""
-    return entry_point(Kernels("layers.product").multiply(dtype, result))
+    return entry_point(Kernels("layers.product").multiply(dtype, result, register_bytes()))
 
 
 def undivided(rows: int, columns: int) -> int:

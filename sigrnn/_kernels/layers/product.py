@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, register_bytes, strided
+from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, strided
 from sigrnn._kernels.base.vec import lanes_of, load, pointer, spread, stack, store
 from sigrnn._kernels.sizes import PRODUCT_DEPTH as DEPTH
 from sigrnn._kernels.sizes import PRODUCT_ROWS as ROWS
@@ -29,9 +29,9 @@ def pack(b, start, terms, left, across, each, to, at):
 
 
 @once
-def multiply(dtype: str, result: str) -> Any:
-    """The compiled product, of float32 or float64 ('f', 'd') into `result`."""
-    each, count = product_columns(register_bytes(), 4 if dtype == "f" else 8), ROWS * VECTORS
+def multiply(dtype: str, result: str, register: int) -> Any:
+    """The compiled product, of float32 or float64 ('f', 'd') into `result`, with vectors of `register` bytes."""
+    each, count = product_columns(register, 4 if dtype == "f" else 8), ROWS * VECTORS
     width = each // VECTORS
 
     def run(a, b, c, scratch):
@@ -67,4 +67,4 @@ def multiply(dtype: str, result: str) -> Any:
                                 c[top + r, left + j + n] += scratch[r * each + n]
 
     arguments = strided(dtype, 2, True), strided(dtype, 2, True), strided(result, 2), packed(dtype, 1)
-    return kernel(run, f"product_{dtype}_{result}", *arguments)
+    return kernel(run, f"product_{dtype}_{result}_{register}", *arguments)
