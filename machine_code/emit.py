@@ -1,8 +1,8 @@
-"""Machine code for one level of the processor: `python emit.py LEVEL OUT < REQUESTS` writes OUT/LEVEL.o and OUT/LEVEL.json.
+"""Machine code for one level of the processor: `python emit.py LEVEL PART OUT < REQUESTS` writes OUT/LEVEL-PART.o and .json.
 
 Numba compiles what was asked for, in this process, for the processor that `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` name; nothing of
-it is run. The optimised code of all kernels becomes one object file. The JSON file has, for each request, a compiled
-function by number, an array of numbers and functions, or a literal; and the types of arguments of each function.
+it is run. The optimised code of all kernels becomes one object file. The JSON file has, for each request, the symbol of a
+compiled function, an array of numbers and functions, or a literal; and the types of arguments of each function.
 """
 
 import json
@@ -28,15 +28,15 @@ class Unsuited(Exception):
 
 
 class Level:
-    """The kernels of a level."""
+    """The kernels of a level, or of a part of it: parts are compiled side by side."""
 
-    def __init__(self, level):
-        self.level = level
+    def __init__(self, name):
+        self.name = name
         self.numbers = {}  # of kernels, by the compiled function
         self.kernels = []
 
     def symbol(self, number):
-        return f"sigrnn_{self.level.replace('-', '_')}_{number}"
+        return f"sigrnn_{self.name.replace('-', '_')}_{number}"
 
     def number(self, compiled):
         """The number of a kernel, which will be part of the module."""
@@ -51,14 +51,16 @@ class Level:
             if result.dtype != np.intp or result.ndim != 1:
                 raise Unsuited(f"an array of {result.dtype}")
             entries = [
-                ["function", self.number(calls._kept[entry])] if entry in calls._kept else ["number", entry]
+                ["function", self.symbol(self.number(calls._kept[entry]))]
+                if entry in calls._kept
+                else ["number", entry]
                 for entry in result.tolist()
             ]
             return ["array", entries]
         compiled = self.compiled(result)
         if compiled is not None:
             types_of(compiled)
-            return ["function", self.number(compiled)]
+            return ["function", self.symbol(self.number(compiled))]
         if literal_eval(repr(result)) != result:
             raise Unsuited(f"a {type(result).__name__}")
         return ["literal", repr(result)]
@@ -115,27 +117,28 @@ def type_of(kind):
     raise Unsuited(f"an argument or result of type {kind}")
 
 
-def main(level, out):
+def main(level, part, out):
     jit.made = []
-    found, left = Level(level), {}
+    name = f"{level}-{part}"
+    found, left = Level(name), {}
     entries = {}
-    for file, name, arguments in map(literal_eval, json.load(sys.stdin)):
-        key = key_of(file, name, arguments)
+    for file, maker, arguments in map(literal_eval, json.load(sys.stdin)):
+        key = key_of(file, maker, arguments)
         try:
-            entries[key] = found.described(getattr(import_module(f"sigrnn._kernels.{file}"), name)(*arguments))
+            entries[key] = found.described(getattr(import_module(f"sigrnn._kernels.{file}"), maker)(*arguments))
         except Unsuited as reason:
             left[key] = str(reason)
-    functions = []
+    functions = {}
     for number, compiled in enumerate(found.kernels):
         try:
-            functions.append({"symbol": found.symbol(number), "types": types_of(compiled)})
+            functions[found.symbol(number)] = types_of(compiled)
         except Unsuited:  # called by address alone
-            functions.append({"symbol": found.symbol(number), "types": None})
+            functions[found.symbol(number)] = None
     out = Path(out)
-    (out / f"{level}.o").write_bytes(found.object_file())
-    (out / f"{level}.json").write_text(json.dumps({"entries": entries, "functions": functions}), "utf-8")
+    (out / f"{name}.o").write_bytes(found.object_file())
+    (out / f"{name}.json").write_text(json.dumps({"entries": entries, "functions": functions}), "utf-8")
     for key, reason in left.items():
-        print(f"{level}: {key} is left to Numba: it is {reason}", file=sys.stderr)
+        print(f"{name}: {key} is left to Numba: it is {reason}", file=sys.stderr)
 
 
 if __name__ == "__main__":

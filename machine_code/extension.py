@@ -41,7 +41,7 @@ class Build(build_ext):
         folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         names = wanted_levels()
-        make_objects(folder, names, wanted_calls())
+        objects = make_objects(folder, names, wanted_calls())
         sys.path[:0] = [str(HERE), str(HERE.parent)]
         import glue
         import numpy as np
@@ -49,15 +49,17 @@ class Build(build_ext):
         from sigrnn._lookup import digest
 
         ext.sources = [os.path.relpath(glue.write(folder, names, digest()))]
-        ext.extra_objects = [str(folder / f"{level}.o") for level in names]
+        ext.extra_objects = objects
         ext.include_dirs = [str(HERE), np.get_include()]
         super().build_extension(ext)
         size = Path(self.get_ext_fullpath(ext.name)).stat().st_size / 1e6
         print(f"machine code: {size:.1f} MB for {', '.join(names)} in {time.monotonic() - began:.0f} s", flush=True)
 
 
-def make_objects(folder: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
-    """An object file and its description for each level."""
+def make_objects(folder: Path, names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Object files of all levels, each with its description; as many processes at a time as there are processors."""
+    for old in folder.iterdir():
+        old.unlink()
     widths = sorted({KNOWN[level][1] for level in names})
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     requests: dict[int, list[str]] = {}
@@ -65,13 +67,15 @@ def make_objects(folder: Path, names: Sequence[str], wanted: Sequence[str]) -> N
         parts = [[HERE / "record.py", str(width), str(i), str(count), *wanted] for i in range(count)]
         outputs = run_all([(part, {}, b"") for part in parts])
         requests[width] = sorted({request for output in outputs for request in json.loads(output)})
-    jobs = []
     for level in names:
         features, width = KNOWN[level]
         env = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": features}
-        jobs.append(([HERE / "emit.py", level, str(folder)], env, json.dumps(requests[width]).encode()))
-    for start in range(0, len(jobs), count):
-        run_all(jobs[start : start + count])
+        shares = [requests[width][i::count] for i in range(count)]
+        run_all(
+            ([HERE / "emit.py", level, str(i), str(folder)], env, json.dumps(share).encode())
+            for i, share in enumerate(shares)
+        )
+    return sorted(str(path) for path in folder.glob("*.o"))
 
 
 def run_all(jobs: Iterable[tuple[list[Any], dict[str, str], bytes]]) -> list[bytes]:

@@ -96,22 +96,24 @@ class Source:
             self.parts.append(Wrapper(types[0][0], types[1]).source(self.signatures[key], len(types[1])))
         return self.signatures[key]
 
-    def add(self, level, found):
-        """What is in the JSON file of a level."""
-        prefix = level.replace("-", "_")
-        for function in found["functions"]:
-            self.declare(function["symbol"], function["types"])
+    def add(self, level, parts):
+        """What is in the JSON files of a level."""
+        prefix, entries, functions = level.replace("-", "_"), {}, {}
+        for part in parts:
+            entries |= part["entries"]
+            functions |= part["functions"]
+        for symbol, types in functions.items():
+            self.declare(symbol, types)
         rows, wrapped = [], set()
-        for i, (key, (kind, value)) in enumerate(sorted(found["entries"].items(), key=lambda item: item[0].encode())):
+        for i, (key, (kind, value)) in enumerate(sorted(entries.items(), key=lambda item: item[0].encode())):
             fields = ["NULL", "NULL", "0", "NULL"]
             if kind == "function":
-                function = found["functions"][value]
                 if value not in wrapped:
                     wrapped.add(value)
-                    self.wrap(function["symbol"], function["types"])
-                fields[0] = f"&method_{function['symbol']}"
+                    self.wrap(value, functions[value])
+                fields[0] = f"&method_{value}"
             elif kind == "array":
-                self.numbers(f"{prefix}_numbers_{i}", value, found["functions"])
+                self.numbers(f"{prefix}_numbers_{i}", value)
                 fields[1:3] = f"{prefix}_numbers_{i}", str(len(value))
             else:
                 fields[3] = json.dumps(value)
@@ -136,10 +138,8 @@ static PyObject *wrapper_{symbol}(PyObject *self, PyObject *const *given, Py_ssi
 static PyMethodDef method_{symbol} = {{"kernel", (PyCFunction)(void (*)(void))wrapper_{symbol}, METH_FASTCALL, NULL}};
 """)
 
-    def numbers(self, name, entries, functions):
-        values = [
-            f"(intptr_t){functions[value]['symbol']}" if kind == "function" else str(value) for kind, value in entries
-        ]
+    def numbers(self, name, entries):
+        values = [f"(intptr_t){value}" if kind == "function" else str(value) for kind, value in entries]
         self.parts.append(f"static const intptr_t {name}[] = {{{', '.join(values)}}};\n")
 
     def text(self):
@@ -149,10 +149,11 @@ static PyMethodDef method_{symbol} = {{"kernel", (PyCFunction)(void (*)(void))wr
 
 
 def write(folder, levels, digest):
-    """Write the source for these levels, the highest first, whose JSON files are in a folder."""
+    """Write the source for these levels, whose JSON files, one for each part, are in a folder."""
     source = Source(digest)
-    for level in sorted(levels, key=list(LEVELS).index):
-        source.add(level, json.loads((Path(folder) / f"{level}.json").read_text("utf-8")))
+    for level in sorted(levels, key=list(LEVELS).index):  # the highest first
+        paths = sorted(Path(folder).glob(f"{level}-*.json"))
+        source.add(level, [json.loads(path.read_text("utf-8")) for path in paths])
     path = Path(folder) / "_machine_code.c"
     path.write_text(source.text(), "utf-8")
     return path

@@ -19,7 +19,7 @@ import numpy as np
 
 from sigrnn._kernels.aside import load_numba
 
-__all__ = ["Kernels", "entry_point", "load_compiler", "machine_code", "register_bytes"]
+__all__ = ["Kernels", "entry_point", "load_compiler", "machine_code", "made_before", "register_bytes"]
 
 SWITCH = "SIGRNN_MACHINE_CODE"  # environment variable: 0 for none, or the level of the processor to take
 # With these set, what Numba would compile is not what the extension has.
@@ -72,6 +72,11 @@ def digest() -> str:
     for name, path in sorted((path.relative_to(FOLDER).as_posix(), path) for path in FOLDER.rglob("*.py")):
         whole.update(name.encode() + b"\0" + path.read_bytes())
     return whole.hexdigest()
+
+
+def made_before() -> bool:
+    """Whether kernels were made before, and are in an extension module, or are recorded for one."""
+    return requests is not None or machine_code() is not None
 
 
 def key_of(file: str, name: str, arguments: tuple[Any, ...]) -> str:

@@ -43,6 +43,8 @@ LINEAR = "direct", "sections", "taps", "poles"  # the kinds without an activatio
 BLOCKED = "direct", "sections", "poles"  # those with feedback among them
 
 
+ORDER = 0  # where `functions` of `_kernels/filters/loops.py` has the order
+
 loops, transitions, fixed_point = (Kernels(f"filters.{file}") for file in ("loops", "block_transition", "fixed_point"))
 
 
@@ -99,11 +101,13 @@ class RecursiveFilter:
         """One of the compiled loops, for samples of this type."""
         known = self._run.get((loop, dtype))
         if known is None:
-            filter = self.kind, self.order, self.depth, self.rest, dtype
+            filter = self.kind, compiled_order(self.order), self.depth, self.rest, dtype
             if loop == "sequential":
                 known = entry_point(loops.sequential(*filter))
             else:
-                known = partial(loops.kernels(loop, dtype), loops.functions(loop, *filter))
+                functions = loops.functions(loop, *filter).copy()
+                functions[ORDER] = self.order
+                known = partial(loops.kernels(loop, dtype), functions)
             self._run[loop, dtype] = known
         return known
 
@@ -186,6 +190,11 @@ class RecursiveFilter:
     def of_channel(self, c: int) -> RecursiveFilter:
         """That of one channel."""
         return self if self.b.ndim == 2 else RecursiveFilter(self.b[c], self.a[c], self.kind)
+
+
+def compiled_order(order: int) -> int:
+    """The order that kernels are asked for: all beyond the unrolled ones share theirs."""
+    return min(order, UNROLLED_ORDER + 1)
 
 
 def run(filter: RecursiveFilter, x: Array, y: Array, z: Array | None, method: str) -> None:

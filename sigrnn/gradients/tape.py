@@ -14,7 +14,7 @@ from sigrnn._lookup import Kernels
 from sigrnn.filters import _recursive
 from sigrnn.filters._blocks import Blocks, normal_form, state_space
 from sigrnn.filters._memory import aligned
-from sigrnn.filters._recursive import MANY, RecursiveFilter
+from sigrnn.filters._recursive import MANY, RecursiveFilter, compiled_order
 from sigrnn.gradients.memory import pool
 from sigrnn.gradients.reverse import Reverse, Rows, state_after
 
@@ -233,7 +233,16 @@ class ChannelTape:
         state, sums = state_after(self.filter.a[0], tail[None])[0], np.zeros((2, order + 1))
         states, kernel = self.entries.reshape(len(self.entries), -1, LANES), kernels.pulled(dx.dtype.char)
         left: int = kernel(
-            kernels.functions(order), *self.reversed, self.tiles, states, dy, dx, state, tail, sums, scratch
+            kernels.functions(compiled_order(order)),
+            *self.reversed,
+            self.tiles,
+            states,
+            dy,
+            dx,
+            state,
+            tail,
+            sums,
+            scratch,
         )
         db += sums[0]
         da += sums[1]
@@ -249,7 +258,7 @@ def _sections(filter: RecursiveFilter) -> list[RecursiveFilter]:
 @cache
 def pulled_plain(order: int, dtype: str) -> Any:
     """The compiled pull-back of one section, sample after sample."""
-    return kernels.pulled_plain(order, dtype)
+    return kernels.pulled_plain(compiled_order(order), dtype)
 
 
 @cache

@@ -14,7 +14,7 @@ import numpy as np
 
 from sigrnn._arrays import Array
 from sigrnn._kernels.sizes import unit_groups, units_in_vector
-from sigrnn._lookup import Kernels, entry_point, register_bytes
+from sigrnn._lookup import Kernels, entry_point, made_before, register_bytes
 from sigrnn._utils.memory import LEAST, Pool
 from sigrnn.activations import respond
 from sigrnn.layers._cells import Cell
@@ -27,6 +27,7 @@ FEW_INPUTS = 4  # gradients of so few are found by a loop
 HARMLESS = 1.0  # where slopes of activations are finite, as the user's may not be at 0
 PART, WORTH = 8, 500_000  # sequences for a thread at a time: this number, or as many as take this time in ns
 LAYOUTS = 128  # kept
+ALL_GROUPS = 7  # vectors of units that leave groups of each size
 
 pool = Pool(np.empty)
 
@@ -115,7 +116,10 @@ class Layout:
         known = self.kernels.get((direction, alone))
         if known is None:
             given = direction, self.cell.name, self.activation, self.dtype.char, self.width, alone
-            taken = (unit_groups(self.blocks),) if direction == "backward" else ()
+            # Where Numba compiles now, what this layer has, in a third of the time; what was compiled before serves all.
+            all_groups = made_before() and (self.activation is None or isinstance(self.activation, str))
+            groups = unit_groups(ALL_GROUPS if all_groups else self.blocks)
+            taken = (groups,) if direction == "backward" else ()
             known = self.kernels[direction, alone] = entry_point(kernels.runner(*given, *taken))
         return known
 

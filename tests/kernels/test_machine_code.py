@@ -176,11 +176,11 @@ def test_wrappers_of_all_sorts_of_arguments(tmp_path):
     import emit, glue, io
     from sigrnn._lookup import digest
     sys.stdin = io.StringIO(json.dumps([repr(("filters.sums", "total", ("d",)))]))
-    emit.main("generic", {str(tmp_path)!r})
+    emit.main("generic", "0", {str(tmp_path)!r})
     source = glue.write({str(tmp_path)!r}, ["generic"], digest())
     made = {str(tree / "sigrnn")!r} + "/_machine_code" + sysconfig.get_config_var("EXT_SUFFIX")
     includes = ["-I" + {str(tree / "machine_code")!r}, "-I" + np.get_include(), "-I" + sysconfig.get_path("include")]
-    subprocess.run(["cc", "-shared", "-fPIC", *includes, str(source), {str(tmp_path / "generic.o")!r}, "-o", made], check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", *includes, str(source), {str(tmp_path / "generic-0.o")!r}, "-o", made], check=True)
     """
     run_in_fresh_process(dedent(code), settings, tree)
     code = """
