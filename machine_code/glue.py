@@ -16,8 +16,15 @@ RESULTS = {  # type of Numba: result to Python
     "int64": "PyLong_FromLongLong(place.integer)",
     "float64": "PyFloat_FromDouble(place.number)",
 }
-# What a processor must have, as the compiler's `__builtin_cpu_supports` names it; none: every one has it
-LEVELS = {"x86-64-v4": "x86-64-v4", "x86-64-v3": "x86-64-v3", "x86-64-v2": "x86-64-v2", "generic": None}
+# What a processor must have, by names that `__builtin_cpu_supports` has had in compilers for long: the first processors with the
+# last of these had all of the level.
+V3 = ["avx2", "bmi", "bmi2", "fma"]
+LEVELS = {
+    "x86-64-v4": [*V3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"],
+    "x86-64-v3": V3,
+    "x86-64-v2": ["popcnt", "ssse3", "sse4.1", "sse4.2"],
+    "generic": [],
+}
 
 
 class Wrapper:
@@ -119,8 +126,8 @@ class Source:
                 fields[3] = json.dumps(value)
             rows.append(f"    {{{json.dumps(key)}, {', '.join(fields)}}},\n")
         self.parts.append(f"static const entry {prefix}_entries[] = {{\n{''.join(rows)}}};\n")
-        needed = LEVELS[level]
-        test = f'(__builtin_cpu_init(), __builtin_cpu_supports("{needed}"))' if needed else "1"
+        tests = [f'__builtin_cpu_supports("{feature}")' for feature in LEVELS[level]]
+        test = f"(__builtin_cpu_init(), {' && '.join(tests)})" if tests else "1"
         self.parts.append(f"static int {prefix}_suits(void)\n{{\n    return {test};\n}}\n")
         self.levels.append(f'    {{"{level}", {prefix}_suits, {prefix}_entries, {len(rows)}}},\n')
 
