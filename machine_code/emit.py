@@ -83,7 +83,7 @@ class Level:
             wanted = overload.fndesc.llvm_func_name
             for value in (*part.functions, *part.global_variables):
                 if value.name == wanted:
-                    value.name, value.linkage = self.symbol(number), "external"
+                    value.name, value.linkage, value.visibility = self.symbol(number), "external", "hidden"
                 elif not value.is_declaration:
                     value.linkage = INTERNAL
             whole.link_in(part)

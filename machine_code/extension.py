@@ -50,6 +50,7 @@ class Build(build_ext):
 
         ext.sources = [os.path.relpath(glue.write(folder, names, digest()))]
         ext.extra_objects = objects
+        ext.libraries = ["m"] if os.name == "posix" else []
         ext.include_dirs = [str(HERE), np.get_include()]
         super().build_extension(ext)
         size = Path(self.get_ext_fullpath(ext.name)).stat().st_size / 1e6

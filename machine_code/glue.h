@@ -118,6 +118,9 @@ static inline PyObject *failed(int status)
 }
 
 /* Numba's memory manager, which the code of kernels names and never reaches: their arrays have no owner. */
+#if defined(__GNUC__)
+__attribute__((visibility("hidden")))
+#endif
 void NRT_MemInfo_call_dtor(void *owner)
 {
     (void)owner;

@@ -1,8 +1,10 @@
 /* The module: which levels the processor has, and what is in the table of one. Included after the tables. */
 
+static const size_t level_count = sizeof levels / sizeof *levels;
+
 static const level *level_of(const char *name)
 {
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+    for (size_t i = 0; i < level_count; i++)
         if (!strcmp(levels[i].name, name) && levels[i].suits())
             return &levels[i];
     PyErr_Format(PyExc_ValueError, "the processor has no level '%s', or the module has no code for it", name);
@@ -12,7 +14,7 @@ static const level *level_of(const char *name)
 static PyObject *levels_here(PyObject *self, PyObject *nothing)
 {
     PyObject *found = PyList_New(0);
-    for (size_t i = 0; found && i < sizeof levels / sizeof *levels; i++) {
+    for (size_t i = 0; found && i < level_count; i++) {
         if (!levels[i].suits())
             continue;
         PyObject *name = PyUnicode_FromString(levels[i].name);
