@@ -145,7 +145,7 @@ def gradients(sigrnn):
     yield "jvp of filtfilt", lambda: sigrnn.jvp(sigrnn.filtfilt, (b, a, x), (b, a, x))
     yield "jvp of nlfilter", lambda: sigrnn.jvp(sigrnn.nlfilter, (b, a, x), (b, a, x))
     yield "synchronous_grad of nlfilter", lambda: sigrnn.synchronous_grad(sigrnn.nlfilter, b, a, x)[1](x)
-    yield "gradient_flow of nlfilter", lambda: sigrnn.gradient_flow(sigrnn.nlfilter, b, a, x).norms
+    yield "gradient_flow of nlfilter", lambda: sigrnn.gradient_flow(sigrnn.nlfilter, b, a, x).norm
 
 
 def layers(sigrnn):

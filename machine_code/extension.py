@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,9 @@ class Build(build_ext):
         ext.libraries = ["m"] if os.name == "posix" else []
         ext.include_dirs = [str(HERE), np.get_include()]
         super().build_extension(ext)
+        made = spec_from_file_location("_machine_code", self.get_ext_fullpath(ext.name))
+        assert made is not None
+        module_from_spec(made)  # an error, if a kernel calls what is not there
         size = Path(self.get_ext_fullpath(ext.name)).stat().st_size / 1e6
         print(f"machine code: {size:.1f} MB for {', '.join(names)} in {time.monotonic() - began:.0f} s", flush=True)
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define RETURNED_NONE (-2)
+#define MOST_AXES 8  // of arrays in kernels
 
 typedef struct {
     double real, imag;
@@ -117,14 +118,56 @@ static inline PyObject *failed(int status)
     return PyErr_Format(PyExc_RuntimeError, "a kernel ended with status %d", status);
 }
 
-/* Numba's memory manager, which the code of kernels names and never reaches: their arrays have no owner. */
+/* What the code of kernels calls by names of Numba's. */
+
 #if defined(__GNUC__)
-__attribute__((visibility("hidden")))
+#define HIDDEN __attribute__((visibility("hidden")))
+#else
+#define HIDDEN
 #endif
-void NRT_MemInfo_call_dtor(void *owner)
+
+/* The memory manager, which is never reached: arrays of kernels have no owner. */
+HIDDEN void NRT_MemInfo_call_dtor(void *owner)
 {
     (void)owner;
     abort();
+}
+
+/* Strides of an array of other extents and the same items in C order, without a copy; 0 if there are none. */
+HIDDEN int numba_attempt_nocopy_reshape(npy_intp axes, const npy_intp *extents, const npy_intp *strides, npy_intp new_axes,
+                                        const npy_intp *new_extents, npy_intp *new_strides, npy_intp item, int fortran)
+{
+    npy_intp run_extents[MOST_AXES], run_strides[MOST_AXES], runs = 0, items = 1;
+    if (fortran || axes > MOST_AXES)
+        return 0;
+    for (npy_intp i = 0; i < axes; i++) {
+        items *= extents[i];
+        if (extents[i] == 1)
+            continue;
+        if (runs && run_strides[runs - 1] == extents[i] * strides[i]) {  // goes on where the axis before has its next item
+            run_extents[runs - 1] *= extents[i];
+            run_strides[runs - 1] = strides[i];
+        } else {
+            run_extents[runs] = extents[i];
+            run_strides[runs++] = strides[i];
+        }
+    }
+    npy_intp run = runs - 1, used = 1;  // items of the run that later axes take
+    for (npy_intp i = new_axes - 1; i >= 0; i--) {
+        if (items == 0 || run < 0) {  // no items, or all are taken: this axis has extent 1
+            new_strides[i] = item;
+            continue;
+        }
+        new_strides[i] = run_strides[run] * used;
+        used *= new_extents[i];
+        if (run_extents[run] % used)
+            return 0;
+        if (used == run_extents[run]) {
+            run--;
+            used = 1;
+        }
+    }
+    return 1;
 }
 
 #define ARRAY(a) NULL, NULL, PyArray_SIZE(a), PyArray_ITEMSIZE(a), PyArray_DATA(a)

@@ -71,7 +71,7 @@ class Wrapper:
         values = ", ".join(["&place", "&error", *self.values])
         return f"""
 typedef int signature_{number}({", ".join(self.parameters)});
-static PyObject *call_{number}(signature_{number} *run, PyObject *const *given, Py_ssize_t count)
+static inline PyObject *call_{number}(signature_{number} *run, PyObject *const *given, Py_ssize_t count)
 {{
     result_place place = {{0}};
     void *error = NULL;
