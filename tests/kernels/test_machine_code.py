@@ -1,6 +1,7 @@
 """Where compiled functions come from: the extension module of a platform wheel, where it fits, or Numba."""
 
 import math
+import re
 import shutil
 import sys
 import types
@@ -16,6 +17,7 @@ from sigrnn import _lookup
 from sigrnn._lookup import Kernels, entry_point, key_of, machine_code, register_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(sigrnn.__file__).parent
 KEY = key_of("filters.extension", "extend", ())
 TABLE = {
     KEY: math.sqrt,  # what is written in C, as wrappers are
@@ -71,6 +73,16 @@ def test_a_users_activation_comes_from_the_maker(extension):
     user = sigrnn.Activation(lambda e: e, lambda e: 1.0)
     kernels = Kernels("filters.loops")
     assert kernels.sequential(user, 1, 1, 0, "d") is not None
+
+
+def test_public_functions_ask_for_kernels_by_name():
+    """What they import of `_kernels` by themselves imports no Numba."""
+    light = "|".join(["activation_table", "aside", "sizes", r"adaptive(\.sizes| import sizes)"])
+    pattern = re.compile(rf"(from|import) sigrnn\._kernels(?! import (sizes|aside)\b)(?!\.({light})\b)")
+    folders = [PACKAGE / name for name in ("adaptive", "filters", "gradients", "layers")]
+    files = [PACKAGE / "activations.py", *(path for folder in folders for path in folder.glob("*.py"))]
+    assert len(files) > 40
+    assert [path.name for path in files if pattern.search(path.read_text("utf-8"))] == []
 
 
 def test_stale_modules_are_not_used(extension):
