@@ -10,11 +10,13 @@ import numpy as np
 
 from sigrnn._arrays import F8, Array
 from sigrnn._kernels.activation_table import TABLE
+from sigrnn._lookup import Kernels
 
 __all__ = ["Activation"]
 
 NAMES = tuple(TABLE)
 
+kernels = Kernels("base.activations")
 _numbers = count()
 
 
@@ -86,9 +88,7 @@ def slope_of_output(activation: Any) -> bool:
 
 def respond(activation: Any, e: Array, slope: bool = False) -> Array:
     """g of all elements of e, or g' of e (of y where `slope_of_output`); it may be written over a float64 e."""
-    from sigrnn._kernels.base.activations import respond
-
     turned = e.flags.f_contiguous and not e.flags.c_contiguous
     flat = np.ascontiguousarray(e.T if turned else e, F8).reshape(-1)
-    respond(activation, slope)(flat, flat)
+    kernels.respond(activation, slope)(flat, flat)
     return flat.reshape(e.shape[::-1]).T if turned else flat.reshape(e.shape)

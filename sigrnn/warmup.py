@@ -117,7 +117,8 @@ def call_states() -> None:
     sigrnn.sosfilt(_sections(2, DOUBLE), x, zi=sigrnn.sosfilt_zi(_sections(2, DOUBLE)))
     sigrnn.vjp(sigrnn.lfilter_tv, np.tile(b, (64, 1)), np.tile(a, (64, 1)), x)[1](x)
     sigrnn.lfilter(b, a, x, out=np.empty(64, np.int16))
-    sigrnn.vjp(sigrnn.dense, x[:, np.newaxis], np.ones((3, 1)), activation="tanh")[1](np.ones((64, 3)))
+    for activation in ("linear", "tanh"):
+        sigrnn.vjp(sigrnn.dense, x[:, np.newaxis], np.ones((3, 1)), activation=activation)[1](np.ones((64, 3)))
 
 
 def call_resampling(kind: str) -> None:

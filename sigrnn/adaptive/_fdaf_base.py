@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 from sigrnn._arrays import F8, Array, whole
 from sigrnn._kernels.adaptive.sizes import BLOCK_SPAN, BLOCKS, KEEP, NEWEST, NORMALISED, SMOOTHING, STOP, TAKEN
 from sigrnn._kernels.aside import completed
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.adaptive.parameters import Parameter, Regularisation, Relative
 from sigrnn.adaptive.step_sizes import SuggestsStep
 from sigrnn.adaptive.stepped import SteppedFilter
@@ -33,9 +34,7 @@ def transforms() -> Any:
 @cache
 def compiled(dtype: str) -> tuple[Any, Any, Any]:
     """The loops: samples of a block, steps of spectra, products of spectra."""
-    from sigrnn._kernels.adaptive import block_lms, fdaf
-    from sigrnn._kernels.base.jit import entry_point
-
+    block_lms, fdaf = Kernels("adaptive.block_lms"), Kernels("adaptive.fdaf")
     return entry_point(block_lms.span(dtype)), fdaf.gradients(dtype), fdaf.filtered(dtype.lower())
 
 

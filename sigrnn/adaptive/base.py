@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, Array, array, numbers, whole
 from sigrnn._kernels.adaptive import sizes
-from sigrnn._kernels.aside import load_numba
+from sigrnn._lookup import load_compiler
 from sigrnn._utils import files as _files
 from sigrnn._utils.errors import DivergenceError, overlapping
 from sigrnn.adaptive.parameters import TINY, result_dtype
@@ -285,7 +285,7 @@ class AdaptiveFilter:
 
     def _prepare(self, channels: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         """Have a state for these channels, of numbers that hold this dtype."""
-        load_numba()
+        load_compiler()
         if self._channels is None:
             self._channels, self._columns = channels, bool(channels)
             self._state = self._fresh(dtype)
@@ -451,7 +451,7 @@ class AdaptiveFilter:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if self._state:
-            load_numba()
+            load_compiler()
             self._ready()
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from sigrnn._arrays import Array, whole
 from sigrnn._kernels.adaptive.sizes import AT, BLOCK_SPAN, TAKEN
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.adaptive.step_sizes import SuggestsStep
 from sigrnn.adaptive.stepped import SteppedFilter
 
@@ -18,10 +19,7 @@ SPARE = 2048  # samples that a line takes before its end is brought back to the 
 @cache
 def compiled(dtype: str) -> Any:
     """The loop."""
-    from sigrnn._kernels.adaptive.block_lms import block_lms
-    from sigrnn._kernels.base.jit import entry_point
-
-    return entry_point(block_lms(dtype))
+    return entry_point(Kernels("adaptive.block_lms").block_lms(dtype))
 
 
 class BlockLMS(SuggestsStep, SteppedFilter):

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, Array, array, short
 from sigrnn._kernels.adaptive.sizes import AT, EPS, NOT_A_NUMBER, STOP, WAITING
+from sigrnn._lookup import Kernels
 from sigrnn._utils.errors import overlapping
 from sigrnn.adaptive.base import OneChannel
 from sigrnn.adaptive.parameters import not_negative, result_dtype
@@ -26,8 +27,7 @@ SPARE = 2048  # samples that the lines take before their ends are brought back t
 @cache
 def compiled(dtype: str) -> tuple[Any, Any, Any]:
     """The loops: with a plant in them, outputs alone, steps alone."""
-    from sigrnn._kernels.adaptive import fxlms
-
+    fxlms = Kernels("adaptive.fxlms")
     return fxlms.simulate(dtype), fxlms.control(dtype), fxlms.adapt(dtype)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from sigrnn._arrays import F8, Array, number_of, whole
 from sigrnn._kernels.adaptive.sizes import AT, EPS, HELD, KEEP_STABLE, OF_TARGET, RADIUS, RECURSIVE
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.activations import Activation, known
 from sigrnn.adaptive.base import OneChannel
 from sigrnn.adaptive.parameters import not_negative
@@ -23,10 +24,7 @@ UNSTABLE = {"hold": KEEP_STABLE, "ignore": 0}
 @cache
 def compiled(activation: Any, dtype: str) -> Any:
     """The loop."""
-    from sigrnn._kernels.adaptive.iir import feedback
-    from sigrnn._kernels.base.jit import entry_point
-
-    return entry_point(feedback(activation, dtype))
+    return entry_point(Kernels("adaptive.iir").feedback(activation, dtype))
 
 
 class FeedbackFilter(OneChannel, SteppedFilter):

@@ -9,6 +9,7 @@ import numpy as np
 
 from sigrnn._arrays import F8, Array, whole
 from sigrnn._kernels.adaptive.sizes import AT, DELAY, GROUP, HOLD, MEMBER, PHASE
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.adaptive.base import AdaptiveFilter
 from sigrnn.filters._memory import aligned
 
@@ -19,10 +20,7 @@ SPARE = 2048  # samples that a line takes before its end is brought back to the 
 @cache
 def compiled(rule: str, dtype: str, leaky: bool, grouped: bool) -> Any:
     """The loop with this rule."""
-    from sigrnn._kernels.adaptive.loops import adapt
-    from sigrnn._kernels.base.jit import entry_point
-
-    return entry_point(adapt(rule, dtype, leaky, grouped))
+    return entry_point(Kernels("adaptive.loops").adapt(rule, dtype, leaky, grouped))
 
 
 def realigned(a: Array) -> Array:

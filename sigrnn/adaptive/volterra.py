@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import Array, short, whole
 from sigrnn._kernels.adaptive.sizes import EPS, STEPS, UNGUARDED
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.adaptive.base import OneChannel
 from sigrnn.adaptive.parameters import not_negative
 from sigrnn.adaptive.step_sizes import SuggestsStep
@@ -23,10 +24,7 @@ MOST = 5  # orders whose steps have a place among the parameters
 @cache
 def compiled() -> Any:
     """The loop."""
-    from sigrnn._kernels.adaptive.volterra import volterra
-    from sigrnn._kernels.base.jit import entry_point
-
-    return entry_point(volterra())
+    return entry_point(Kernels("adaptive.volterra").volterra())
 
 
 def places(n_taps: int, order: int) -> Array:

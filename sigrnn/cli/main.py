@@ -249,6 +249,7 @@ def _shown(steps: Iterable[Any]) -> Iterator[Any]:
 
 
 def _info(args: argparse.Namespace) -> int:
+    from sigrnn._lookup import machine_code
     from sigrnn.workers import get_workers
 
     for name in ("sigrnn", "numpy", "scipy", "numba", "llvmlite"):
@@ -256,6 +257,8 @@ def _info(args: argparse.Namespace) -> int:
     print(f"{'Python':<12}{platform.python_version()}, {platform.system()} {platform.machine()}")
     print(f"{'processor':<12}{_processor()}, {os.cpu_count()} threads")
     print(f"{'workers':<12}{get_workers()}")
+    code = machine_code()
+    print(f"{'machine code':<12} {f'{code.level}, {code.size} entries' if code else 'none in this installation'}")
     for number, line in enumerate(_caches()):
         print(f"{'' if number else 'cache':<12}{line}")
     found = {name: _version(name) for name in OPTIONAL}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from sigrnn._arrays import Array
-from sigrnn._kernels.sizes import BLOCK_STATES, LANES, LONGEST
+from sigrnn._kernels.sizes import BLOCK_STATES, LANES, LONGEST, TRANSITION_WIDTH, transition_columns
+from sigrnn._lookup import Kernels
 from sigrnn.filters._memory import aligned
+
+_kernels = Kernels("filters.block_transition")
 
 LEAST = 16  # shortest block: with less than 256 samples a segment costs as much as the plain recurrence
 SCRATCH = (LONGEST + BLOCK_STATES) * LANES  # numbers; filters with many sections add their states
@@ -34,7 +37,7 @@ class Blocks(NamedTuple):
     def group(self, g: int) -> tuple[Array, Array, Array]:
         """The constants of a group as arrays."""
         at = sum(_size(self.length, states) for states in self.states[:g])
-        states, width = self.states[g], _columns(self.states[g])
+        states, width = self.states[g], transition_columns(self.states[g])
         power, basis, inputs = np.split(
             self.constants[at : at + _size(self.length, states)],
             [states * width, 5 * states * width],
@@ -54,13 +57,12 @@ class NormalForm(NamedTuple):
         whole = np.empty(size + sum(_size(length, n) for n in states))
         whole[:size] = coefficients.reshape(-1)
         found = Blocks(length, states, whole, whole[size:])
-        kernels = _kernels()
         for g, (system, basis) in enumerate(zip(self.systems, self.bases, strict=True)):
             power, basis_of_group, inputs = found.group(g)
             work = np.zeros((3, *system.shape))
             basis_of_group[...] = basis
-            kernels.inputs()(system, inputs, np.zeros((2, 2, system.shape[1], kernels.WIDTH)), work)
-            kernels.power()(system, length, power, work)
+            _kernels.inputs()(system, inputs, np.zeros((2, 2, system.shape[1], TRANSITION_WIDTH)), work)
+            _kernels.power()(system, length, power, work)
         return found
 
 
@@ -99,8 +101,8 @@ def entered_exactly(a: Array) -> bool:
 def state_space(b: Array, a: Array) -> Array:
     """[A B] of a cascade b, a (S, P + 1), as (2, R, W) in double-double."""
     states = len(b) * (b.shape[1] - 1)
-    system = np.zeros((2, states, _columns(states)))
-    _kernels().state_space()(b, a, system)
+    system = np.zeros((2, states, transition_columns(states)))
+    _kernels.state_space()(b, a, system)
     return system
 
 
@@ -112,7 +114,7 @@ def normal_form(systems: list[Array]) -> NormalForm | None:
             return None
         normal, basis = np.zeros_like(system), np.zeros((2, *system.shape))
         scratch = np.zeros((4, *system.shape[1:])), np.zeros((2, *system.shape))
-        if not _kernels().input_normal()(system, basis, normal, *scratch):
+        if not _kernels.input_normal()(system, basis, normal, *scratch):
             return None
         found.systems.append(normal)
         found.bases.append(basis)
@@ -122,7 +124,7 @@ def normal_form(systems: list[Array]) -> NormalForm | None:
 def power(system: Array, length: int) -> Array:
     """A^L of a system [A B]."""
     found = np.empty(system.shape[1:])
-    _kernels().power()(system, length, found, np.zeros((3, *system.shape)))
+    _kernels.power()(system, length, found, np.zeros((3, *system.shape)))
     return found[:, : len(found)].T
 
 
@@ -142,16 +144,5 @@ def give_back(scratch: Array) -> None:
         _free.append(scratch)
 
 
-def _columns(states: int) -> int:
-    return int(_kernels().columns(states))
-
-
 def _size(length: int, states: int) -> int:
-    return states * (5 * _columns(states) + length)
-
-
-def _kernels() -> Any:
-    """Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import block_transition
-
-    return block_transition
+    return states * (5 * transition_columns(states) + length)

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from sigrnn._arrays import F8, Array, initial_state, output, regular, rows, time_back, time_last
+from sigrnn._lookup import Kernels
 from sigrnn._scipy import own
 from sigrnn.filters import _fir, _recursive
 from sigrnn.filters._coefficients import inner
@@ -20,6 +21,8 @@ from sigrnn.filters._options import PLAIN, Gaps, Options, Rounded, Runner, deliv
 from sigrnn.filters._recursive import METHODS, RecursiveFilter
 
 ndarray, empty, zeros, may_share_memory = np.ndarray, np.empty, np.zeros, np.may_share_memory
+
+fir = Kernels("filters.fir")
 
 
 class Recursion:
@@ -72,9 +75,7 @@ class Varying:
         self.state = (b.shape[-1] - 1,)
 
     def filter(self, x: Array, y: Array, z: Array | None) -> None:
-        from sigrnn._kernels.filters.fir import varying
-
-        kind, run = inner(y.dtype), varying(y.dtype.char)
+        kind, run = inner(y.dtype), fir.varying(y.dtype.char)
         all_b, all_a = (np.ascontiguousarray(c, kind) for c in (self.b, self.a))
         for c in range(len(x)):
             b, a = (all_b, all_a) if all_b.ndim == 2 else (all_b[c], all_a[c])

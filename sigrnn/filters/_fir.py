@@ -10,6 +10,7 @@ import numpy as np
 
 from sigrnn._arrays import F8, Array
 from sigrnn._kernels.sizes import FIR_SPAN
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.filters import _recursive
 from sigrnn.workers import get_workers, share
 
@@ -52,18 +53,14 @@ class FIRFilter:
 
 @cache
 def convolve_one(dtype: str) -> Any:
-    """The compiled loop of a single channel; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import fir
-
-    return fir.entry_point(fir.convolve_one(dtype))
+    """The compiled loop of a single channel."""
+    return entry_point(Kernels("filters.fir").convolve_one(dtype))
 
 
 @cache
 def convolve() -> Any:
-    """The compiled loop; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import fir
-
-    return fir.convolve
+    """The compiled loop."""
+    return Kernels("filters.fir").convolve
 
 
 def run(b: Array, x: Array, y: Array, z: Array | None, method: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sigrnn._arrays import F8, NATIVE, Array, output, signal
 from sigrnn._kernels.sizes import LANES
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.workers import get_workers
 
 FORWARD, BACKWARD = DIRECTIONS = "forward", "backward"
@@ -125,10 +126,8 @@ def saturate(values: Array, y: Array) -> None:
 
 @cache
 def _saturate(dtype: np.dtype[Any]) -> Any:
-    """The compiled loop; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import rounding
-
-    return rounding.entry_point(rounding.saturate(dtype))
+    """The compiled loop."""
+    return entry_point(Kernels("filters.rounding").saturate(dtype.name))
 
 
 def alike(missing: Array) -> Iterator[slice]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sigrnn._arrays import Array, regular
 from sigrnn._kernels.sizes import FIR_WIDTH
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.filters._extension import extended
 from sigrnn.filters._memory import aligned
 from sigrnn.workers import get_workers, share
@@ -164,7 +165,5 @@ def _one(found: Bank, rates: Rates, x: Array, y: Array, begin: int, shift: int) 
 
 @cache
 def _kernel(name: str, dtype: str) -> Any:
-    """A compiled loop; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import polyphase
-
-    return polyphase.entry_point(getattr(polyphase, name)(dtype))
+    """A compiled loop."""
+    return entry_point(getattr(Kernels("filters.polyphase"), name)(dtype))

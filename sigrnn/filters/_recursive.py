@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from sigrnn._arrays import C16, F8, Array
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, STACK_STATES, UNROLLED_ORDER
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.filters import _fixed_point
 from sigrnn.filters._blocks import (
     Blocks,
@@ -43,16 +44,12 @@ LINEAR = "direct", "sections", "taps", "poles"  # the kinds without an activatio
 BLOCKED = "direct", "sections", "poles"  # those with feedback among them
 
 
+ORDER = 0  # where `functions` of `_kernels/filters/loops.py` has the order
+
 # Filters x (N,) into y, and takes the state z (S P,) from the initial to the final one
 Run = Callable[[Array, Array, Array], None]
 
-
-@cache
-def loops() -> Any:
-    """The compiled loops; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import loops as compiled
-
-    return compiled
+loops, transitions, fixed_point = (Kernels(f"filters.{file}") for file in ("loops", "block_transition", "fixed_point"))
 
 
 class RecursiveFilter:
@@ -109,11 +106,13 @@ class RecursiveFilter:
         """One of the compiled loops, for samples of this type."""
         known = self._run.get((loop, dtype))
         if known is None:
-            compiled, filter = loops(), (self.kind, self.order, self.depth, self.rest, dtype)
+            filter = self.kind, compiled_order(self.order), self.depth, self.rest, dtype
             if loop == "sequential":
-                known = compiled.entry_point(compiled.sequential(*filter))
+                known = entry_point(loops.sequential(*filter))
             else:
-                known = partial(compiled.kernels(loop, dtype), compiled.functions(loop, *filter))
+                functions = loops.functions(loop, *filter).copy()
+                functions[ORDER] = self.order
+                known = partial(loops.kernels(loop, dtype), functions)
             self._run[loop, dtype] = known
         return known
 
@@ -201,6 +200,11 @@ class RecursiveFilter:
         return self if self.b.ndim == 2 else RecursiveFilter(self.b[c], self.a[c], self.kind)
 
 
+def compiled_order(order: int) -> int:
+    """The order that kernels are asked for: all beyond the unrolled ones share theirs."""
+    return min(order, UNROLLED_ORDER + 1)
+
+
 def run(filter: RecursiveFilter, x: Array, y: Array, z: Array | None, method: str) -> None:
     """Filter x (C, N) into y; z (C, S, P), float64 or complex128, goes from initial to final states. None: from rest."""
     if y.dtype.kind != "c":
@@ -266,9 +270,10 @@ def long_nonlinear(order: int) -> int:
 
 def run_fixed_point(filter: RecursiveFilter, x: Array, y: Array, z: Array) -> None:
     """One long channel of a filter with an activation."""
-    from sigrnn._kernels.filters.fixed_point import forward
-
-    kernel, plain = forward(filter.kind, filter.order, y.dtype.char), filter.kernel("sequential", y.dtype.char)
+    kernel, plain = (
+        fixed_point.forward(filter.kind, filter.order, y.dtype.char),
+        filter.kernel("sequential", y.dtype.char),
+    )
     b, a = filter.b[0], filter.a[0]
     _fixed_point.run(
         len(x),
@@ -333,7 +338,7 @@ def _threaded(
     dtype, segment = y.dtype.char, blocks.segment
     states, normal = [z.copy()], [w.copy()]
     ends = [aligned((part.stop - part.start) // segment, z.size, LANES) for part in parts[:-1]]
-    ahead, follow = filter.kernel("ahead", dtype), loops().follow()
+    ahead, follow = filter.kernel("ahead", dtype), loops.follow()
     work = zip(parts, ends, strict=False)
     share(
         [partial(ahead, blocks.constants, x[p], end, aligned(segment), blocks.length) for p, end in work], float(len(x))
@@ -352,10 +357,8 @@ def _threaded(
 
 def _normal_state(blocks: Blocks, z: Array) -> Array:
     """The state of a filter of one group in the coordinates of its blocks."""
-    from sigrnn._kernels.filters.block_transition import normal_state
-
     w = np.empty_like(z)
-    normal_state()(blocks.group(0)[1][1], z, w)
+    transitions.normal_state()(blocks.group(0)[1][1], z, w)
     return w
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, short
+from sigrnn._kernels.sizes import STATE_SPACE_WIDTH
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn._scipy import own
 from sigrnn.filters._memory import aligned
 
@@ -365,7 +367,7 @@ def run(columns: Array, start: Array, u: Array) -> tuple[Array, Array]:
     """States (N, K) and outputs (N, O) for inputs (N, I); columns (K + I, K + O) are those of [[A, B], [C, D]]."""
     total, rows = columns.shape
     states, outputs = len(start), rows - len(start)
-    width = _kernels().WIDTH
+    width = STATE_SPACE_WIDTH
     padded = -(-max(rows, 1) // width) * width
     matrix = aligned(total, padded)
     matrix[:, :rows], matrix[:, rows:] = columns, 0.0
@@ -401,14 +403,6 @@ def _responses(
 
 
 @cache
-def _kernels() -> Any:
-    """Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import state_space
-
-    return state_space
-
-
-@cache
 def _simulate() -> Any:
     """The compiled loop."""
-    return _kernels().entry_point(_kernels().simulate())
+    return entry_point(Kernels("filters.state_space").simulate())

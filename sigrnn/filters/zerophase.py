@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, NATIVE, Array, array, numeric, output, time_axis, time_back, time_last, whole
 from sigrnn._kernels.sizes import LANES
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.filters._call import by_scipy, matched, repeated
 from sigrnn.filters._coefficients import REAL, cascaded, check_first, recall, sections
 from sigrnn.filters._fir import FIRFilter
@@ -400,10 +401,8 @@ def _one_channel(
 
 @cache
 def _extend() -> Any:
-    """The compiled loop; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import extension
-
-    return extension.entry_point(extension.extend())
+    """The compiled loop."""
+    return entry_point(Kernels("filters.extension").extend())
 
 
 @lru_cache(maxsize=128)

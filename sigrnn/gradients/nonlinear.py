@@ -17,6 +17,7 @@ import numpy as np
 
 from sigrnn._arrays import F8, Array, signal, time_axis
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
+from sigrnn._lookup import Kernels
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.filters import _fixed_point
 from sigrnn.filters._call import matched, state_given
@@ -36,6 +37,8 @@ from sigrnn.gradients.linear import (
     tail_of,
 )
 from sigrnn.gradients.reverse import Reverse, Rows, state_after
+
+fixed_point, nonlinear_adjoint = Kernels("filters.fixed_point"), Kernels("filters.nonlinear_adjoint")
 
 
 def nlfilter_vjp(arguments: Named, total: bool = True) -> tuple[Any, Pull]:
@@ -109,8 +112,6 @@ class Returned(Reverse):
 
 def feed_back(a: Array, slope: Array, u: Array, v: Array) -> None:
     """v[:, P+n] = slope[:, n] (u[:, n] - sum_m a[m] v[:, P+n-m]) with the first P of v given; a (1 or C, P + 1)."""
-    from sigrnn._kernels.filters import nonlinear_adjoint
-
     order = a.shape[1] - 1
     long = len(u) < MANY and u.shape[1] >= _fixed_point.LONG and order <= UNROLLED_ORDER
     if long or len(u) == 1 or order > LANES_ORDER:
@@ -125,11 +126,8 @@ def feed_back(a: Array, slope: Array, u: Array, v: Array) -> None:
 
 def feed_back_long(a: Array, slope: Array, u: Array, v: Array) -> None:
     """The same for one channel, cut into blocks of time; a (1, P + 1)."""
-    from sigrnn._kernels.filters.fixed_point import backward
-    from sigrnn._kernels.filters.nonlinear_adjoint import one
-
     order = a.shape[1] - 1
-    kernel, plain = backward(order), one()
+    kernel, plain = fixed_point.backward(order), nonlinear_adjoint.one()
 
     def guess(part: slice, length: int, scratch: Array) -> int:
         state = state_after(a, v[None, part.start : part.start + order][:, ::-1])[0]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from sigrnn._arrays import F8, Array, time_back, time_last
+from sigrnn._kernels.sizes import FIR_WIDTH
+from sigrnn._lookup import Kernels
 from sigrnn.filters import _recursive
 from sigrnn.filters._coefficients import filter_of
 from sigrnn.filters._recursive import MANY, RecursiveFilter
 from sigrnn.gradients.memory import PIECE, pool, scratch
+
+kernels = Kernels("filters.gradients")
 
 LEAST = 128  # samples of a channel, however many channels there are
 
@@ -136,8 +139,8 @@ class Reverse:
         if self.rows.beside:  # adjacent channels are one long row, its samples a hop apart
             hop = len(v)
             v, x, y, dx = (c.T.reshape(1, -1) for c in (v, x, y, dx))
-        kernel, sums = correlate()
-        kernel(dx.dtype.char)(v, x, y, self.b, dx, self.db, self.da, hop, sums(self.b.shape[1]))
+        scratch = np.empty((self.b.shape[1], 2, FIR_WIDTH))
+        kernels.correlate(dx.dtype.char)(v, x, y, self.b, dx, self.db, self.da, hop, scratch)
 
     def _complex_sums(self, v: Array, x: Array, y: Array, dx: Array) -> None:
         samples, axis = x.shape[1], None if len(self.b) == 1 else 1
@@ -148,14 +151,6 @@ class Reverse:
             self.db[:, m] += (x.conj() * late).sum(axis=axis)
             self.da[:, m] -= (y.conj() * late).sum(axis=axis)
         dx[...] = slope
-
-
-@cache
-def correlate() -> Any:
-    """The compiled sums; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import gradients
-
-    return gradients.correlate, gradients.scratch
 
 
 def state_after(a: Array, past: Array) -> Array:

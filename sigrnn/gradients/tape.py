@@ -10,12 +10,15 @@ import numpy as np
 
 from sigrnn._arrays import F8, Array
 from sigrnn._kernels.sizes import AREA, FIR_WIDTH, LANES, SECTION_ORDER, TILE
+from sigrnn._lookup import Kernels, entry_point
 from sigrnn.filters import _recursive
 from sigrnn.filters._blocks import Blocks, normal_form, state_space
 from sigrnn.filters._memory import aligned
-from sigrnn.filters._recursive import MANY, RecursiveFilter
+from sigrnn.filters._recursive import MANY, RecursiveFilter, compiled_order
 from sigrnn.gradients.memory import pool
 from sigrnn.gradients.reverse import Reverse, Rows, state_after
+
+kernels, of_sections = Kernels("filters.gradients"), Kernels("filters.section_gradients")
 
 LONG = 12_000  # samples from which a pull-back in blocks pays for what it has to prepare
 
@@ -207,8 +210,6 @@ class ChannelTape:
         assert self.reversed is not None
         if self.reversed.c.shape[2] > SECTION_ORDER + 1:
             return self._one_section(dy, dx, tail[0], db, da)
-        from sigrnn._kernels.filters.section_gradients import section_gradients
-
         c, order, segment = self.reversed.c, self.filter.order, self.blocks.segment
         entries, v, sums = self.entries, tail, np.zeros(c.shape)
         if order < SECTION_ORDER:  # order 1 runs as order 2
@@ -216,7 +217,7 @@ class ChannelTape:
             v = np.ascontiguousarray(v.T)
         scratch = aligned((c.shape[1] + 1) * segment + 2 * SECTION_ORDER * LANES + 2 * v.size + c.size)
         states = entries.reshape(len(entries), -1, LANES)
-        kernel = section_gradients(dx.dtype.char)
+        kernel = of_sections.section_gradients(dx.dtype.char)
         left: int = kernel(*self.reversed, self.tiles, states, dy, dx, v, sums, scratch)
         tail[...] = v[:, :order]
         db += sums[0, :, : order + 1]
@@ -225,15 +226,24 @@ class ChannelTape:
 
     def _one_section(self, dy: Array, dx: Array, tail: Array, db: Array, da: Array) -> int:
         """The same for one section of higher order."""
-        from sigrnn._kernels.filters.gradients import functions, pulled
-
         assert self.blocks is not None
         assert self.reversed is not None
         order, segment = self.filter.order, self.blocks.segment
         scratch = aligned(2 * segment + 2 * order * LANES + 2 * (order + 1) * FIR_WIDTH)
         state, sums = state_after(self.filter.a[0], tail[None])[0], np.zeros((2, order + 1))
-        states, kernel = self.entries.reshape(len(self.entries), -1, LANES), pulled(dx.dtype.char)
-        left: int = kernel(functions(order), *self.reversed, self.tiles, states, dy, dx, state, tail, sums, scratch)
+        states, kernel = self.entries.reshape(len(self.entries), -1, LANES), kernels.pulled(dx.dtype.char)
+        left: int = kernel(
+            kernels.functions(compiled_order(order)),
+            *self.reversed,
+            self.tiles,
+            states,
+            dy,
+            dx,
+            state,
+            tail,
+            sums,
+            scratch,
+        )
         db += sums[0]
         da += sums[1]
         return left
@@ -245,31 +255,23 @@ def _sections(filter: RecursiveFilter) -> list[RecursiveFilter]:
     return [RecursiveFilter(filter.b[s : s + 1], filter.a[s : s + 1], filter.kind) for s in range(len(filter.b))]
 
 
-def _kernels() -> Any:
-    """The compiled loops; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.filters import gradients
-
-    return gradients
-
-
 @cache
 def pulled_plain(order: int, dtype: str) -> Any:
     """The compiled pull-back of one section, sample after sample."""
-    return _kernels().pulled_plain(order, dtype)
+    return kernels.pulled_plain(compiled_order(order), dtype)
 
 
 @cache
 def pulled_short(order: int) -> Any:
     """The same for a short channel of float64 from rest, with all that follows, and how much scratch it takes beyond N."""
-    kernels = _kernels()
-    (section,) = kernels.section_functions(order).tolist()
-    return partial(kernels.entry_point(kernels.pulled_short()), section), 2 * order + 2 * (order + 1) * FIR_WIDTH
+    (section,) = kernels.section_functions(compiled_order(order)).tolist()
+    return partial(entry_point(kernels.pulled_short()), section), 2 * order + 2 * (order + 1) * FIR_WIDTH
 
 
 @cache
 def denormalise() -> Any:
     """The compiled step from gradients of normalised coefficients to those of b and a."""
-    return _kernels().denormalise()
+    return kernels.denormalise()
 
 
 def _padded(c: Array) -> Array:
@@ -300,9 +302,7 @@ class LanesTape:
 
     def pull(self, dy: Array, dx: Array, reverses: Sequence[Reverse]) -> None:
         """Fill dx."""
-        from sigrnn._kernels.filters.section_gradients import channel_gradients
-
-        kernel, c = channel_gradients(dx.dtype.char), self.whole.c
+        kernel, c = of_sections.channel_gradients(dx.dtype.char), self.whole.c
         tail = _recursive.in_lanes(np.stack([reverse.tail for reverse in reverses], axis=1), self.groups, LANES)
 
         sums = np.zeros((2, self.groups, *c.shape[1:]))

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import Array
+from sigrnn._kernels.sizes import product_scratch
+from sigrnn._lookup import Kernels, entry_point, register_bytes
 
 MATRICES, VECTOR = (
     1 << 18,
@@ -22,10 +24,8 @@ SHORTEST = 48  # terms, or rows, of a piece: with fewer the loop is faster
 
 @cache
 def loop(dtype: str, result: str) -> Any:
-    """The compiled product, and the size of its scratch."""
-    from sigrnn._kernels.layers import product
-
-    return product.entry_point(product.multiply(dtype, result)), product.capacity
+    """The compiled product."""
+    return entry_point(Kernels("layers.product").multiply(dtype, result, register_bytes()))
 
 
 def undivided(rows: int, columns: int) -> int:
@@ -40,8 +40,8 @@ def add_product(whole: Array, a: Array, b: Array) -> None:
         for start in range(0, len(a), size):
             whole += a[start : start + size].T @ b[start : start + size]
         return
-    run, capacity = loop(a.dtype.char, whole.dtype.char)
-    run(a, b, whole, np.empty(capacity(len(a), b.shape[1], a.dtype.char), a.dtype))
+    scratch = np.empty(product_scratch(register_bytes(), a.itemsize, len(a), b.shape[1]), a.dtype)
+    loop(a.dtype.char, whole.dtype.char)(a, b, whole, scratch)
 
 
 def product(x: Array, w: Array) -> Array:

@@ -6,13 +6,15 @@ gradients of all weights and biases.
 
 from __future__ import annotations
 
-from functools import cache, cached_property, lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sigrnn._arrays import Array
+from sigrnn._kernels.sizes import unit_groups, units_in_vector
+from sigrnn._lookup import Kernels, entry_point, made_before, register_bytes
 from sigrnn._utils.memory import LEAST, Pool
 from sigrnn.activations import respond
 from sigrnn.layers._cells import Cell
@@ -25,23 +27,12 @@ FEW_INPUTS = 4  # gradients of so few are found by a loop
 HARMLESS = 1.0  # where slopes of activations are finite, as the user's may not be at 0
 PART, WORTH = 8, 500_000  # sequences for a thread at a time: this number, or as many as take this time in ns
 LAYOUTS = 128  # kept
+ALL_GROUPS = 7  # vectors of units that leave groups of each size
 
 pool = Pool(np.empty)
 
 
-@cache
-def kernels() -> Any:
-    """The compiled loops; Numba is imported here, at the first call that needs it."""
-    from sigrnn._kernels.layers import loops
-
-    return loops
-
-
-@cache
-def weight_kernels() -> Any:
-    from sigrnn._kernels.layers import weights
-
-    return weights
+kernels, weight_kernels = Kernels("layers.loops"), Kernels("layers.weights")
 
 
 class Given(NamedTuple):
@@ -91,7 +82,7 @@ class Layout:
 
     def __init__(self, cell: Cell, activation: Any, dtype: np.dtype[Any], inputs: int, hidden: int) -> None:
         self.cell, self.activation, self.dtype, self.inputs, self.hidden = cell, activation, dtype, inputs, hidden
-        self.width = kernels().lanes(dtype, hidden)
+        self.width = units_in_vector(register_bytes(), dtype.itemsize, hidden)
         self.blocks = -(-hidden // self.width)
         self.units = self.blocks * self.width
         self.sums, self.late, self.memory, self.recurrent = cell.sums, cell.late, cell.memory, cell.recurrent
@@ -106,27 +97,30 @@ class Layout:
         self.packed_shape = self.blocks, depth, cell.sums, self.width
         self.returned = cell.sums * hidden if cell.recurrent else 0  # gradients that go back to each unit
         self.gates = np.array([cell.x_gates, cell.h_gates], np.int64)
-        self.factors = np.array(kernels().factors(cell.name), np.float64)
+        self.factors = np.array(kernels.factors(cell.name), np.float64)
         self.no_matrix, self.no_vector = np.zeros((0, 0), dtype), np.zeros(0, dtype)
         self.none_back = self.no_vector, self.no_matrix, np.zeros((0, 0, 0), dtype)
-        self.pack = kernels().entry_point(weight_kernels().pack(dtype.char))
+        self.pack = entry_point(weight_kernels.pack(dtype.char))
         self.kernels: dict[tuple[str, bool], Any] = {}
 
     @cached_property
     def unpack(self) -> Any:
-        return kernels().entry_point(weight_kernels().unpack(self.dtype.char))
+        return entry_point(weight_kernels.unpack(self.dtype.char))
 
     @cached_property
     def input_gradients(self) -> Any:
-        return kernels().entry_point(weight_kernels().input_gradients(self.dtype.char, self.width))
+        return entry_point(weight_kernels.input_gradients(self.dtype.char, self.width))
 
     def kernel(self, direction: str, alone: bool) -> Any:
         """'forward', 'taped' or 'backward'; for one sequence in all, or for several."""
         known = self.kernels.get((direction, alone))
         if known is None:
             given = direction, self.cell.name, self.activation, self.dtype.char, self.width, alone
-            taken = (kernels().groups(self.blocks),) if direction == "backward" else ()
-            known = self.kernels[direction, alone] = kernels().entry_point(kernels().runner(*given, *taken))
+            # Where Numba compiles now, what this layer has, in a third of the time; what was compiled before serves all.
+            all_groups = made_before() and (self.activation is None or isinstance(self.activation, str))
+            groups = unit_groups(ALL_GROUPS if all_groups else self.blocks)
+            taken = (groups,) if direction == "backward" else ()
+            known = self.kernels[direction, alone] = entry_point(kernels.runner(*given, *taken))
         return known
 
 

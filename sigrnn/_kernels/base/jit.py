@@ -41,6 +41,10 @@ HERE = Path(__file__).parent.parent  # `_kernels`: all of its folders count, and
 # "python" errors would put a zero test before each division; nogil lets threads run beside us.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
+made: list[Any] | None = (
+    None  # where a build of machine code collects kernels; the wrappers for Python are its own then
+)
+
 
 def device(function: Callable[..., Any]) -> Any:
     """A helper of kernels, inlined into them before types are known: no symbol of its own, nothing to go stale."""
@@ -82,6 +86,8 @@ def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool 
     One signature a kernel: Numba left alone would compile another for every memory layout and read-only flag it meets.
     """
     function.__qualname__ = name
+    if made is not None:
+        keep = wrapped = False
     compiled = numba.njit(**OPTIONS, no_cpython_wrapper=not wrapped, no_cfunc_wrapper=True)(function)
     notice = Notice()
     try:
@@ -93,6 +99,8 @@ def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool 
     finally:
         notice.end()
     compiled.disable_compile()
+    if made is not None:
+        made.append(compiled)
     return compiled
 
 

@@ -21,9 +21,9 @@ from numba import types
 from sigrnn._kernels.base.calls import alone, small
 from sigrnn._kernels.base.jit import device, kernel, once, packed, part, routine
 from sigrnn._kernels.base.vec import fused, lanes, load, offset, pointer, spread, stack, store
-from sigrnn._kernels.sizes import BLOCK_STATES, LANES
+from sigrnn._kernels.sizes import BLOCK_STATES, LANES, transition_columns
+from sigrnn._kernels.sizes import TRANSITION_WIDTH as WIDTH
 
-WIDTH = 8  # columns in a vector
 CHAINED = (LANES + 1) * (BLOCK_STATES + WIDTH)  # numbers: the states before and after all blocks
 DOUBLINGS = 26  # of the time over which the covariance is summed
 FORGOTTEN, GROWN = 1e-12, 1e14  # squared norms of a power of A: nothing is left of it; the filter is taken as unstable
@@ -33,12 +33,7 @@ UNREACHED = (
 HELD = 2.0**-40  # variance such a direction is given
 
 
-def columns(states: int) -> int:
-    """The columns W of matrices of R states."""
-    return states // WIDTH * WIDTH + WIDTH
-
-
-columns_of = device(columns)
+columns_of = device(transition_columns)
 
 
 @device

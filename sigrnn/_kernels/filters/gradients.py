@@ -24,9 +24,9 @@ from sigrnn._kernels.filters.loops import (
     step_of,
 )
 from sigrnn._kernels.filters.steps import ask, halves
+from sigrnn._kernels.sizes import FIR_WIDTH as WIDTH
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
 
-WIDTH = 8  # samples in a vector
 GROUP = 6  # vectors that share each load and store of a sum; 4 were slower (order 8: 0.54 against 0.91 ns)
 SPAN = GROUP * WIDTH
 ROW = LANES // WIDTH  # vectors asked for together
@@ -183,11 +183,6 @@ def _pulled(functions, c, constants, kept, entries, dy, dx, z, tail, sums, scrat
         left = first
     end(total, sums[0], sums[1])
     return left
-
-
-def scratch(lags: int) -> Any:
-    """Room for the sums of this many lags."""
-    return np.empty((lags, 2, WIDTH))
 
 
 @once

@@ -25,7 +25,8 @@ def _saturate(x, y, least, most, largest):
 
 
 @once
-def saturate(dtype: Any) -> Any:
-    """For integers of a NumPy dtype."""
+def saturate(name: str) -> Any:
+    """For integers of the NumPy dtype of that name."""
+    dtype = np.dtype(name)
     flat = packed("d", 1), packed(dtype, 1)
-    return kernel(_saturate, f"saturate_{dtype.name}", *flat, types.float64, types.float64, from_dtype(dtype))
+    return kernel(_saturate, f"saturate_{name}", *flat, types.float64, types.float64, from_dtype(dtype))

@@ -6,10 +6,9 @@ from typing import Any
 
 from sigrnn._kernels.base.jit import entry_point, kernel, once, packed, strided
 from sigrnn._kernels.base.vec import lanes, load, pointer, store
+from sigrnn._kernels.sizes import STATE_SPACE_WIDTH as WIDTH
 
-__all__ = ["WIDTH", "entry_point", "simulate"]
-
-WIDTH = 8  # rows of the matrix summed at a time
+__all__ = ["entry_point", "simulate"]
 
 
 def _simulate(columns, u, v, x, y):

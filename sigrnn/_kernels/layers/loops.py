@@ -12,12 +12,12 @@ from __future__ import annotations
 from typing import Any
 
 from sigrnn._kernels.base.activations import label
-from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, register_bytes, routine, strided
+from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import lanes_of, load, offset, pointer, spread, stack, store
 from sigrnn._kernels.layers.cells import Cell, cell
 from sigrnn._kernels.layers.gates import sigmoid2, tanh2
 
-__all__ = ["entry_point", "factors", "groups", "lanes", "runner"]
+__all__ = ["entry_point", "factors", "runner"]
 
 DEEP = 8  # sums of products that must be under way at a time for the processor not to wait; each has a register
 
@@ -159,15 +159,10 @@ def group_of(blocks, j):
     return (2, fours) if j < twos else (1, twos)
 
 
-def groups(blocks: int) -> tuple[int, ...]:
-    """The sizes of groups that there are."""
-    return (4,) * (blocks >= 4) + (2,) * (blocks // 2 % 2) + (1,) * (blocks % 2)
-
-
 def returned(width: int, alone: bool, taken: tuple[int, ...]) -> Any:
     """The transposed sums: to each unit, from all gradients it is weighed into; so many vectors at a time as `taken` says.
 
-    Each takes a second to compile: only what `groups` has for a layer is.
+    Each takes a second to compile: only what `unit_groups` has for a layer is.
     """
 
     def of_groups(vectors: int) -> Any:
@@ -350,12 +345,6 @@ BEFORE = {
     "taped": lambda *given: forward_before(*given, taped=True),
     "backward": backward_before,
 }
-
-
-def lanes(dtype: Any, hidden: int) -> int:
-    """Units in a vector: what a register holds, as 16 registers, `DEEP` of them sums, serve no vector of two; few units are not spread thin."""
-    most = register_bytes() // dtype.itemsize
-    return min(most, 8) if hidden <= 8 else most
 
 
 def factors(name: str) -> tuple[float, ...]:

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, register_bytes, strided
+from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, strided
 from sigrnn._kernels.base.vec import lanes_of, load, pointer, spread, stack, store
+from sigrnn._kernels.sizes import PRODUCT_DEPTH as DEPTH
+from sigrnn._kernels.sizes import PRODUCT_ROWS as ROWS
+from sigrnn._kernels.sizes import PRODUCT_VECTORS as VECTORS
+from sigrnn._kernels.sizes import PRODUCT_WIDE as WIDE
+from sigrnn._kernels.sizes import product_columns
 
-__all__ = ["capacity", "entry_point", "multiply"]
-
-ROWS, VECTORS = 6, 2  # of c at a time: 12 sums, two vectors of b and one number of a fill the 16 registers of AVX2
-DEPTH = 128  # terms of a sum at a time: what one tile of c reads of b stays in the first-level cache
-WIDE = 256  # columns of b that are packed at a time: second-level cache
-
-
-def columns(dtype: str) -> int:
-    """Columns of c at a time."""
-    return VECTORS * register_bytes() // (4 if dtype == "f" else 8)
-
-
-def capacity(inner: int, wide: int, dtype: str) -> int:
-    """Numbers of scratch for a product with b (inner, wide)."""
-    each = columns(dtype)
-    return min(inner, DEPTH) * min(-(-wide // each) * each, WIDE) + ROWS * each
+__all__ = ["entry_point", "multiply"]
 
 
 @device
@@ -39,12 +29,13 @@ def pack(b, start, terms, left, across, each, to, at):
 
 
 @once
-def multiply(dtype: str, result: str) -> Any:
-    """The compiled product, of float32 or float64 ('f', 'd') into `result`."""
-    each, width, count = columns(dtype), columns(dtype) // VECTORS, ROWS * VECTORS
+def multiply(dtype: str, result: str, register: int) -> Any:
+    """The compiled product, of float32 or float64 ('f', 'd') into `result`, with vectors of `register` bytes."""
+    each, count = product_columns(register, 4 if dtype == "f" else 8), ROWS * VECTORS
+    width = each // VECTORS
 
     def run(a, b, c, scratch):
-        # a (K, M)   b (K, N)   c (M, N) += a^T b   scratch: see `capacity`
+        # a (K, M)   b (K, N)   c (M, N) += a^T b   scratch: see `product_scratch`
         inner, rows, wide = a.shape[0], a.shape[1], b.shape[1]
         down, right = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize
         like, one = lanes_of(width, scratch), scratch.dtype.type(0)
@@ -76,4 +67,4 @@ def multiply(dtype: str, result: str) -> Any:
                                 c[top + r, left + j + n] += scratch[r * each + n]
 
     arguments = strided(dtype, 2, True), strided(dtype, 2, True), strided(result, 2), packed(dtype, 1)
-    return kernel(run, f"product_{dtype}_{result}", *arguments)
+    return kernel(run, f"product_{dtype}_{result}_{register}", *arguments)
