@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sigrnn._arrays import NATIVE, Array, array, short, signal, time_axis, whole
 from sigrnn.filters._options import BACKWARD, FORWARD, PROPAGATE, Options, options
@@ -17,11 +18,21 @@ from sigrnn.gradients.rules import RULES, Named, Rule
 
 __all__ = ["jvp", "synchronous_grad", "vjp"]
 
+V = TypeVar("V")  # the value of a function
+
 NUMBERS = int, float, complex, bool
 FROM_THE_END = Options(BACKWARD)
 
 
-def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None, **kwargs: Any) -> tuple[Any, Pullback]:
+@overload
+def vjp(
+    function: Callable[..., V], *args: Any, zi: ArrayLike, checkpoint: int | None = None, **kwargs: Any
+) -> tuple[tuple[V, V], Pullback]: ...
+@overload
+def vjp(function: Callable[..., V], *args: Any, checkpoint: int | None = None, **kwargs: Any) -> tuple[V, Pullback]: ...
+def vjp(
+    function: Callable[..., V], *args: Any, checkpoint: int | None = None, **kwargs: Any
+) -> tuple[V | tuple[V, V], Pullback]:
     r"""
     Call a function, and prepare its gradients: reverse mode, back-propagation through time.
 
@@ -116,7 +127,13 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     return value, Pullback(function.__name__, value, pull, arrays)
 
 
-def synchronous_grad(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Pullback]:
+@overload
+def synchronous_grad(
+    function: Callable[..., V], *args: Any, zi: ArrayLike, **kwargs: Any
+) -> tuple[tuple[V, V], Pullback]: ...
+@overload
+def synchronous_grad(function: Callable[..., V], *args: Any, **kwargs: Any) -> tuple[V, Pullback]: ...
+def synchronous_grad(function: Callable[..., V], *args: Any, **kwargs: Any) -> tuple[V | tuple[V, V], Pullback]:
     r"""
     Call a function, and prepare its partial derivatives: all other time steps held constant.
 
@@ -189,9 +206,17 @@ def synchronous_grad(function: Callable[..., Any], *args: Any, **kwargs: Any) ->
     return value, Pullback(function.__name__, value, pull, arrays)
 
 
+@overload
 def jvp(
-    function: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], **kwargs: Any
-) -> tuple[Any, Any]:
+    function: Callable[..., V], primals: tuple[Any, ...], tangents: tuple[Any, ...], *, zi: ArrayLike, **kwargs: Any
+) -> tuple[tuple[V, V], tuple[V, V]]: ...
+@overload
+def jvp(
+    function: Callable[..., V], primals: tuple[Any, ...], tangents: tuple[Any, ...], **kwargs: Any
+) -> tuple[V, V]: ...
+def jvp(
+    function: Callable[..., V], primals: tuple[Any, ...], tangents: tuple[Any, ...], **kwargs: Any
+) -> tuple[V | tuple[V, V], V | tuple[V, V]]:
     r"""
     Call a function, and find how its value changes when the arguments do: forward mode, sensitivities.
 

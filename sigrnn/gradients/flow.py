@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from sigrnn.gradients.reverse import Rows
 from sigrnn.layers import recurrent as layers
 from sigrnn.layers._cells import FUNCTIONS
 from sigrnn.layers._run import Backward, Layer, Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["GradientFlow", "gradient_flow"]
 
@@ -64,7 +67,7 @@ class GradientFlow:
             f"{self.verdict}: factor {self.growth_rate:.6g} per sample, time constant {self.time_constant:.4g} samples"
         )
 
-    def plot(self, ax: Any = None, label: str | None = None) -> Any:
+    def plot(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """
         Draw the norm against the lag, and the exponential it was found to follow.
 

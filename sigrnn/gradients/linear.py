@@ -26,7 +26,8 @@ from sigrnn._arrays import F8, Array, signal, time_axis, time_back, time_last
 from sigrnn.filters._call import matched, state_given, state_layout, state_rows
 from sigrnn.filters._coefficients import check_method, coefficients, inner, normalised, recall, recursive, weak
 from sigrnn.filters._recursive import METHODS, RecursiveFilter
-from sigrnn.filters.linear import lfilter, lfilter_tv
+from sigrnn.filters.linear import lfilter
+from sigrnn.filters.varying import lfilter_tv
 from sigrnn.gradients.reverse import Reverse, Rows
 from sigrnn.gradients.tape import ChannelTape, LanesTape, SectionsTape, channel_tapes, denormalise
 

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from sigrnn.filters.deconvolution import deconvolve
-from sigrnn.filters.linear import lfilter, lfilter_tv, sosfilt
+from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.filters.resampling import decimate, resample_poly, upfirdn
 from sigrnn.filters.smoothing import savgol_filter
 from sigrnn.filters.state_space import dlsim, lsim
+from sigrnn.filters.varying import lfilter_tv
 from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
 from sigrnn.gradients import linear, nonlinear, recurrent, resampling, sections, sensitivities, state_space, zerophase
 from sigrnn.layers import recurrent as layers
