@@ -1,4 +1,4 @@
-"""From float64 to integers: to nearest, saturated."""
+"""Conversion from float64 to integers: rounded to nearest, saturated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["entry_point", "saturate"]
 
 
 def _saturate(x, y, least, most, largest):
-    # x (N,) float64   y (N,) integers from `least` to `most`, which is `largest` if that is no float
+    # x (N,) float64   y (N,) integers from `least` to `most`; `largest` is that as an exact integer
     for n in range(x.shape[0]):
         e = np.rint(x[n])
         e = e if e == e else 0.0
@@ -26,6 +26,6 @@ def _saturate(x, y, least, most, largest):
 
 @once
 def saturate(dtype: Any) -> Any:
-    """For integers of a NumPy dtype."""
+    """The compiled conversion to integers of a NumPy dtype."""
     flat = packed("d", 1), packed(dtype, 1)
     return kernel(_saturate, f"saturate_{dtype.name}", *flat, types.float64, types.float64, from_dtype(dtype))

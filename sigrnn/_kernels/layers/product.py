@@ -1,4 +1,4 @@
-"""Products of matrices on the thread that calls: BLAS would take all processors, and wait for them where others use them."""
+"""Matrix products on the calling thread: BLAS would use all processors, and wait for those that are busy."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from sigrnn._kernels.base.vec import lanes_of, load, pointer, spread, stack, sto
 
 __all__ = ["capacity", "entry_point", "multiply"]
 
-ROWS, VECTORS = 6, 2  # of c at a time: 12 sums, two vectors of b and one number of a fill the 16 registers of AVX2
-DEPTH = 128  # terms of a sum at a time: what one tile of c reads of b stays in the first-level cache
-WIDE = 256  # columns of b that are packed at a time: second-level cache
+ROWS, VECTORS = 6, 2  # of c at a time: 12 sums, two vectors of b and a number of a fit 16 registers of AVX2
+DEPTH = 128  # terms of a sum at a time: the part of b that one tile of c reads stays in the first-level cache
+WIDE = 256  # columns of b packed at a time: they fit the second-level cache
 
 
 def columns(dtype: str) -> int:
@@ -20,14 +20,14 @@ def columns(dtype: str) -> int:
 
 
 def capacity(inner: int, wide: int, dtype: str) -> int:
-    """Numbers of scratch for a product with b (inner, wide)."""
+    """Size of the scratch array for a product with b (inner, wide)."""
     each = columns(dtype)
     return min(inner, DEPTH) * min(-(-wide // each) * each, WIDE) + ROWS * each
 
 
 @device
 def pack(b, start, terms, left, across, each, to, at):
-    """Some rows and columns of b in panels of `each` columns, row by row; zeros beyond the last."""
+    """Copy some rows and columns of b into panels of `each` columns, row by row, padded with zeros."""
     for panel in range(0, across, each):
         here = min(each, across - panel)
         for k in range(terms):
@@ -40,7 +40,7 @@ def pack(b, start, terms, left, across, each, to, at):
 
 @once
 def multiply(dtype: str, result: str) -> Any:
-    """The compiled product, of float32 or float64 ('f', 'd') into `result`."""
+    """The compiled product of matrices of `dtype` ('f' or 'd'), added to one of dtype `result`."""
     each, width, count = columns(dtype), columns(dtype) // VECTORS, ROWS * VECTORS
 
     def run(a, b, c, scratch):
@@ -58,7 +58,7 @@ def multiply(dtype: str, result: str) -> Any:
                 for j in range(0, across, each):
                     panel, here = ROWS * each + j * terms, min(each, across - j)
                     for i in range(0, rows, ROWS):
-                        top = min(i, max(rows - ROWS, 0))  # the last rows overlap those before, if there are enough
+                        top = min(i, max(rows - ROWS, 0))  # the last rows overlap the previous ones
                         first = start * down + top * right
                         for s in range(count):
                             sums[s] = like
