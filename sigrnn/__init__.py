@@ -5,7 +5,8 @@ from sigrnn.activations import Activation
 from sigrnn.filters.deconvolution import deconvolve
 from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
-from sigrnn.filters.resampling import Resampler, decimate, resample_poly, upfirdn
+from sigrnn.filters.resampler import Resampler
+from sigrnn.filters.resampling import decimate, resample_poly, upfirdn
 from sigrnn.filters.smoothing import savgol_filter
 from sigrnn.filters.state_space import dimpulse, dlsim, dstep, lsim
 from sigrnn.filters.steady import lfilter_zi, lfiltic, sosfilt_zi

@@ -281,8 +281,8 @@ class Model(Exchange, Parametrised):
         value : tuple
             The value of `run`.
         pullback : callable
-            ``pullback(dy)``, for the gradient dy of an error by the outputs, returns its gradients by the parameters, a
-            dict like `params`, and dx. Entries that are not trained get 0.
+            ``pullback(dy)``, for the gradient dy of an error with respect to the outputs, returns its gradients with
+            respect to the parameters, a dict like `params`, and to x. Entries that are not trained get 0.
         """
         x, ndim = self._signal(x)
         size = None if checkpoint is None else whole("checkpoint", checkpoint, 1)
@@ -353,7 +353,7 @@ class Model(Exchange, Parametrised):
         y : ndarray
             Outputs.
         J : ndarray, shape (n_parameters, ...)
-            The derivative of y by each entry that is trained, in the order of `params`, entries in C order.
+            The derivative of y with respect to each entry that is trained, in the order of `params`, entries in C order.
 
         Raises
         ------

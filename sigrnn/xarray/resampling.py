@@ -9,7 +9,7 @@ import numpy as np
 
 import sigrnn
 from sigrnn._arrays import Array
-from sigrnn.filters.resampling import reduced
+from sigrnn.filters._rates import reduced
 from sigrnn.xarray.sampling import Labelled, check, sampling_rate
 
 
