@@ -3,13 +3,15 @@
 from sigrnn import adaptive
 from sigrnn.activations import Activation
 from sigrnn.filters.deconvolution import deconvolve
-from sigrnn.filters.linear import lfilter, lfilter_tv, sosfilt
+from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
-from sigrnn.filters.resampling import Resampler, decimate, resample_poly, upfirdn
+from sigrnn.filters.resampler import Resampler
+from sigrnn.filters.resampling import decimate, resample_poly, upfirdn
 from sigrnn.filters.smoothing import savgol_filter
 from sigrnn.filters.state_space import dimpulse, dlsim, dstep, lsim
 from sigrnn.filters.steady import lfilter_zi, lfiltic, sosfilt_zi
 from sigrnn.filters.streams import Stream
+from sigrnn.filters.varying import lfilter_tv
 from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
 from sigrnn.gradients import jvp, synchronous_grad, vjp
 from sigrnn.gradients.flow import GradientFlow, gradient_flow

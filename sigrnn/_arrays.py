@@ -7,12 +7,18 @@ import reprlib
 import sys
 from collections.abc import Sequence
 from numbers import Number
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Sample = TypeVar(
+    "Sample", np.float32, np.float64, np.complex64, np.complex128
+)  # one dtype of all arguments is the result's
+Double = (
+    float | Sequence[float] | Sequence[Sequence[float]] | NDArray[np.float64 | np.integer[Any]]
+)  # make a float64 result
 
 F8, C16 = np.dtype(np.float64), np.dtype(np.complex128)
 NATIVE = "fdFD"  # what the kernels serve: float32, float64, complex64, complex128

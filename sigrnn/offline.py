@@ -9,7 +9,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -18,12 +18,24 @@ from sigrnn._arrays import F8, NATIVE, Array, array, time_axis, whole
 from sigrnn._utils import progress as _progress
 from sigrnn.filters._coefficients import check_first, coefficients, inner, sections
 from sigrnn.filters._options import saturate
+from sigrnn.filters._passes import continuation, edge_length, taps_of
 from sigrnn.filters.streams import Stream
-from sigrnn.filters.zerophase import continuation, edge_length, taps_of
 
 __all__ = ["filtfilt", "raw", "sosfiltfilt"]
 
+Path = str | os.PathLike[str]
+Memmap = np.memmap[Any, np.dtype[Any]]
+Out = TypeVar("Out")  # an array that can be written
+
 PIECE = 1 << 21  # samples of all channels taken at a time
+
+
+class Keywords(TypedDict, total=False):
+    """Keyword-only arguments of `filtfilt` and `sosfiltfilt`."""
+
+    block: int | None
+    folder: Path | None
+    progress: bool
 
 
 def raw(
@@ -33,7 +45,7 @@ def raw(
     *,
     samples: int | None = None,
     offset: int = 0,
-) -> Any:
+) -> Memmap:
     """
     Open a file of samples without a header as an array (samples, channels), which stays on disk.
 
@@ -83,10 +95,30 @@ def raw(
     return np.memmap(path, kind, "r", offset, (count, channels))
 
 
+@overload
 def sosfiltfilt(
     sos: ArrayLike,
     x: Any,
-    out: Any,
+    out: Path,
+    axis: int = -1,
+    padtype: str | None = "odd",
+    padlen: int | None = None,
+    **options: Unpack[Keywords],
+) -> Memmap: ...
+@overload
+def sosfiltfilt(
+    sos: ArrayLike,
+    x: Any,
+    out: Out,
+    axis: int = -1,
+    padtype: str | None = "odd",
+    padlen: int | None = None,
+    **options: Unpack[Keywords],
+) -> Out: ...
+def sosfiltfilt(
+    sos: ArrayLike,
+    x: Any,
+    out: Out | Path,
     axis: int = -1,
     padtype: str | None = "odd",
     padlen: int | None = None,
@@ -94,7 +126,7 @@ def sosfiltfilt(
     block: int | None = None,
     folder: str | os.PathLike[str] | None = None,
     progress: bool = True,
-) -> Any:
+) -> Out | Memmap:
     r"""
     Filter a recording on disk forward and backward with second-order sections.
 
@@ -171,11 +203,33 @@ def sosfiltfilt(
     return _zero_phase(stream, rows, taps_of(rows), x, out, axis, padtype, padlen, block, folder, progress)
 
 
+@overload
 def filtfilt(
     b: ArrayLike,
     a: ArrayLike,
     x: Any,
-    out: Any,
+    out: Path,
+    axis: int = -1,
+    padtype: str | None = "odd",
+    padlen: int | None = None,
+    **options: Unpack[Keywords],
+) -> Memmap: ...
+@overload
+def filtfilt(
+    b: ArrayLike,
+    a: ArrayLike,
+    x: Any,
+    out: Out,
+    axis: int = -1,
+    padtype: str | None = "odd",
+    padlen: int | None = None,
+    **options: Unpack[Keywords],
+) -> Out: ...
+def filtfilt(
+    b: ArrayLike,
+    a: ArrayLike,
+    x: Any,
+    out: Out | Path,
     axis: int = -1,
     padtype: str | None = "odd",
     padlen: int | None = None,
@@ -183,7 +237,7 @@ def filtfilt(
     block: int | None = None,
     folder: str | os.PathLike[str] | None = None,
     progress: bool = True,
-) -> Any:
+) -> Out | Memmap:
     """
     Filter a recording on disk forward and backward with a filter in one piece, FIR or IIR.
 

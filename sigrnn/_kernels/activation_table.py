@@ -12,14 +12,13 @@ INF = float("inf")
 
 class Row(NamedTuple):
     """
-    What is known of an activation g.
+    Properties of an activation g.
 
-    formula : g(e) in LaTeX, or in words with formulas. values : its range, in words. slope : its largest slope, in words.
-    limits : g at inf and at -inf. bounds : no value lies outside.
-    of_output : the slope is a function of y = g(e), not of e. rising : g never falls. odd : g(-e) = -g(e).
-    zero : g(0) = 0, with the sign of the zero.
-    kink : the |e| at which the slope jumps, if not 0.
-    onnx : its operator in ONNX, with the attributes alpha and beta. onnx_layer : whether recurrent layers there have it.
+    formula : g(e) in LaTeX, or in words with formulas. values : its range, in words. slope : its largest slope, in
+    words. limits : g at inf and at -inf. bounds : no value lies outside. of_output : the slope is a function of y =
+    g(e), not of e. rising : g never falls. odd : g(-e) = -g(e). zero : g(0) = 0, with the sign of the zero. kink : the
+    |e| at which the slope jumps, if not 0. onnx : its operator in ONNX, with the attributes alpha and beta. onnx_layer
+    : whether recurrent layers there have it.
     """
 
     formula: str

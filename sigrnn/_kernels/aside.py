@@ -1,8 +1,8 @@
-"""What must not end half done: importing Numba, and compilation. No Numba here: importing this file is cheap.
+"""Work that must not be interrupted: the import of Numba, and compilation. This file does not import Numba itself.
 
-Interrupted, Numba is of no use any more: modules are missing, and functions for ever half compiled. Python looks at signals
-in its main thread alone, so another one does the work: Ctrl-C ends the waiting, and the work goes on. A fork waits until
-none is being done, as a child has no thread that would end it.
+After an interruption Numba is unusable: modules are missing, and functions stay half compiled. Python handles signals
+in its main thread only, so another thread does the work: Ctrl-C ends the wait, and the work continues. A fork waits
+until the work is complete, because the child has no thread that could complete it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-LOCK = threading.RLock()  # held while such work is done
-held: list[Any] = []  # by a fork: this lock, and those of others
+LOCK = threading.RLock()  # held during such work
+held: list[Any] = []  # the locks a fork holds: this one, and those of Numba and LLVM
 
 
 def completed(work: Callable[..., Any], *arguments: Any) -> Any:
-    """The result of the work, which is done to its end even if this call is interrupted."""
-    if _within_numba():  # called by a compilation of the user's: another thread would wait for its lock
+    """Do the work, and return its result; the work is completed even if this call is interrupted."""
+    if _within_numba():  # called by a compilation of the user's, whose lock another thread would wait for
         return work(*arguments)
     if threading.current_thread() is not threading.main_thread():
         with LOCK:
@@ -51,22 +51,22 @@ def _found(found: list[Any], work: Callable[..., Any], arguments: tuple[Any, ...
 
 
 def _within_numba() -> bool:
-    """Whether this thread compiles already."""
+    """Whether this thread is already compiling."""
     lock = getattr(sys.modules.get("numba.core.compiler_lock"), "global_compiler_lock", None)
     return lock is not None and lock.is_locked()
 
 
 @cache
 def load_numba() -> None:
-    """Import Numba, before anything else does that could be interrupted."""
+    """Import Numba without interruption, before another import does it."""
     completed(import_module, "numba")
 
 
 def _hold() -> None:
-    """Wait until no thread compiles or imports kernels, and let none begin."""
+    """Wait until no thread compiles or imports kernels, and keep others from starting."""
     while True:
         for name in _importing():
-            import_module(name)  # waits for the thread that does it
+            import_module(name)  # waits for the importing thread
         LOCK.acquire()
         if not _importing():
             break
@@ -74,14 +74,14 @@ def _hold() -> None:
     held.append(LOCK)
     compiler, llvm = (sys.modules.get(name) for name in ("numba.core.compiler_lock", "llvmlite.binding.ffi"))
     for lock in (getattr(compiler, "global_compiler_lock", None), getattr(getattr(llvm, "lib", None), "_lock", None)):
-        inner = getattr(lock, "_lock", None)  # what the lock of either is made of
+        inner = getattr(lock, "_lock", None)  # the plain lock inside
         if inner is not None:
             inner.acquire()
             held.append(inner)
 
 
 def _importing() -> list[str]:
-    """Kernels that other threads are importing: each has a lock, which a child of this process could never take."""
+    """Kernels that other threads are importing. A child process could never acquire their import locks."""
     locks = getattr(importlib._bootstrap, "_module_locks", {})  # type: ignore[attr-defined]
     owners = [(name, getattr(lock(), "owner", None)) for name, lock in list(locks.items())]
     own = {None, threading.get_ident()}
@@ -93,8 +93,8 @@ def _release() -> None:
         held.pop().release()
 
 
-# Locks are taken at a fork in the reverse order of registration: `logging`, which Numba needs to be imported, has to be
-# registered before, or a fork would wait for it with the lock that it waits for.
+# At a fork, locks are acquired in the reverse order of registration. `logging`, which Numba imports, must be
+# registered first; otherwise a fork would hold our lock while it waits for the lock of `logging`: a deadlock.
 assert logging
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_release)

@@ -1,17 +1,17 @@
-"""Sizes, counters and flags that the kernels share with their callers. No Numba here: importing this file is cheap."""
+"""Sizes, counters and flags that kernels and their callers share. This file does not import Numba."""
 
 LINE_BYTES = 64  # of a cache line
 
 # Filters
 
 LANES = 16  # two AVX-512 registers or four AVX ones hide the latency of the recurrence; 8 and 32 lanes were slower
-TILE = 128  # samples of a channel moved before its neighbours' turn
+TILE = 128  # samples of a channel that are moved at a time
 AREA = TILE * LANES  # 16 kB, half of a small first-level cache
-UNROLLED_ORDER = 8  # orders up to here have kernels of their own, with the state in registers
-LANES_ORDER = 64  # orders up to here run in lanes
-BLOCK_STATES = 32  # states of sections up to here run in blocks of time
+UNROLLED_ORDER = 8  # up to this order each order has its own kernel, with the state in registers
+LANES_ORDER = 64  # largest order that runs in lanes
+BLOCK_STATES = 32  # largest number of states that runs in time segments
 LONGEST = 248  # samples of the longest block: 16 of them fill a first-level cache
-STACK_STATES = 64  # states of a filter up to here have their scratch on the stack
+STACK_STATES = 64  # largest number of states of a filter whose scratch is on the stack
 SECTION_ORDER = 2  # states of a section
 
 TRANSITION_WIDTH = 8  # columns in a vector of the matrices of block transitions
@@ -28,30 +28,25 @@ FIR_WIDTH = 8  # samples in a vector
 FIR_SUMS = 6  # vectors of outputs summed at a time; with 8 the loops are no longer unrolled (3 times slower)
 FIR_SPAN = FIR_SUMS * FIR_WIDTH
 
-FIXED_POINT_GROUPS = 2  # vectors of sixteen lanes that take turns, one computes while the other waits
+FIXED_POINT_GROUPS = 2  # vectors of sixteen lanes, computed alternately: one hides the latency of the other
 FIXED_POINT_BLOCKS = FIXED_POINT_GROUPS * LANES
-FIXED_POINT_ROWS = (
-    32  # samples of a block between two checks whether runs have met; more than the states of any filter here
-)
+FIXED_POINT_ROWS = 32  # samples of a segment between two convergence checks; more than the states of any such filter
 
 # Layers
 
-PRODUCT_ROWS, PRODUCT_VECTORS = (
-    6,
-    2,
-)  # of a product at a time: 12 sums, two vectors and one number fill the 16 registers of AVX2
+PRODUCT_ROWS, PRODUCT_VECTORS = 6, 2  # of a product at a time: 12 sums, 2 vectors and a number fit 16 registers
 PRODUCT_DEPTH = 128  # terms of a sum at a time: what one tile of the product reads stays in the first-level cache
-PRODUCT_WIDE = 256  # columns that are packed at a time: second-level cache
+PRODUCT_WIDE = 256  # columns packed at a time: they fit the second-level cache
 
 
 def units_in_vector(register: int, itemsize: int, hidden: int) -> int:
-    """Units in a vector: what a register of that many bytes holds, as 16 registers serve no vector of two; few units are not spread thin."""
+    """Units in a vector: what a register holds (two registers would exceed 16 for all sums); fewer for few units."""
     most = register // itemsize
     return min(most, 8) if hidden <= 8 else most
 
 
 def unit_groups(blocks: int) -> tuple[int, ...]:
-    """How many vectors of units the backward pass takes together: fours, then what is left; each number once."""
+    """The sizes of groups of vectors in the backward pass: fours, then the rest."""
     return (4,) * (blocks >= 4) + (2,) * (blocks // 2 % 2) + (1,) * (blocks % 2)
 
 

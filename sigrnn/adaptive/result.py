@@ -52,7 +52,7 @@ class AdaptiveResult:
 
     def plot(
         self, *, system: ArrayLike | None = None, fs: float = 1.0, smooth: int | None = None, ax: Any = None
-    ) -> Any:
+    ) -> Array:
         r"""
         Draw the power of the error over time, the weights, and how far they are from the true system.
 

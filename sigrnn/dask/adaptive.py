@@ -16,7 +16,7 @@ from sigrnn.dask.graph import signal
 from sigrnn.workers import set_workers
 
 
-def map_adaptive(filter: Any, x: Any, d: Any, axis: int = -1) -> tuple[Any, Any]:
+def map_adaptive(filter: Any, x: Any, d: Any, axis: int = -1) -> tuple[da.Array, da.Array]:
     r"""
     Run an adaptive filter over each channel of dask arrays, every channel with a copy of its own.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import dask.array as da
 import numpy as np
@@ -15,7 +15,21 @@ from sigrnn.filters import linear
 from sigrnn.filters._coefficients import weak
 
 
-def lfilter(b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: str = "auto") -> Any:
+@overload
+def lfilter(
+    b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: None = None, *, method: str = "auto"
+) -> da.Array: ...
+@overload
+def lfilter(
+    b: ArrayLike, a: ArrayLike, x: Any, axis: int, zi: da.Array | ArrayLike, *, method: str = "auto"
+) -> tuple[da.Array, da.Array]: ...
+@overload
+def lfilter(
+    b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, *, zi: da.Array | ArrayLike, method: str = "auto"
+) -> tuple[da.Array, da.Array]: ...
+def lfilter(
+    b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: da.Array | ArrayLike | None = None, *, method: str = "auto"
+) -> da.Array | tuple[da.Array, da.Array]:
     r"""
     Filter a dask array along one axis, in chunks, as if it were one piece.
 
@@ -85,7 +99,19 @@ def lfilter(b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: Any = None, 
     return value(FilterGraph(spec.direct(b, a, channels(x, axis), dtype, method), x, axis, zi))
 
 
-def sosfilt(sos: ArrayLike, x: Any, axis: int = -1, zi: Any = None, *, method: str = "auto") -> Any:
+@overload
+def sosfilt(sos: ArrayLike, x: Any, axis: int = -1, zi: None = None, *, method: str = "auto") -> da.Array: ...
+@overload
+def sosfilt(
+    sos: ArrayLike, x: Any, axis: int, zi: da.Array | ArrayLike, *, method: str = "auto"
+) -> tuple[da.Array, da.Array]: ...
+@overload
+def sosfilt(
+    sos: ArrayLike, x: Any, axis: int = -1, *, zi: da.Array | ArrayLike, method: str = "auto"
+) -> tuple[da.Array, da.Array]: ...
+def sosfilt(
+    sos: ArrayLike, x: Any, axis: int = -1, zi: da.Array | ArrayLike | None = None, *, method: str = "auto"
+) -> da.Array | tuple[da.Array, da.Array]:
     r"""
     Filter a dask array along one axis with a cascade of second-order sections, in chunks, as if it were one piece.
 

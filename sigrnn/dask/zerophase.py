@@ -15,8 +15,8 @@ from sigrnn.dask import spec
 from sigrnn.dask.clone import clone
 from sigrnn.dask.filters import broadcast_channels, channels, no_samples, result_dtype
 from sigrnn.dask.graph import FilterGraph, signal
-from sigrnn.filters import zerophase
 from sigrnn.filters._coefficients import coefficients, sections
+from sigrnn.filters._passes import continuation, edge_length, taps_of
 from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.steady import constant_sections, constant_state
 
@@ -32,7 +32,7 @@ def filtfilt(
     irlen: int | None = None,
     *,
     reread: bool = True,
-) -> Any:
+) -> da.Array:
     r"""
     Filter a dask array forward and backward along one axis, in chunks, as if it were one piece.
 
@@ -100,7 +100,7 @@ def filtfilt(
         raise ValueError(f"method must be 'pad', got {method!r}.")
     b, a, x = coefficients(b, "b"), coefficients(a, "a"), signal(x)
     axis = time_axis(axis, x)
-    edge = zerophase.edge_length(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
+    edge = edge_length(padtype, padlen, x, axis, max(b.shape[-1], a.shape[-1]))
     zi = constant_state(b, a)
     dtype = result_dtype((b, a, zi), x, None)
     x = broadcast_channels(x, lfilter(b, a, no_samples(x, axis, dtype), axis).shape, axis)
@@ -117,7 +117,7 @@ def sosfiltfilt(
     padlen: int | None = None,
     *,
     reread: bool = True,
-) -> Any:
+) -> da.Array:
     r"""
     Filter a dask array forward and backward with second-order sections, in chunks, as if it were one piece.
 
@@ -168,7 +168,7 @@ def sosfiltfilt(
     """
     sos, x = sections(sos), signal(x)
     axis = time_axis(axis, x)
-    edge = zerophase.edge_length(padtype, padlen, x, axis, zerophase.taps_of(sos))
+    edge = edge_length(padtype, padlen, x, axis, taps_of(sos))
     zi = constant_sections(sos)
     dtype = result_dtype((sos, zi), x, None)
     x = broadcast_channels(x, sosfilt(sos, no_samples(x, axis, dtype), axis).shape, axis)
@@ -186,7 +186,7 @@ def forward_backward(
     padtype: str | None,
     edge: int,
     reread: bool,
-) -> Any:
+) -> da.Array:
     """Continue x at both ends, filter it forward and backward, and cut the ends off."""
     chunks, samples = x.chunks, x.shape[axis]
     if 0 in chunks[axis]:
@@ -214,7 +214,7 @@ def continued(x: Any, axis: int, padtype: str | None, edge: int) -> Any:
     kind = padtype or "constant"
 
     def outside(end: Array, which: int) -> Array:
-        found = zerophase.continuation(np.moveaxis(end, axis, -1), kind, edge)[which]
+        found = continuation(np.moveaxis(end, axis, -1), kind, edge)[which]
         return np.moveaxis(found, -1, axis)
 
     chunks = [*x.chunks]

@@ -53,7 +53,7 @@ def extended(x: Array, mode: str, cval: Array, at: Array) -> Array:
 
 
 def extended_back(slope: Array, mode: str, at: Array, dx: Array) -> None:
-    """The transpose: add to dx (A, N, B) what the gradient `slope` (A, len(at), B) of the extension is by the signal."""
+    """The transpose: add the gradient `slope` (A, len(at), B) of the extension to that of the signal, dx (A, N, B)."""
     if mode != "constant":
         for index, weight in terms(mode, at, dx.shape[1]):
             np.add.at(np.moveaxis(dx, 1, 0), index, np.moveaxis(weight[:, None] * slope, 1, 0))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -14,7 +12,7 @@ from sigrnn.filters.linear import lfilter
 __all__ = ["deconvolve"]
 
 
-def deconvolve(signal: ArrayLike, divisor: ArrayLike) -> tuple[Any, Array]:
+def deconvolve(signal: ArrayLike, divisor: ArrayLike) -> tuple[Array | list[float], Array]:
     r"""
     Divide a signal by a filter: inverse filtering.
 
@@ -66,7 +64,7 @@ def deconvolve(signal: ArrayLike, divisor: ArrayLike) -> tuple[Any, Array]:
     if len(d) > len(s):
         return [], s
     if promoted(signal=s, divisor=d, samples=np.empty(0)).char not in NATIVE:
-        result: tuple[Any, Array] = own("deconvolve")(s, d)
+        result: tuple[Array, Array] = own("deconvolve")(s, d)
         return result
     quotient = lfilter([1.0], d, s[: len(s) - len(d) + 1])
     return quotient, s - lfilter(d, [1.0], np.concatenate([quotient, np.zeros(len(d) - 1)]))

@@ -1,14 +1,14 @@
-"""Linear filters with SciPy's signatures: `lfilter`, `lfilter_tv`, `sosfilt`."""
+"""Linear filters with SciPy's signatures: `lfilter`, `sosfilt`."""
 
 from __future__ import annotations
 
 from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from sigrnn._arrays import F8, NATIVE, Array, array, initial_state, promoted, time_axis
-from sigrnn.filters._call import Recursion, Taps, Varying, apply, by_scipy, matched, one_channel, repeated, state_layout
+from sigrnn._arrays import F8, NATIVE, Array, Double, Sample, array, initial_state, promoted, time_axis
+from sigrnn.filters._call import Recursion, Taps, apply, by_scipy, matched, one_channel, repeated, state_layout
 from sigrnn.filters._coefficients import (
     cascaded,
     check_first,
@@ -27,35 +27,75 @@ from sigrnn.filters._coefficients import (
 from sigrnn.filters._options import FORWARD, PROPAGATE, deliver, options, real_for
 from sigrnn.filters._recursive import RecursiveFilter
 
-__all__ = ["lfilter", "lfilter_tv", "sosfilt"]
+__all__ = ["lfilter", "sosfilt"]
 
 # Looked up, and compared by identity: a short call is counted in nanoseconds
 ndarray, empty, zeros = np.ndarray, np.empty, np.zeros
 LAST, AUTO = -1, "auto"
 
 
-class VaryingKeywords(TypedDict, total=False):
-    """Keyword-only arguments of `lfilter_tv`."""
+class Choices(TypedDict, total=False):
+    """Keyword-only arguments of `lfilter` and `sosfilt` that leave the dtype of the result as it is."""
 
-    out: Array | None
+    method: str
     direction: str
     nan_policy: str
 
 
-class Keywords(VaryingKeywords, total=False):
-    """Those of `lfilter` and `sosfilt`."""
+class Keywords(Choices, total=False):
+    """All their keyword-only arguments."""
 
-    method: str
+    out: Array | None
 
 
+@overload
+def lfilter(  # type: ignore[overload-overlap]
+    b: NDArray[Sample],
+    a: NDArray[Sample],
+    x: NDArray[Sample],
+    axis: int = -1,
+    zi: None = None,
+    **options: Unpack[Choices],
+) -> NDArray[Sample]: ...
+@overload
+def lfilter(
+    b: Double, a: Double, x: Double, axis: int = -1, zi: None = None, **options: Unpack[Choices]
+) -> NDArray[np.float64]: ...
 @overload
 def lfilter(
     b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: None = None, **options: Unpack[Keywords]
 ) -> Array: ...
 @overload
+def lfilter(  # type: ignore[overload-overlap]
+    b: NDArray[Sample],
+    a: NDArray[Sample],
+    x: NDArray[Sample],
+    axis: int,
+    zi: NDArray[Sample] | float,
+    **options: Unpack[Choices],
+) -> tuple[NDArray[Sample], NDArray[Sample]]: ...
+@overload
+def lfilter(  # type: ignore[overload-overlap]
+    b: Double, a: Double, x: Double, axis: int, zi: Double, **options: Unpack[Choices]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+@overload
 def lfilter(
     b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int, zi: ArrayLike, **options: Unpack[Keywords]
 ) -> tuple[Array, Array]: ...
+@overload
+def lfilter(  # type: ignore[overload-overlap]
+    b: NDArray[Sample],
+    a: NDArray[Sample],
+    x: NDArray[Sample],
+    axis: int = -1,
+    *,
+    zi: NDArray[Sample] | float,
+    **options: Unpack[Choices],
+) -> tuple[NDArray[Sample], NDArray[Sample]]: ...
+@overload
+def lfilter(
+    b: Double, a: Double, x: Double, axis: int = -1, *, zi: Double, **options: Unpack[Choices]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 @overload
 def lfilter(
     b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, *, zi: ArrayLike, **options: Unpack[Keywords]
@@ -71,7 +111,7 @@ def lfilter(
     method: str = "auto",
     direction: str = FORWARD,
     nan_policy: str = PROPAGATE,
-) -> Any:
+) -> Array | tuple[Array, Array]:
     r"""
     Filter data along one axis with an FIR or IIR filter.
 
@@ -223,11 +263,35 @@ def lfilter(
 
 
 @overload
+def sosfilt(  # type: ignore[overload-overlap]
+    sos: NDArray[Sample], x: NDArray[Sample], axis: int = -1, zi: None = None, **options: Unpack[Choices]
+) -> NDArray[Sample]: ...
+@overload
+def sosfilt(
+    sos: Double, x: Double, axis: int = -1, zi: None = None, **options: Unpack[Choices]
+) -> NDArray[np.float64]: ...
+@overload
 def sosfilt(sos: ArrayLike, x: ArrayLike, axis: int = -1, zi: None = None, **options: Unpack[Keywords]) -> Array: ...
+@overload
+def sosfilt(  # type: ignore[overload-overlap]
+    sos: NDArray[Sample], x: NDArray[Sample], axis: int, zi: NDArray[Sample] | float, **options: Unpack[Choices]
+) -> tuple[NDArray[Sample], NDArray[Sample]]: ...
+@overload
+def sosfilt(  # type: ignore[overload-overlap]
+    sos: Double, x: Double, axis: int, zi: Double, **options: Unpack[Choices]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 @overload
 def sosfilt(
     sos: ArrayLike, x: ArrayLike, axis: int, zi: ArrayLike, **options: Unpack[Keywords]
 ) -> tuple[Array, Array]: ...
+@overload
+def sosfilt(  # type: ignore[overload-overlap]
+    sos: NDArray[Sample], x: NDArray[Sample], axis: int = -1, *, zi: NDArray[Sample] | float, **options: Unpack[Choices]
+) -> tuple[NDArray[Sample], NDArray[Sample]]: ...
+@overload
+def sosfilt(
+    sos: Double, x: Double, axis: int = -1, *, zi: Double, **options: Unpack[Choices]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 @overload
 def sosfilt(
     sos: ArrayLike, x: ArrayLike, axis: int = -1, *, zi: ArrayLike, **options: Unpack[Keywords]
@@ -242,7 +306,7 @@ def sosfilt(
     method: str = "auto",
     direction: str = FORWARD,
     nan_policy: str = PROPAGATE,
-) -> Any:
+) -> Array | tuple[Array, Array]:
     r"""
     Filter data along one axis with a cascade of second-order sections.
 
@@ -337,102 +401,6 @@ def sosfilt(
         (sos,), x = matched({"sos": sos}, 2, x, axis)
         known = filter_of_sections(sos)
     return apply(Recursion(known, method), x, axis, zi, out, dtype, how)
-
-
-@overload
-def lfilter_tv(
-    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: None = None, **options: Unpack[VaryingKeywords]
-) -> Array: ...
-@overload
-def lfilter_tv(
-    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int, zi: ArrayLike, **options: Unpack[VaryingKeywords]
-) -> tuple[Array, Array]: ...
-@overload
-def lfilter_tv(
-    b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, *, zi: ArrayLike, **options: Unpack[VaryingKeywords]
-) -> tuple[Array, Array]: ...
-def lfilter_tv(
-    b: ArrayLike,
-    a: ArrayLike,
-    x: ArrayLike,
-    axis: int = -1,
-    zi: ArrayLike | None = None,
-    *,
-    out: Array | None = None,
-    direction: str = FORWARD,
-    nan_policy: str = PROPAGATE,
-) -> Any:
-    r"""
-    Filter data along one axis with coefficients that change at every sample.
-
-    .. math:: y[n] = z_0[n-1] + b_0[n] x[n], \qquad z_p[n] = z_{p+1}[n-1] + b_{p+1}[n] x[n] - a_{p+1}[n] y[n]
-
-    the transposed direct form II with row `n` of the coefficients, each row divided by its ``a[n, 0]``.
-
-    Parameters
-    ----------
-    b : array_like, shape (N, M + 1) or (..., N, M + 1)
-        Numerators, a row a sample. Leading axes are broadcast against the channels of `x`.
-    a : array_like, shape (N, P + 1) or (..., N, P + 1)
-        Denominators.
-    x : array_like
-        Signal with N samples along `axis`.
-    axis : int, default -1
-        The axis of time.
-    zi : array_like, optional
-        Initial state, as in `lfilter`.
-    out : ndarray, optional
-        As in `lfilter`.
-    direction : {'forward', 'backward'}, default 'forward'
-        As in `lfilter`; a row of coefficients stays with its sample.
-    nan_policy : {'propagate', 'omit', 'segments'}, default 'propagate'
-        As in `lfilter`; a row of coefficients stays with its sample.
-
-    Returns
-    -------
-    y : ndarray
-        The filtered signal.
-    zf : ndarray
-        Final state, returned only if `zi` was given.
-
-    Raises
-    ------
-    ValueError
-        If there is not one row of coefficients for each sample, or an ``a[n, 0]`` is 0.
-    NotImplementedError
-        If the common dtype is not float32, float64 or a complex one of that precision.
-
-    See Also
-    --------
-    lfilter : The same with constant coefficients; equal rows give equal results.
-
-    Notes
-    -----
-    Cost: O((M + P) N) time for each channel, and a normalised copy of the coefficients. A filter that is stable with
-    each row of coefficients can still grow when they change fast.
-
-    Examples
-    --------
-    A gain that rises with time, then a leak that is switched on:
-
-    >>> import sigrnn
-    >>> sigrnn.lfilter_tv([[1.0], [2.0], [3.0]], [[1.0], [1.0], [1.0]], [1.0, 1.0, 1.0])
-    array([1., 2., 3.])
-    >>> sigrnn.lfilter_tv([[1.0]] * 4, [[1.0, -1.0]] * 2 + [[1.0, -0.5]] * 2, [4.0, 0.0, 0.0, 0.0])
-    array([4., 4., 4., 2.])
-    """
-    how = options(direction, nan_policy)
-    b, a, x = array("b", b), array("a", a), how.signal(x)
-    axis = time_axis(axis, x)
-    for name, c in (("b", b), ("a", a)):
-        if c.ndim < 2 or c.shape[-1] == 0 or c.shape[-2] != x.shape[axis]:
-            raise ValueError(f"{name} has shape {c.shape}, expected (..., {x.shape[axis]}, taps): a row a sample of x")
-    dtype = real_for(out, promoted(b=b, a=a, x=x) if zi is None else promoted(b=b, a=a, x=x, zi=weak(zi)))
-    if dtype.char not in NATIVE:
-        raise NotImplementedError(f"lfilter_tv serves float32, float64, complex64 and complex128, not {dtype}")
-    b, a = normalised(b, a, dtype, fir=False)
-    (b, a), x = matched({"b": b, "a": a}, 2, x, axis)
-    return apply(Varying(how.turned(b, b.ndim - 2), how.turned(a, a.ndim - 2)), x, axis, zi, out, dtype, how)
 
 
 def plain_state(zi: Any, dtype: np.dtype[Any]) -> bool:

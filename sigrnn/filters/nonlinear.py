@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Any, Self, TypedDict, Unpack, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from sigrnn._arrays import F8, Array, array, time_axis
+from sigrnn._arrays import F8, Array, Double, Sample, array, time_axis
 from sigrnn.activations import Activation, known, respond
 from sigrnn.filters._call import Recursion, Taps, apply, matched, one_channel, repeated
 from sigrnn.filters._coefficients import coefficients, normalised, weak
@@ -32,13 +32,53 @@ class Keywords(TypedDict, total=False):
 
 
 @overload
+def nlfilter(  # type: ignore[overload-overlap]
+    b: NDArray[Sample],
+    a: NDArray[Sample],
+    x: NDArray[Sample],
+    axis: int = -1,
+    zi: None = None,
+    **options: Unpack[Keywords],
+) -> NDArray[Sample]: ...
+@overload
+def nlfilter(
+    b: Double, a: Double, x: Double, axis: int = -1, zi: None = None, **options: Unpack[Keywords]
+) -> NDArray[np.float64]: ...
+@overload
 def nlfilter(
     b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, zi: None = None, **options: Unpack[Keywords]
 ) -> Array: ...
 @overload
+def nlfilter(  # type: ignore[overload-overlap]
+    b: NDArray[Sample],
+    a: NDArray[Sample],
+    x: NDArray[Sample],
+    axis: int,
+    zi: NDArray[Sample] | float,
+    **options: Unpack[Keywords],
+) -> tuple[NDArray[Sample], NDArray[Sample]]: ...
+@overload
+def nlfilter(  # type: ignore[overload-overlap]
+    b: Double, a: Double, x: Double, axis: int, zi: Double, **options: Unpack[Keywords]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+@overload
 def nlfilter(
     b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int, zi: ArrayLike, **options: Unpack[Keywords]
 ) -> tuple[Array, Array]: ...
+@overload
+def nlfilter(  # type: ignore[overload-overlap]
+    b: NDArray[Sample],
+    a: NDArray[Sample],
+    x: NDArray[Sample],
+    axis: int = -1,
+    *,
+    zi: NDArray[Sample] | float,
+    **options: Unpack[Keywords],
+) -> tuple[NDArray[Sample], NDArray[Sample]]: ...
+@overload
+def nlfilter(
+    b: Double, a: Double, x: Double, axis: int = -1, *, zi: Double, **options: Unpack[Keywords]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 @overload
 def nlfilter(
     b: ArrayLike, a: ArrayLike, x: ArrayLike, axis: int = -1, *, zi: ArrayLike, **options: Unpack[Keywords]
@@ -54,7 +94,7 @@ def nlfilter(
     bias: ArrayLike = 0.0,
     direction: str = FORWARD,
     nan_policy: str = PROPAGATE,
-) -> Any:
+) -> Array | tuple[Array, Array]:
     r"""
     Filter data along one axis with a nonlinear FIR or IIR filter.
 

@@ -1,23 +1,22 @@
-"""Change of the sampling rate with SciPy's signatures: `upfirdn`, `resample_poly`, `decimate`; `Resampler`, block by block."""
+"""Change of the sampling rate with SciPy's signatures: `upfirdn`, `resample_poly`, `decimate`."""
 
 from __future__ import annotations
 
 import math
 import operator
-from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import NATIVE, Array, array, short, signal, time_axis, whole
-from sigrnn._scipy import own
+from sigrnn._arrays import NATIVE, Array, array, time_axis
 from sigrnn.filters._extension import MODES
 from sigrnn.filters._polyphase import Rates, resampled
+from sigrnn.filters._rates import against_aliasing, by_scipy, common, reduced, taps_of
 from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
 
-__all__ = ["Resampler", "decimate", "resample_poly", "upfirdn"]
+__all__ = ["decimate", "resample_poly", "upfirdn"]
 
 BACKGROUNDS: dict[str, Any] = {"mean": np.mean, "median": np.median, "minimum": np.min, "maximum": np.max}
 TOGETHER = 1 << 22  # samples of a group of channels that is filtered at a time
@@ -74,7 +73,7 @@ def upfirdn(
     See Also
     --------
     scipy.signal.upfirdn : The same.
-    resample_poly : With a low-pass that is designed, and its delay taken out.
+    resample_poly : With a low-pass that is designed, and its delay removed.
 
     Notes
     -----
@@ -124,7 +123,7 @@ def resample_poly(
     cval: float | None = None,
 ) -> Array:
     r"""
-    Change the sampling rate by a rational factor: `upfirdn` with a low-pass, its delay taken out.
+    Change the sampling rate by a rational factor: `upfirdn` with a low-pass, its delay removed.
 
     Parameters
     ----------
@@ -305,247 +304,3 @@ def _decimated(filter: tuple[Array, ...], x: Array, q: int, zero_phase: bool, y:
         y[0, :, 0] = run(*filter, wide[0, :, 0])[::q]
     else:
         y[...] = run(*filter, wide, axis=1)[:, ::q]
-
-
-class Resampler:
-    r"""
-    `resample_poly` with memory: a callable that changes the sampling rate of block after block.
-
-    Calling it with the blocks of a signal in turn, and then `flush`, gives what `resample_poly` gives for the whole, to
-    rounding.
-
-    Parameters
-    ----------
-    up, down : int
-        The rate becomes ``up / down`` of what it was.
-    window : str, tuple, float, list or ndarray, default ('kaiser', 5.0)
-        The window of the low-pass, or its taps, as in `resample_poly`.
-    axis : int, default 0
-        The axis of time in the blocks; all others are channels.
-
-    Attributes
-    ----------
-    up, down : int
-        The reduced factors.
-    delay : float
-        Of the output, in samples of the input: half of the filter. The output at the time of a sample can be computed
-        when as many samples have followed.
-
-    Raises
-    ------
-    ValueError
-        If `up` or `down` is not a positive whole number, taps are not 1-D or there are none, or a block has other channels
-        than the blocks before it.
-    NotImplementedError
-        If a block and the taps make a dtype other than float32, float64 or a complex one of that precision.
-
-    See Also
-    --------
-    resample_poly : The same for a whole signal.
-    Stream : Filters block by block at one rate.
-
-    Notes
-    -----
-    Beyond both ends the signal is 0. A call returns all outputs that no later sample can change: about
-    ``len(x) * up / down``, none if the block is short. The last ``delay * up / down`` outputs come from `flush`, which ends
-    the signal. Kept are the samples that the next output sees, as many as the filter has taps of one phase. A resampler
-    belongs to one thread at a time; `copy` makes another with the same past, and resamplers can be pickled.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import sigrnn
-    >>> x = np.random.default_rng(0).standard_normal(1000)
-    >>> resampler = sigrnn.Resampler(3, 2)
-    >>> parts = [resampler(block) for block in np.split(x, 10)] + [resampler.flush()]
-    >>> [len(part) for part in parts]
-    [135, 150, 150, 150, 150, 150, 150, 150, 150, 150, 15]
-    >>> np.allclose(np.concatenate(parts), sigrnn.resample_poly(x, 3, 2))
-    True
-    """
-
-    def __init__(self, up: int, down: int, window: Any = ("kaiser", 5.0), *, axis: int = 0) -> None:
-        self.up, self.down = reduced(up, down)
-        self._axis = whole("axis", axis)
-        self._designed = not isinstance(window, list | np.ndarray)
-        self._h, self._kind = np.ones(1), np.dtype(np.float64)  # at equal rates nothing is filtered
-        if self.up != self.down:
-            self._h, self._kind = taps_of(window, self.up, self.down, self._kind)
-        if self._h.size == 0:
-            raise ValueError("window has no taps")
-        self._half, self._reach = (len(self._h) - 1) // 2, -(-len(self._h) // self.up)
-        self.delay = self._half / self.up
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the past; the next block may have other channels."""
-        self._past: Array | None = None  # the samples that outputs to come will see
-        self._begin = 0  # of which the first is this one of the signal
-        self._done = 0  # outputs so far
-
-    def __call__(self, x: ArrayLike) -> Array:
-        """
-        Take the next block.
-
-        Parameters
-        ----------
-        x : array_like
-            The block, of any length; its channels must be those of the blocks before.
-
-        Returns
-        -------
-        y : ndarray
-            The outputs that are complete.
-        """
-        x = signal(x)
-        axis = time_axis(self._axis, x)
-        kind = x.dtype if self._designed and x.dtype.kind in "fc" else self._kind
-        dtype = common(np.empty(0, kind), x)
-        if dtype.char not in NATIVE:
-            raise NotImplementedError(
-                f"Resampler serves float32, float64, complex64 and complex128, not {dtype}, which x and the taps make"
-            )
-        if self._past is not None:
-            channels = [c.shape[:axis] + c.shape[axis + 1 :] for c in (x, self._past) if c.ndim == x.ndim]
-            if len(channels) < 2 or channels[0] != channels[1]:
-                raise ValueError(
-                    f"x has shape {x.shape}, other channels than the blocks before ({self._past.shape}): reset() comes first"
-                )
-            x = np.concatenate([self._past, x], axis=axis)
-        ready = ((self._begin + x.shape[axis]) * self.up - 1 - self._half) // self.down + 1
-        return self._outputs(x.astype(dtype, copy=False), axis, max(ready, self._done))
-
-    def flush(self) -> Array:
-        """
-        End the signal.
-
-        Returns
-        -------
-        y : ndarray
-            The outputs that were waiting for samples: zeros take their place. Afterwards the resampler is as new.
-        """
-        if self._past is None:
-            return np.empty(0)
-        axis = self._axis % self._past.ndim
-        samples = self._begin + self._past.shape[axis]
-        y = self._outputs(self._past, axis, -(-samples * self.up // self.down))
-        self.reset()
-        return y
-
-    def _outputs(self, x: Array, axis: int, ready: int) -> Array:
-        """The outputs before `ready`, from x, the past included; keep what later ones will see."""
-        start = self._half - self._begin * self.up
-        rates = Rates(self.up, self.down, start + self._done * self.down, ready - self._done)
-        y = resampled(self._h, x, rates, axis, x.dtype)
-        oldest = max(0, (start + ready * self.down) // self.up - self._reach + 1)
-        self._past = x[(slice(None),) * axis + (slice(oldest, None),)].copy()
-        self._begin, self._done = self._begin + min(oldest, x.shape[axis]), ready
-        return y
-
-    def copy(self) -> Self:
-        """
-        Make another resampler with the same past.
-
-        Returns
-        -------
-        Resampler
-            It shares nothing with this one that either changes.
-        """
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        return other
-
-    __copy__ = copy
-
-
-def reduced(up: Any, down: Any) -> tuple[int, int]:
-    """The factors of the sampling rate without a common divisor."""
-    for name, factor in (("up", up), ("down", down)):
-        if factor != int(factor):
-            raise ValueError(f"{name} must be an integer, got {factor!r}")
-        if factor < 1:
-            raise ValueError(f"up and down must be >= 1, got {name}={factor!r}")
-    shared = math.gcd(int(up), int(down))
-    return int(up) // shared, int(down) // shared
-
-
-def common(h: Array, x: Array) -> np.dtype[Any]:
-    """The dtype of the result."""
-    try:
-        return np.result_type(h.dtype, x.dtype, np.float32)
-    except TypeError:
-        raise TypeError(f"h and x must be numbers, got dtypes {h.dtype} and {x.dtype}") from None
-
-
-def taps_of(window: Any, up: int, down: int, kind: np.dtype[Any]) -> tuple[Array, np.dtype[Any]]:
-    """The taps, in double precision, and the dtype for which they count, for a signal of dtype `kind`."""
-    if isinstance(window, list | np.ndarray):
-        h = array("window", window)
-        if h.ndim != 1:
-            raise ValueError(f"window must be 1-D, got shape {h.shape}")
-        if h.dtype.kind not in "biufc":
-            raise TypeError(f"window must be numbers, got dtype {h.dtype}")
-        return up * h.astype(np.complex128 if h.dtype.kind == "c" else np.float64), h.dtype
-    try:
-        h = low_pass(max(up, down), window)
-    except TypeError as error:
-        if "unhashable" not in str(error):
-            raise
-        h = low_pass.__wrapped__(max(up, down), window)
-    return up * h, kind if kind.kind in "fc" else np.dtype(np.float64)
-
-
-@lru_cache(maxsize=128)
-def low_pass(rate: int, window: Any) -> Array:
-    """The filter of `resample_poly` for the larger of both factors."""
-    from scipy.signal import firwin
-
-    return np.asarray(firwin(20 * rate + 1, 1.0 / rate, window=window), np.float64)
-
-
-@lru_cache(maxsize=128)
-def windowed(n: int, q: int) -> Array:
-    """The filter without feedback of `decimate`."""
-    from scipy.signal import firwin
-
-    return np.asarray(firwin(n + 1, 1.0 / q, window="hamming"), np.float64)
-
-
-@lru_cache(maxsize=128)
-def chebyshev(n: int, q: int) -> Array:
-    """The sections of `decimate`."""
-    from scipy.signal import cheby1
-
-    return np.asarray(cheby1(n, 0.05, 0.8 / q, output="sos"), np.float64)
-
-
-def against_aliasing(
-    ftype: Any, n: int | None, q: int, kind: np.dtype[Any]
-) -> tuple[bool, tuple[Array, ...], np.dtype[Any]]:
-    """The filter of `decimate`: whether it has no feedback; its taps, its sections, or b and a; the dtype of the result."""
-    if isinstance(ftype, str) and ftype == "fir":
-        return True, (windowed(20 * q if n is None else n, q),), kind
-    if isinstance(ftype, str) and ftype == "iir":
-        return False, (chebyshev(8 if n is None else n, q),), kind
-    from scipy.signal import dlti, zpk2sos
-
-    if not isinstance(ftype, dlti):
-        raise ValueError(f"invalid ftype: it must be 'iir', 'fir' or a dlti, got {short(ftype)}")
-    form = ftype.to_zpk()
-    if np.iscomplex(form.poles).any() or np.iscomplex(form.gain) or not len(form.poles):
-        form = ftype.to_tf()
-        taps = np.asarray(form.num), np.asarray(form.den)
-        if len(taps[1]) > 1:
-            return False, taps, np.result_type(*taps, kind)
-        h = taps[0] / taps[1]
-        return True, (h,), common(h, np.empty(0, kind))
-    return False, (zpk2sos(form.zeros, form.poles, form.gain),), kind
-
-
-def by_scipy(name: str, arrays: dict[str, Array], *args: Any) -> Any:
-    """What no kernel serves."""
-    try:
-        return own(name)(*arrays.values(), *args)
-    except TypeError as error:
-        kinds = ", ".join(f"{key} has dtype {c.dtype}" for key, c in arrays.items())
-        raise TypeError(f"{kinds}: there is no kernel for that, and scipy.signal.{name} raises: {error}") from None

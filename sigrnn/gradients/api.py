@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from sigrnn._arrays import NATIVE, Array, array, short, signal, time_axis, whole
-from sigrnn.filters._options import BACKWARD, FORWARD, PROPAGATE, Options, options
+from sigrnn._arrays import Array, array, short, whole
+from sigrnn.gradients._arguments import Turn, arrays_of, bound, native, tangent_of, unpacked
 from sigrnn.gradients.checkpoints import by_blocks
 from sigrnn.gradients.linear import EXCITATION
 from sigrnn.gradients.rules import RULES, Named, Rule
 
 __all__ = ["jvp", "synchronous_grad", "vjp"]
 
-NUMBERS = int, float, complex, bool
-FROM_THE_END = Options(BACKWARD)
+V = TypeVar("V")  # the value of a function
 
 
-def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None, **kwargs: Any) -> tuple[Any, Pullback]:
+@overload
+def vjp(
+    function: Callable[..., V], *args: Any, zi: ArrayLike, checkpoint: int | None = None, **kwargs: Any
+) -> tuple[tuple[V, V], Pullback]: ...
+@overload
+def vjp(function: Callable[..., V], *args: Any, checkpoint: int | None = None, **kwargs: Any) -> tuple[V, Pullback]: ...
+def vjp(
+    function: Callable[..., V], *args: Any, checkpoint: int | None = None, **kwargs: Any
+) -> tuple[V | tuple[V, V], Pullback]:
     r"""
     Call a function, and prepare its gradients: reverse mode, back-propagation through time.
 
     .. math:: \langle dy, J t \rangle = \langle J^H dy, t \rangle \quad \text{for all tangents } t
 
-    with J the derivative of the value by the arguments; the pull-back is :math:`J^H`. For an error E of the value y,
-    ``pullback(dE/dy)`` gives dE by each argument.
+    with J the derivative of the value with respect to the arguments; the pull-back is :math:`J^H`. For an error E of the value y,
+    ``pullback(dE/dy)`` returns the gradient of E with respect to each argument.
 
     Parameters
     ----------
@@ -52,8 +58,8 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
         ``pullback(dy)``, or ``pullback((dy, dzf))`` where the value is a pair (None is zero), returns a tuple: the
         gradient of each coefficient, signal and state given, in the order of the function's signature, in the shape and
         the dtype of the argument (float64 for lists and numbers). It may be called any number of times, also after the
-        arrays have changed. ``pullback.excitation_gradient`` is the gradient by the excitation e in the last call, the
-        lecture's delta[n], for `nlfilter` and `rnn`; with `checkpoint` it is found, by another run, when asked for.
+        arrays have changed. ``pullback.excitation_gradient`` is the gradient with respect to the excitation e in the last
+        call, the lecture's delta[n], for `nlfilter` and `rnn`; with `checkpoint` it is computed, by another run, on access.
 
     Raises
     ------
@@ -100,10 +106,11 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     if rule.direct is not None and len(args) == 3 and not kwargs and checkpoint is None:
         found = rule.direct(*args)
         if found is not None:
-            return found[0], DirectPullback(function.__name__, *found)
+            value, direct = found
+            return value, DirectPullback(function.__name__, value, direct)
     arguments, positional = bound(function, args, kwargs)
-    positional = _unpacked(rule, arguments, positional)
-    arrays = _arrays(rule, arguments, positional, kwargs)
+    positional = unpacked(rule, arguments, positional)
+    arrays = arrays_of(rule, arguments, positional, kwargs)
     turn = Turn.of(rule, arguments)
     if checkpoint is not None:
         size = whole("checkpoint", checkpoint, 1)
@@ -120,7 +127,13 @@ def vjp(function: Callable[..., Any], *args: Any, checkpoint: int | None = None,
     return value, Pullback(function.__name__, value, pull, arrays)
 
 
-def synchronous_grad(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Pullback]:
+@overload
+def synchronous_grad(
+    function: Callable[..., V], *args: Any, zi: ArrayLike, **kwargs: Any
+) -> tuple[tuple[V, V], Pullback]: ...
+@overload
+def synchronous_grad(function: Callable[..., V], *args: Any, **kwargs: Any) -> tuple[V, Pullback]: ...
+def synchronous_grad(function: Callable[..., V], *args: Any, **kwargs: Any) -> tuple[V | tuple[V, V], Pullback]:
     r"""
     Call a function, and prepare its partial derivatives: all other time steps held constant.
 
@@ -185,7 +198,7 @@ def synchronous_grad(function: Callable[..., Any], *args: Any, **kwargs: Any) ->
         known = ", ".join(f.__name__ for f, other in RULES.items() if other.partial is not None)
         raise TypeError(f"synchronous_grad is for {known}, not {function.__name__}")
     arguments, positional = bound(function, args, kwargs)
-    arrays = _arrays(rule, arguments, positional, kwargs)
+    arrays = arrays_of(rule, arguments, positional, kwargs)
     turn = Turn.of(rule, arguments)
     value, pull = rule.partial(arguments)
     if turn is not None:
@@ -193,9 +206,17 @@ def synchronous_grad(function: Callable[..., Any], *args: Any, **kwargs: Any) ->
     return value, Pullback(function.__name__, value, pull, arrays)
 
 
+@overload
 def jvp(
-    function: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], **kwargs: Any
-) -> tuple[Any, Any]:
+    function: Callable[..., V], primals: tuple[Any, ...], tangents: tuple[Any, ...], *, zi: ArrayLike, **kwargs: Any
+) -> tuple[tuple[V, V], tuple[V, V]]: ...
+@overload
+def jvp(
+    function: Callable[..., V], primals: tuple[Any, ...], tangents: tuple[Any, ...], **kwargs: Any
+) -> tuple[V, V]: ...
+def jvp(
+    function: Callable[..., V], primals: tuple[Any, ...], tangents: tuple[Any, ...], **kwargs: Any
+) -> tuple[V | tuple[V, V], V | tuple[V, V]]:
     r"""
     Call a function, and find how its value changes when the arguments do: forward mode, sensitivities.
 
@@ -258,8 +279,8 @@ def jvp(
             raise TypeError(f"{what} must be a tuple, one for each argument of {function.__name__}, got {short(those)}")
     primals, tangents = tuple(primals), tuple(tangents)
     arguments, positional = bound(function, primals, kwargs)
-    positional = _unpacked(rule, arguments, positional)
-    arrays = _arrays(rule, arguments, positional, kwargs)
+    positional = unpacked(rule, arguments, positional)
+    arrays = arrays_of(rule, arguments, positional, kwargs)
     beside = any(t is not None and name not in arrays for name, t in zip(positional, tangents, strict=False))
     if len(tangents) == len(positional) and not (beside and len(tangents) == len(arrays)):
         given = dict(zip(positional, tangents, strict=True))
@@ -270,49 +291,13 @@ def jvp(
             f"{len(tangents)} tangents: expected {len(positional)}, one for each of primals, or {len(arrays)}, one for each "
             f"of {', '.join(arrays)}"
         )
-    changes = {name: _tangent(name, t, arrays) for name, t in given.items() if t is not None}
+    changes = {name: tangent_of(name, t, arrays) for name, t in given.items() if t is not None}
     turn = Turn.of(rule, arguments)
     with np.errstate(all="ignore"):  # as in the pull-back
         if turn is None:
             return rule.jvp(arguments, changes)
         value, moved = rule.jvp(arguments, turn.named(changes))
         return turn.value(value), turn.value(moved)
-
-
-class Turn(NamedTuple):
-    """A filter that runs backward is one that runs forward, over signals (and rows of coefficients) seen from their end."""
-
-    axes: dict[str, int]  # the axis of time in each of them; in the value "y"
-
-    @classmethod
-    def of(cls, rule: Rule, arguments: Named) -> Turn | None:
-        """Turn the arguments around, and say how the rest is turned; None if the filter runs forward."""
-        if "direction" not in arguments:
-            return None
-        options(arguments.pop("direction"), PROPAGATE)
-        x = signal(arguments["x"])
-        axis = time_axis(arguments["axis"], x)
-        rows = {name: np.asarray(arguments[name]).ndim - 2 for name in rule.rows}
-        turn = cls({"x": axis, "y": axis, EXCITATION: axis, **rows})
-        arguments.update(turn.named({name: np.asarray(arguments[name]) for name in ("x", *rule.rows)}))
-        return turn
-
-    def named(self, given: Named) -> Named:
-        """Arrays by name, those with time from their end."""
-        return {name: self._around(name, c) for name, c in given.items()}
-
-    def value(self, value: Any) -> Any:
-        """The value of a function, y or (y, zf)."""
-        return (self._around("y", value[0]), *value[1:]) if isinstance(value, tuple) else self._around("y", value)
-
-    def pull(self, pull: Callable[..., Named]) -> Callable[..., Named]:
-        """The pull-back for it."""
-        return lambda dy, *rest: self.named(pull(self._around("y", dy), *rest))
-
-    def _around(self, name: str, c: Any) -> Any:
-        if callable(c):  # an excitation that is found when it is asked for
-            return lambda: self._around(name, c())
-        return FROM_THE_END.turned(c, self.axes[name]) if name in self.axes and c is not None else c
 
 
 class Pullback:
@@ -409,107 +394,6 @@ def _rule(function: Callable[..., Any]) -> Rule:
                 f"vjp and jvp expect a function of sigrnn and its arguments, as in vjp(lfilter, b, a, x); got {kind}"
             ) from None
         raise TypeError(f"{name} has no gradient here; those of sigrnn with one are {known}") from None
-
-
-class Parameters(NamedTuple):
-    """Those of a function."""
-
-    signature: inspect.Signature
-    names: list[str]
-    places: int  # how many may be given by position, and how many have to
-    required: int
-    defaults: Named
-    constants: Named  # the defaults that rules ask for
-
-
-@cache
-def _parameters(function: Callable[..., Any]) -> Parameters:
-    signature = inspect.signature(function)
-    each = signature.parameters
-    places = sum(p.kind is not p.KEYWORD_ONLY for p in each.values())
-    defaults = {name: p.default for name, p in each.items() if p.default is not p.empty}
-    constants = {name: value for name, value in defaults.items() if name not in ("out", "direction", "nan_policy")}
-    return Parameters(signature, list(each), places, len(each) - len(defaults), defaults, constants)
-
-
-def bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Named) -> tuple[Named, list[str]]:
-    """All arguments by name, and the names of those given by position."""
-    signature, names, places, required, defaults, constants = _parameters(function)
-    positional = names[: len(args)]
-    if not kwargs and required <= len(args) <= places:
-        return {**constants, **dict(zip(names, args, strict=False))}, positional
-    arguments = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
-    if len(args) > places or arguments.keys() != set(names) or not kwargs.keys().isdisjoint(positional):
-        try:
-            signature.bind(*args, **kwargs)  # raises with the reason; binding takes a quarter of a short call
-        except TypeError as error:
-            raise TypeError(f"{function.__name__}: {error}") from None
-    if arguments.pop("out", None) is not None:
-        raise TypeError("out= is not for vjp and jvp: the value is a new array")
-    if arguments.get("direction") == FORWARD:  # rules run forward, and do not ask
-        del arguments["direction"]
-    if arguments.pop("nan_policy", PROPAGATE) != PROPAGATE:
-        raise TypeError(
-            "nan_policy= is not for vjp and jvp: cut the signal at its gaps, and give the state from part to part"
-        )
-    return arguments, positional
-
-
-def _unpacked(rule: Rule, arguments: Named, positional: list[str]) -> list[str]:
-    """Make arguments of the parts of one that is a tuple of arrays; the names of those given by position, and of the parts."""
-    if rule.parts is None:
-        return positional
-    name, names = rule.parts
-    given = arguments[name]
-    whole = isinstance(given, tuple | list) and len(given) == len(names)
-    arguments |= dict(zip(names, given, strict=True)) | {name: None} if whole else dict.fromkeys(names)
-    return [*names, *positional[1:]] if whole else positional
-
-
-def _arrays(rule: Rule, arguments: Named, positional: list[str], kwargs: Named) -> dict[str, Array]:
-    """The arguments that get a gradient, as arrays; they replace what was given, but for Python numbers."""
-    found = {}
-    for name in rule.names:
-        given = arguments[name]
-        if given is None or (name not in positional and (name not in kwargs or type(given) in NUMBERS)):
-            continue
-        found[name] = given if type(given) is np.ndarray and given.dtype.char in NATIVE else _array(name, given)
-        if type(given) not in NUMBERS:
-            arguments[name] = found[name]
-    return found
-
-
-def _array(name: str, given: Any) -> Array:
-    if type(given) is np.ndarray and given.dtype.char in NATIVE:
-        return given
-    found = array(name, given)
-    if found.dtype.kind in "biu":
-        if isinstance(given, np.ndarray | np.generic):
-            raise TypeError(f"{name} has dtype {found.dtype}: gradients are for floats, give {name}.astype(float)")
-        return found.astype(np.float64)
-    if found.dtype.char not in NATIVE:
-        raise NotImplementedError(
-            f"{name} has dtype {found.dtype}: gradients are for float32, float64, complex64 and complex128"
-        )
-    return found
-
-
-def _tangent(name: str, given: Any, arrays: dict[str, Array]) -> Array:
-    if name not in arrays:
-        raise TypeError(f"{name} is not differentiable: its tangent must be None")
-    tangent, value = array(f"the tangent of {name}", given), arrays[name]
-    if tangent.dtype.kind not in "biufc":
-        raise TypeError(f"the tangent of {name} must be numbers, got dtype {tangent.dtype}")
-    if tangent.shape != value.shape:
-        raise ValueError(f"the tangent of {name} has shape {tangent.shape}, expected {value.shape}")
-    if tangent.dtype.kind == "c" and value.dtype.kind != "c":
-        raise TypeError(f"the tangent of {name} is complex, {name} is real")
-    return tangent.astype(native(value.dtype), copy=False)
-
-
-def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype in the byte order of this machine."""
-    return dtype if dtype.isnative else dtype.newbyteorder("=")
 
 
 def _layout(value: Any) -> Any:

@@ -6,20 +6,18 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, ParamSpec
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sigrnn._arrays import Array, signal, time_axis
-from sigrnn.filters.zerophase import edge_length, taps_of
+from sigrnn.filters._passes import edge_length, taps_of
 from sigrnn.gradients.rules import RULES
-
-P = ParamSpec("P")
 
 LEFT_OUT = "out", "nan_policy"  # arguments that have no gradient
 
 
-def bridged(function: Callable[P, Any], run: Callable[..., Any], note: str, module: str) -> Callable[P, Any]:
+def bridged(function: Callable[..., Any], run: Callable[..., Any], note: str, module: str) -> Any:
     """
     A function of sigrnn's for other arrays. It has all arguments but `LEFT_OUT`.
 
@@ -36,7 +34,7 @@ def bridged(function: Callable[P, Any], run: Callable[..., Any], note: str, modu
     differentiable = RULES[function].names
 
     @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         arguments = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
         if len(args) > places or len(arguments) != len(names) or any(name in kwargs for name in names[: len(args)]):
             try:

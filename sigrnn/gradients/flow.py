@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,13 +17,16 @@ from sigrnn.filters._call import matched
 from sigrnn.filters._coefficients import coefficients, normalised, sections
 from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
-from sigrnn.gradients.api import bound
+from sigrnn.gradients._arguments import bound
 from sigrnn.gradients.nonlinear import excitation, feed_back
 from sigrnn.gradients.recurrent import call_of
 from sigrnn.gradients.reverse import Rows
 from sigrnn.layers import recurrent as layers
 from sigrnn.layers._cells import FUNCTIONS
 from sigrnn.layers._run import Backward, Layer, Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["GradientFlow", "gradient_flow"]
 
@@ -36,7 +39,7 @@ LOST = 1e-290  # below it numbers have lost digits, or are about to
 @dataclass(frozen=True)
 class GradientFlow:
     """
-    How the gradient of one output by the excitations before it changes with the lag.
+    The gradient of one output with respect to earlier excitations, as a function of the lag.
 
     Parameters
     ----------
@@ -64,7 +67,7 @@ class GradientFlow:
             f"{self.verdict}: factor {self.growth_rate:.6g} per sample, time constant {self.time_constant:.4g} samples"
         )
 
-    def plot(self, ax: Any = None, label: str | None = None) -> Any:
+    def plot(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """
         Draw the norm against the lag, and the exponential it was found to follow.
 
@@ -101,10 +104,10 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
     .. math:: \delta[n-k] = \frac{dE}{de[n-k]} = g'(e[n-k]) \Bigl( -\sum_{m=1}^{P} a_m \delta[n-k+m] \Bigr),
         \qquad \delta[n] = g'(e[n])
 
-    the total derivative, by back-propagation through time, of an error that depends on one output, dE/dy[n] = 1, by
-    the excitation k samples before [1]_. It is followed from up to 64 outputs of each channel. For layers it is the norm of
-    the gradient by all sums that enter the cells at a step, from 8 outputs and 4 random directions dE/dh[n] of length 1. For
-    models it is the norm of that by the inputs, dE/dx[n-k], which in the long run changes by the same factor.
+    the total derivative, by back-propagation through time, of an error that depends on one output, dE/dy[n] = 1, with
+    respect to the excitation k samples earlier [1]_. It is computed from up to 64 outputs of each channel. For layers it is the
+    norm of the gradient with respect to all sums of a step, from 8 outputs and 4 random directions dE/dh[n] of length 1. For
+    models it is that with respect to the inputs, dE/dx[n-k], which in the long run changes by the same factor.
 
     Parameters
     ----------
@@ -309,7 +312,7 @@ def root_mean_square(delta: Array, axis: int) -> Array:
 
 
 def followed_in_layer(layer: Layer, run: Run, batch: int, lags: int) -> Array:
-    """Root mean square, over outputs and directions, of the norm of the gradient by all sums of a step."""
+    """Root mean square, over outputs and directions, of the norm of the gradient with respect to all sums of a step."""
     steps, layout = len(run.tape), layer.layout
     ends = np.unique(np.linspace(lags, steps - 1, FEW_ENDS).astype(int))
     rng = np.random.default_rng(0)

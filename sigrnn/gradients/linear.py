@@ -35,7 +35,8 @@ from sigrnn.filters._coefficients import (
     weak,
 )
 from sigrnn.filters._recursive import METHODS, RecursiveFilter
-from sigrnn.filters.linear import lfilter, lfilter_tv
+from sigrnn.filters.linear import lfilter
+from sigrnn.filters.varying import lfilter_tv
 from sigrnn.gradients.reverse import Reverse, Rows
 from sigrnn.gradients.tape import (
     LONG,

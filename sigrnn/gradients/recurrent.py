@@ -14,9 +14,10 @@ from sigrnn._arrays import F8, Array
 from sigrnn.activations import known, respond, slope_of_output
 from sigrnn.gradients.linear import EXCITATION, Named, Pull, summed
 from sigrnn.layers._cells import cell_of
+from sigrnn.layers._prepare import Call, common, prepare
 from sigrnn.layers._product import add_product, product
 from sigrnn.layers._run import Given, Gradients, Runs, Sums
-from sigrnn.layers.recurrent import Call, common, dense, prepare, weighed
+from sigrnn.layers.recurrent import dense, weighed
 
 
 def call_of(function: str, arguments: Named, gradients: bool = False) -> Call:

@@ -11,16 +11,9 @@ from sigrnn._arrays import Array, array, time_axis, time_back, time_last
 from sigrnn.filters._coefficients import inner
 from sigrnn.filters._extension import extended, extended_back
 from sigrnn.filters._polyphase import Rates, resampled
+from sigrnn.filters._rates import against_aliasing, reduced, taps_of
 from sigrnn.filters.deconvolution import deconvolve
-from sigrnn.filters.resampling import (
-    BACKGROUNDS,
-    against_aliasing,
-    decimate,
-    reduced,
-    resample_poly,
-    taps_of,
-    upfirdn,
-)
+from sigrnn.filters.resampling import BACKGROUNDS, decimate, resample_poly, upfirdn
 from sigrnn.filters.smoothing import MODES, coefficients, edges, savgol_filter
 from sigrnn.gradients.linear import Named, Pull, lfilter_jvp, lfilter_vjp
 from sigrnn.gradients.sections import sosfilt_vjp

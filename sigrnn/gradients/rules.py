@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from sigrnn._arrays import Array
 from sigrnn.filters.deconvolution import deconvolve
-from sigrnn.filters.linear import lfilter, lfilter_tv, sosfilt
+from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
 from sigrnn.filters.resampling import decimate, resample_poly, upfirdn
 from sigrnn.filters.smoothing import savgol_filter
 from sigrnn.filters.state_space import dlsim, lsim
+from sigrnn.filters.varying import lfilter_tv
 from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
 from sigrnn.gradients import linear, nonlinear, recurrent, resampling, sections, sensitivities, state_space, zerophase
 from sigrnn.layers import recurrent as layers
@@ -51,7 +52,7 @@ class Rule(NamedTuple):
     partial: Callable[[Named], tuple[Any, Callable[..., Named]]] | None = None
     by_blocks: Callable[[Named, int], tuple[Any, Callable[..., Named]]] | None = None
     parts: tuple[str, tuple[str, ...]] | None = None
-    direct: Callable[..., tuple[Array, Callable[[Array], tuple[Array, ...]]] | None] | None = None
+    direct: Callable[..., tuple[Any, Callable[[Array], tuple[Array, ...]]] | None] | None = None
 
 
 def of_layer(cell: Cell) -> Rule:

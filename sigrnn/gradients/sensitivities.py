@@ -15,8 +15,8 @@ from sigrnn.activations import respond
 from sigrnn.gradients.linear import Named
 from sigrnn.gradients.recurrent import call_of
 from sigrnn.layers._cells import Step
+from sigrnn.layers._prepare import Call
 from sigrnn.layers._run import Given, Layout
-from sigrnn.layers.recurrent import Call
 
 
 class StepMap(NamedTuple):

@@ -11,8 +11,8 @@ import numpy as np
 from sigrnn._arrays import Array, signal, time_axis, time_back, time_last
 from sigrnn.filters._call import repeated
 from sigrnn.filters._coefficients import inner, normalised, sections
+from sigrnn.filters._passes import continuation, edge_length
 from sigrnn.filters.steady import constant_sections, constant_state
-from sigrnn.filters.zerophase import continuation, edge_length
 from sigrnn.gradients.linear import (
     Named,
     Pull,

@@ -17,7 +17,7 @@ import numpy as np
 from sigrnn._arrays import Array, refuse_masked, short
 from sigrnn.gradients import vjp
 from sigrnn.gradients.bridges import Like, flat, nested, results
-from sigrnn.layers.recurrent import counts
+from sigrnn.layers._prepare import counts
 
 ARRAYS = jax.Array, np.ndarray, np.generic
 SERVED = "float32", "float64", "complex64", "complex128"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import jax
+
 import sigrnn
 from sigrnn.gradients.bridges import bridged
+from sigrnn.gradients.signatures import Filter, Function, Sections
 from sigrnn.jax._bridge import run
 
 __all__ = ["dense", "filtfilt", "gru", "lfilter", "lstm", "nlfilter", "rnn", "sosfilt", "sosfiltfilt"]
@@ -14,12 +17,12 @@ NOTE = """
     by `sigrnn.vjp`. Forward mode, and arrays of half precision, raise a TypeError.
 """
 
-lfilter = bridged(sigrnn.lfilter, run, NOTE, __name__)
-sosfilt = bridged(sigrnn.sosfilt, run, NOTE, __name__)
-filtfilt = bridged(sigrnn.filtfilt, run, NOTE, __name__)
-sosfiltfilt = bridged(sigrnn.sosfiltfilt, run, NOTE, __name__)
-nlfilter = bridged(sigrnn.nlfilter, run, NOTE, __name__)
-rnn = bridged(sigrnn.rnn, run, NOTE, __name__)
-gru = bridged(sigrnn.gru, run, NOTE, __name__)
-lstm = bridged(sigrnn.lstm, run, NOTE, __name__)
-dense = bridged(sigrnn.dense, run, NOTE, __name__)
+lfilter: Filter[jax.Array] = bridged(sigrnn.lfilter, run, NOTE, __name__)
+sosfilt: Sections[jax.Array] = bridged(sigrnn.sosfilt, run, NOTE, __name__)
+filtfilt: Function[jax.Array] = bridged(sigrnn.filtfilt, run, NOTE, __name__)
+sosfiltfilt: Function[jax.Array] = bridged(sigrnn.sosfiltfilt, run, NOTE, __name__)
+nlfilter: Filter[jax.Array] = bridged(sigrnn.nlfilter, run, NOTE, __name__)
+rnn: Function[tuple[jax.Array, jax.Array]] = bridged(sigrnn.rnn, run, NOTE, __name__)
+gru: Function[tuple[jax.Array, jax.Array]] = bridged(sigrnn.gru, run, NOTE, __name__)
+lstm: Function[tuple[jax.Array, tuple[jax.Array, jax.Array]]] = bridged(sigrnn.lstm, run, NOTE, __name__)
+dense: Function[jax.Array] = bridged(sigrnn.dense, run, NOTE, __name__)

@@ -12,8 +12,8 @@ from sigrnn._arrays import Array, array
 from sigrnn._utils.errors import overlapping
 from sigrnn.activations import Activation, known
 from sigrnn.layers._cells import CELLS, FUNCTIONS, cell_of
+from sigrnn.layers._prepare import Call, common, prepare
 from sigrnn.layers._run import Given, Layer, Layout, Run
-from sigrnn.layers.recurrent import Call, common, prepare
 
 __all__ = ["LayerStream"]
 

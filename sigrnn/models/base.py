@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +15,9 @@ from sigrnn.models.exchange.methods import Exchange
 from sigrnn.models.multi_input import restore_layout, sequences, warn_if_wide
 from sigrnn.models.parameters import Parametrised, check_like
 from sigrnn.models.streams import ModelStream, Stream, Titled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Model"]
 
@@ -235,7 +238,7 @@ class Model(Exchange, Parametrised):
         """
         return self.run(x)[0]
 
-    def run(self, x: ArrayLike, state: Any = None) -> tuple[Array, Any]:
+    def run(self, x: ArrayLike, state: object = None) -> tuple[Array, object]:
         """
         Run the model from a state, and return the final state too.
 
@@ -258,8 +261,8 @@ class Model(Exchange, Parametrised):
         return restore_layout(y, ndim), state
 
     def vjp(
-        self, x: ArrayLike, state: Any = None, *, checkpoint: int | None = None
-    ) -> tuple[tuple[Array, Any], Callable[[ArrayLike], tuple[dict[str, Array], Array]]]:
+        self, x: ArrayLike, state: object = None, *, checkpoint: int | None = None
+    ) -> tuple[tuple[Array, object], Callable[[ArrayLike], tuple[dict[str, Array], Array]]]:
         """
         Run the model, and prepare its gradients: reverse mode.
 
@@ -278,8 +281,8 @@ class Model(Exchange, Parametrised):
         value : tuple
             The value of `run`.
         pullback : callable
-            ``pullback(dy)``, for the gradient dy of an error by the outputs, returns its gradients by the parameters, a
-            dict like `params`, and dx. Entries that are not trained get 0.
+            ``pullback(dy)``, for the gradient dy of an error with respect to the outputs, returns its gradients with
+            respect to the parameters, a dict like `params`, and to x. Entries that are not trained get 0.
         """
         x, ndim = self._signal(x)
         size = None if checkpoint is None else whole("checkpoint", checkpoint, 1)
@@ -350,7 +353,7 @@ class Model(Exchange, Parametrised):
         y : ndarray
             Outputs.
         J : ndarray, shape (n_parameters, ...)
-            The derivative of y by each entry that is trained, in the order of `params`, entries in C order.
+            The derivative of y with respect to each entry that is trained, in the order of `params`, entries in C order.
 
         Raises
         ------
@@ -444,7 +447,7 @@ class Model(Exchange, Parametrised):
         """
         files.write(self, path)
 
-    def plot(self) -> Any:
+    def plot(self) -> Figure:
         """
         Draw what the model does.
 

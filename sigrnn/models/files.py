@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sigrnn._arrays import Array, whole
 from sigrnn._utils import files as _files
+
+if TYPE_CHECKING:
+    from sigrnn.models.base import Model
 
 __all__ = ["load"]
 
@@ -54,7 +57,7 @@ def write(model: Any, path: Any, notes: Mapping[str, Any] | None = None) -> None
     _files.write(path, arrays)
 
 
-def load(path: Any) -> Any:
+def load(path: Any) -> Model:
     """
     Read a model that `Model.save` wrote.
 

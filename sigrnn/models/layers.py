@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ class Recurrent(Model):
             cls._cell = MODELS[cls.__name__]
 
     @property
-    def function(self) -> Any:
+    def function(self) -> Callable[..., tuple[Array, object]]:
         return getattr(layers, self._cell.function)
 
     @property

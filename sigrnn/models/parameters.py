@@ -107,7 +107,7 @@ class Constraint:
         return vector.reshape(array.shape)
 
     def gradient(self, array: Array, gradient: Array) -> Array:
-        """The gradient by the entries, from that by the array."""
+        """The gradient with respect to the entries, from that with respect to the array."""
         return np.asarray(gradient, F8).reshape(-1)
 
     def rows(self, array: Array, rows: Array) -> Array:
@@ -257,7 +257,7 @@ class Parametrised:
 
     def vector_gradient(self, grads: Mapping[str, Any]) -> Array:
         """
-        Turn gradients by parameters into that by the vector.
+        Convert gradients with respect to parameters to that with respect to the vector.
 
         Parameters
         ----------
@@ -267,7 +267,7 @@ class Parametrised:
         Returns
         -------
         gradient : ndarray, shape (n_parameters,)
-            The gradient by the vector.
+            The gradient with respect to the vector.
         """
         check_names(grads, self._named())
         return self._vector_gradient(grads)
@@ -290,7 +290,7 @@ class Parametrised:
         Returns
         -------
         J : ndarray, shape (n_parameters, ...)
-            The derivative by each entry of the vector.
+            The derivative with respect to each entry of the vector.
         """
         named = self._named()
         ends = np.cumsum([self._constraint(name).count(value) for name, value in named.items()], dtype=int)[:-1]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sigrnn._arrays import Array
-from sigrnn.gradients.api import bound
+from sigrnn.gradients._arguments import bound
 from sigrnn.gradients.checkpoints import by_blocks
 from sigrnn.gradients.rules import RULES
 

@@ -47,7 +47,7 @@ class Static(Model):
         """
         The value and its derivatives.
 
-        Returns y (B, N, O), its derivative by the inputs (B, N, O, I), and the rows of the parameters (R, B, N, O).
+        Returns y (B, N, O), its derivative with respect to the inputs (B, N, O, I), and the rows of the parameters (R, B, N, O).
         """
         raise NotImplementedError
 

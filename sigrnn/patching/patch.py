@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from threading import RLock
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from sigrnn.patching import counting
 from sigrnn.patching.startup.sigrnn_hook import AfterImport
 
 __all__ = ["is_patched", "patch_scipy", "unpatch_scipy"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 VARIABLE = "SIGRNN_PATCH"  # of the environment: 1, or names with commas between them
 STARTUP = Path(__file__).parent / "startup"
@@ -110,12 +113,12 @@ class patch_scipy:
     def __exit__(self, *exception: object) -> None:
         self._release()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function: patched while it runs, and not before."""
         self._release()
 
         @wraps(function)
-        def patched(*arguments: Any, **options: Any) -> Any:
+        def patched(*arguments: P.args, **options: P.kwargs) -> R:
             with patch_scipy(*self.names):
                 return function(*arguments, **options)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sigrnn.patching import counting
 from sigrnn.patching.patch import count
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Report", "report"]
 
@@ -115,7 +118,7 @@ class Report:
         lines += [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>" for cells in self._cells()]
         return f"<table>{''.join(lines)}</table>"
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """
         Draw the seconds of each function, by what served it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import torch
 from torch import nn
@@ -78,7 +78,13 @@ class _Filter(nn.Module):
                 getattr(self, name).copy_(values)
         return self
 
-    def forward(self, x: Any, zi: Any = None) -> Any:
+    @overload
+    def forward(self, x: torch.Tensor, zi: None = None) -> torch.Tensor: ...
+    @overload
+    def forward(self, x: torch.Tensor, zi: torch.Tensor | float) -> tuple[torch.Tensor, torch.Tensor]: ...
+    def forward(
+        self, x: torch.Tensor, zi: torch.Tensor | float | None = None
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """
         Filter.
 

@@ -211,19 +211,12 @@ def highpass_biquad(waveform: Tensor, sample_rate: int, cutoff_freq: Number, Q: 
 
     Parameters
     ----------
-    waveform : Tensor, shape (..., time)
-        Any number of channels and batches.
-    sample_rate : int
-        In Hz.
+    waveform, sample_rate
+        As in `lowpass_biquad`.
     cutoff_freq : float or Tensor
         In Hz.
     Q : float or Tensor, default 0.707
         Quality factor.
-
-    Returns
-    -------
-    Tensor, shape (..., time)
-        The filtered waveform, limited to [-1, 1].
     """
     corner = _Corner.of(waveform, sample_rate, cutoff_freq, Q)
     half = (1.0 + corner.cos) / 2.0
@@ -236,19 +229,12 @@ def allpass_biquad(waveform: Tensor, sample_rate: int, central_freq: Number, Q: 
 
     Parameters
     ----------
-    waveform : Tensor, shape (..., time)
-        Any number of channels and batches.
-    sample_rate : int
-        In Hz.
+    waveform, sample_rate
+        As in `lowpass_biquad`.
     central_freq : float or Tensor
         In Hz: where the phase is turned by 180 degrees.
     Q : float or Tensor, default 0.707
         Quality factor.
-
-    Returns
-    -------
-    Tensor, shape (..., time)
-        The filtered waveform, limited to [-1, 1].
     """
     corner = _Corner.of(waveform, sample_rate, central_freq, Q)
     return corner.filter(waveform, 1.0 - corner.alpha, -2.0 * corner.cos, 1.0 + corner.alpha)
@@ -262,21 +248,14 @@ def bandpass_biquad(
 
     Parameters
     ----------
-    waveform : Tensor, shape (..., time)
-        Any number of channels and batches.
-    sample_rate : int
-        In Hz.
+    waveform, sample_rate
+        As in `lowpass_biquad`.
     central_freq : float or Tensor
         In Hz.
     Q : float or Tensor, default 0.707
         Quality factor.
     const_skirt_gain : bool, default False
         Whether the gain at `central_freq` is `Q`, that of the skirts being the same for any `Q`; else it is 1.
-
-    Returns
-    -------
-    Tensor, shape (..., time)
-        The filtered waveform, limited to [-1, 1].
     """
     corner = _Corner.of(waveform, sample_rate, central_freq, Q)
     peak = corner.sin / 2.0 if const_skirt_gain else corner.alpha
@@ -289,19 +268,12 @@ def bandreject_biquad(waveform: Tensor, sample_rate: int, central_freq: Number, 
 
     Parameters
     ----------
-    waveform : Tensor, shape (..., time)
-        Any number of channels and batches.
-    sample_rate : int
-        In Hz.
+    waveform, sample_rate
+        As in `lowpass_biquad`.
     central_freq : float or Tensor
         In Hz: what does not pass.
     Q : float or Tensor, default 0.707
         Quality factor.
-
-    Returns
-    -------
-    Tensor, shape (..., time)
-        The filtered waveform, limited to [-1, 1].
     """
     corner = _Corner.of(waveform, sample_rate, central_freq, Q)
     return corner.filter(waveform, 1.0, -2.0 * corner.cos, 1.0)
@@ -315,21 +287,14 @@ def equalizer_biquad(
 
     Parameters
     ----------
-    waveform : Tensor, shape (..., time)
-        Any number of channels and batches.
-    sample_rate : int
-        In Hz.
+    waveform, sample_rate
+        As in `lowpass_biquad`.
     center_freq : float or Tensor
         In Hz.
     gain : float or Tensor
         At that frequency, in dB.
     Q : float or Tensor, default 0.707
         Quality factor.
-
-    Returns
-    -------
-    Tensor, shape (..., time)
-        The filtered waveform, limited to [-1, 1].
     """
     corner, amplitude = _Corner.of(waveform, sample_rate, center_freq, Q), _gain(waveform, gain)
     up, down, middle = corner.alpha * amplitude, corner.alpha / amplitude, -2.0 * corner.cos
@@ -359,21 +324,14 @@ def bass_biquad(
 
     Parameters
     ----------
-    waveform : Tensor, shape (..., time)
-        Any number of channels and batches.
-    sample_rate : int
-        In Hz.
+    waveform, sample_rate
+        As in `lowpass_biquad`.
     gain : float or Tensor
         Of the shelf, in dB.
     central_freq : float or Tensor, default 100
         Where half of it is reached, in Hz.
     Q : float or Tensor, default 0.707
         Quality factor.
-
-    Returns
-    -------
-    Tensor, shape (..., time)
-        The filtered waveform, limited to [-1, 1].
     """
     corner = _Corner.of(waveform, sample_rate, central_freq, Q)
     return _shelf(waveform, _gain(waveform, gain), corner.cos, corner.alpha, 1.0)
@@ -387,21 +345,14 @@ def treble_biquad(
 
     Parameters
     ----------
-    waveform : Tensor, shape (..., time)
-        Any number of channels and batches.
-    sample_rate : int
-        In Hz.
+    waveform, sample_rate
+        As in `lowpass_biquad`.
     gain : float or Tensor
         Of the shelf, in dB.
     central_freq : float or Tensor, default 3000
         Where half of it is reached, in Hz.
     Q : float or Tensor, default 0.707
         Quality factor.
-
-    Returns
-    -------
-    Tensor, shape (..., time)
-        The filtered waveform, limited to [-1, 1].
     """
     corner = _Corner.of(waveform, sample_rate, central_freq, Q)
     return _shelf(waveform, _gain(waveform, gain), corner.cos, corner.alpha, -1.0)
@@ -415,21 +366,14 @@ def band_biquad(
 
     Parameters
     ----------
-    waveform : Tensor, shape (..., time)
-        Any number of channels and batches.
-    sample_rate : int
-        In Hz.
+    waveform, sample_rate
+        As in `lowpass_biquad`.
     central_freq : float or Tensor
         In Hz.
     Q : float or Tensor, default 0.707
         Quality factor: `central_freq` over the bandwidth.
     noise : bool, default False
         Whether noise keeps its power, for percussion; else a tone at `central_freq` keeps its.
-
-    Returns
-    -------
-    Tensor, shape (..., time)
-        The filtered waveform, limited to [-1, 1].
     """
     frequency = _like(waveform, central_freq)
     turn = 2.0 * math.pi / sample_rate
@@ -448,15 +392,10 @@ def deemph_biquad(waveform: Tensor, sample_rate: int) -> Tensor:
 
     Parameters
     ----------
-    waveform : Tensor, shape (..., time)
-        Any number of channels and batches.
+    waveform : Tensor
+        As in `lowpass_biquad`.
     sample_rate : int
         44100 or 48000 Hz.
-
-    Returns
-    -------
-    Tensor, shape (..., time)
-        The filtered waveform, limited to [-1, 1].
 
     Raises
     ------
@@ -478,15 +417,10 @@ def riaa_biquad(waveform: Tensor, sample_rate: int) -> Tensor:
 
     Parameters
     ----------
-    waveform : Tensor, shape (..., time)
-        Any number of channels and batches.
+    waveform : Tensor
+        As in `lowpass_biquad`.
     sample_rate : int
         44100, 48000, 88200 or 96000 Hz.
-
-    Returns
-    -------
-    Tensor, shape (..., time)
-        The filtered waveform, limited to [-1, 1].
 
     Raises
     ------

@@ -8,6 +8,7 @@ import torch
 
 import sigrnn
 from sigrnn.gradients.bridges import bridged
+from sigrnn.gradients.signatures import Filter, Function, Sections
 from sigrnn.torch._bridge import run as run_now
 from sigrnn.torch._compiled import traced
 
@@ -28,12 +29,12 @@ def run(function: Any, given: dict[str, Any], **options: Any) -> Any:
     return run_now(function, given, **options)
 
 
-lfilter = bridged(sigrnn.lfilter, run, NOTE, __name__)
-sosfilt = bridged(sigrnn.sosfilt, run, NOTE, __name__)
-filtfilt = bridged(sigrnn.filtfilt, run, NOTE, __name__)
-sosfiltfilt = bridged(sigrnn.sosfiltfilt, run, NOTE, __name__)
-nlfilter = bridged(sigrnn.nlfilter, run, NOTE, __name__)
-rnn = bridged(sigrnn.rnn, run, NOTE, __name__)
-gru = bridged(sigrnn.gru, run, NOTE, __name__)
-lstm = bridged(sigrnn.lstm, run, NOTE, __name__)
-dense = bridged(sigrnn.dense, run, NOTE, __name__)
+lfilter: Filter[torch.Tensor] = bridged(sigrnn.lfilter, run, NOTE, __name__)
+sosfilt: Sections[torch.Tensor] = bridged(sigrnn.sosfilt, run, NOTE, __name__)
+filtfilt: Function[torch.Tensor] = bridged(sigrnn.filtfilt, run, NOTE, __name__)
+sosfiltfilt: Function[torch.Tensor] = bridged(sigrnn.sosfiltfilt, run, NOTE, __name__)
+nlfilter: Filter[torch.Tensor] = bridged(sigrnn.nlfilter, run, NOTE, __name__)
+rnn: Function[tuple[torch.Tensor, torch.Tensor]] = bridged(sigrnn.rnn, run, NOTE, __name__)
+gru: Function[tuple[torch.Tensor, torch.Tensor]] = bridged(sigrnn.gru, run, NOTE, __name__)
+lstm: Function[tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]] = bridged(sigrnn.lstm, run, NOTE, __name__)
+dense: Function[torch.Tensor] = bridged(sigrnn.dense, run, NOTE, __name__)

@@ -17,7 +17,9 @@ __all__ = ["GRU", "LSTM", "RNN"]
 class _Layers(nn.RNNBase):
     """The forward pass of PyTorch's modules replaced: a call of one of our functions for each layer and direction."""
 
-    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> Any:
+    def forward(
+        self, input: torch.Tensor | PackedSequence, hx: Any = None, lengths: Any = None
+    ) -> tuple[torch.Tensor | PackedSequence, torch.Tensor | tuple[torch.Tensor, ...]]:
         """
         Run all layers.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from sigrnn._utils import plotting as _plotting
 from sigrnn._utils.plotting import GREY, label
 
 from .watch import History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN = 400  # samples of target and output in the picture
 LEGEND: Any = {"loc": "upper right", "ncols": 3, "frameon": True}
@@ -90,7 +93,7 @@ class FitResult:
             f"{self.stop_reason}: {self.message}"
         )
 
-    def plot(self, figure: Any = None) -> Any:
+    def plot(self, figure: Figure | None = None) -> Figure:
         """
         Draw the loss by iteration, target and output, and the spectra of error and target.
 

@@ -30,9 +30,10 @@ class Selection:
     best: FitResult
 
     @property
-    def model(self) -> Any:
+    def model(self) -> Model:
         """The best model."""
-        return self.best.model
+        model: Model = self.best.model
+        return model
 
     def __repr__(self) -> str:
         return f"<Selection of {len(self.results)} models: {self.best!r}>"

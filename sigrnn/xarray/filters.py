@@ -7,10 +7,10 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 import sigrnn
-from sigrnn.xarray.sampling import check
+from sigrnn.xarray.sampling import Labelled, check
 
 
-def lfilter(b: ArrayLike, a: ArrayLike, data: Any, dim: str = "time", **options: Any) -> Any:
+def lfilter(b: ArrayLike, a: ArrayLike, data: Labelled, dim: str = "time", **options: Any) -> Labelled:
     """
     Filter along a named dimension with an FIR or IIR filter.
 
@@ -59,7 +59,7 @@ def lfilter(b: ArrayLike, a: ArrayLike, data: Any, dim: str = "time", **options:
     return _over("lfilter", (b, a), data, dim, options)
 
 
-def sosfilt(sos: ArrayLike, data: Any, dim: str = "time", **options: Any) -> Any:
+def sosfilt(sos: ArrayLike, data: Labelled, dim: str = "time", **options: Any) -> Labelled:
     """
     Filter along a named dimension with second-order sections.
 
@@ -104,7 +104,7 @@ def sosfilt(sos: ArrayLike, data: Any, dim: str = "time", **options: Any) -> Any
     return _over("sosfilt", (sos,), data, dim, options)
 
 
-def filtfilt(b: ArrayLike, a: ArrayLike, data: Any, dim: str = "time", **options: Any) -> Any:
+def filtfilt(b: ArrayLike, a: ArrayLike, data: Labelled, dim: str = "time", **options: Any) -> Labelled:
     """
     Filter along a named dimension forward and backward: zero phase, twice the attenuation.
 
@@ -147,7 +147,7 @@ def filtfilt(b: ArrayLike, a: ArrayLike, data: Any, dim: str = "time", **options
     return _over("filtfilt", (b, a), data, dim, options)
 
 
-def sosfiltfilt(sos: ArrayLike, data: Any, dim: str = "time", **options: Any) -> Any:
+def sosfiltfilt(sos: ArrayLike, data: Labelled, dim: str = "time", **options: Any) -> Labelled:
     """
     Filter along a named dimension forward and backward with second-order sections.
 

@@ -9,11 +9,11 @@ import numpy as np
 
 import sigrnn
 from sigrnn._arrays import Array
-from sigrnn.filters.resampling import reduced
-from sigrnn.xarray.sampling import check, sampling_rate
+from sigrnn.filters._rates import reduced
+from sigrnn.xarray.sampling import Labelled, check, sampling_rate
 
 
-def decimate(data: Any, q: int, dim: str = "time", **options: Any) -> Any:
+def decimate(data: Labelled, q: int, dim: str = "time", **options: Any) -> Labelled:
     """
     Lower the sampling rate along a named dimension by a whole factor.
 
@@ -58,7 +58,7 @@ def decimate(data: Any, q: int, dim: str = "time", **options: Any) -> Any:
     return _over(data, picked, dim, lambda x, axis: sigrnn.decimate(x, q, axis=axis, **options))
 
 
-def resample_poly(data: Any, up: int, down: int, dim: str = "time", **options: Any) -> Any:
+def resample_poly(data: Labelled, up: int, down: int, dim: str = "time", **options: Any) -> Labelled:
     """
     Change the sampling rate along a named dimension by a rational factor.
 
@@ -112,7 +112,7 @@ def resample_poly(data: Any, up: int, down: int, dim: str = "time", **options: A
     return _over(data, frame, dim, lambda x, axis: sigrnn.resample_poly(x, up, down, axis, **options))
 
 
-def savgol_filter(data: Any, window_length: int, polyorder: int, dim: str = "time", **options: Any) -> Any:
+def savgol_filter(data: Labelled, window_length: int, polyorder: int, dim: str = "time", **options: Any) -> Labelled:
     """
     Smooth or differentiate along a named dimension.
 

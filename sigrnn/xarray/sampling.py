@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from sigrnn._arrays import Array
+
+if TYPE_CHECKING:
+    import xarray
+
+Labelled = TypeVar("Labelled", "xarray.DataArray", "xarray.Dataset")
 
 
 def sampling_rate(data: Any, dim: str = "time", tolerance: float = 1e-3) -> float:

@@ -10,6 +10,7 @@ import sys
 import tomllib
 from operator import attrgetter
 from pathlib import Path
+from typing import get_overloads
 
 import pytest
 
@@ -80,6 +81,15 @@ def test_has_type_hints(name):
     bare = [p.name for p in signature.parameters.values() if p.annotation is p.empty and p.name != "self"]
     assert bare == []
     assert inspect.isclass(thing) or signature.return_annotation is not signature.empty
+
+
+@pytest.mark.parametrize("name", [name for name, thing in CALLABLES.items() if not inspect.isclass(thing)])
+def test_result_has_a_type(name):
+    results = [typed.__annotations__["return"] for typed in get_overloads(CALLABLES[name]) or [CALLABLES[name]]]
+    for result in results:
+        # an array of any dtype, a dict with values of any type
+        known = re.sub(r"(NDArray|dtype)\[Any\]|dict\[str, Any\]", "", str(result))
+        assert not re.search(r"\bAny\b", known), results
 
 
 def test_import_is_light():

@@ -33,14 +33,13 @@ WORDS = {
 }
 PATTERN = re.compile(rf"\b({'|'.join(WORDS)})\b", re.IGNORECASE)
 FOLDERS = ("sigrnn", "docs", "bench", "tests", ".ci", ".github")
-# Notebooks and pages made by sphinx-gallery; kernels, whose comments are part of the key of their cache.
+# Notebooks and pages made by sphinx-gallery.
 LEFT_OUT = (
     "LICENSE",
     "docs/_build",
     "docs/chapters",
     "docs/gallery/",
     "docs/generated",
-    "sigrnn/_kernels",
     "tests/package/test_words.py",
 )
 SUFFIXES = {".py", ".md", ".rst", ".yml", ".yaml", ".toml", ".cfg", ".cff", ""}

@@ -1,7 +1,7 @@
-"""Adaptive filters whose weights wait for the end of a block: sums over the taps.
+"""Adaptive filters that update their weights at the end of a block: sums over the taps.
 
-Every output is a sum of products in one fixed order, fused ones of real numbers, whatever part of a block a call brings. So
-a signal cut anywhere gives the same bits.
+The products of an output are summed in one fixed order (fused for real numbers), whatever part of a block a call
+contains. So the bits of the result do not depend on how a signal is split into calls.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from sigrnn._kernels.adaptive.taps import by_type, conjugate, is_complex
 from sigrnn._kernels.base.jit import kernel, once, packed, part, routine, strided
 from sigrnn._kernels.base.vec import fused, lanes_of, load, offset, pointer, spread, stack, store, width
 
-# Zero, as numbers of an array are taken: vectors or single numbers, complex ones one by one.
+# Zero, as the pattern for numbers of an array: vectors or scalars; complex numbers are scalars.
 many = by_type(is_complex, lambda x: 0j, lambda x: lanes_of(WIDTH, x))
 one = by_type(is_complex, lambda x: 0j, lambda x: lanes_of(1, x))
 
 
 def added(a: Any, b: Any, c: Any) -> Any:
-    """a b + c, rounded once where numbers are real."""
+    """a b + c, rounded once if the numbers are real."""
 
 
 @overload(added, inline="always")
@@ -39,7 +39,7 @@ def _added(a, b, c):
 
 @part
 def sums_of(taps, step, count, x, j, y, like):
-    """y[j + i] += sum of tap m times x[j + i - m], oldest first, for GROUP numbers like `like`; taps lie `step` apart."""
+    """y[j + i] += sum of tap m times x[j + i - m], oldest first, for GROUP numbers `like`; taps are `step` apart."""
     sums = stack(GROUP, like)
     for u in range(GROUP):
         sums[u] = like
@@ -62,10 +62,10 @@ def sum_of(taps, step, count, x, j, y, like):
 
 @part
 def outputs(taps, step, count, causal, x, first, start, stop, y):
-    """y[j] += sum_m taps[m] x[first + j - m] for start <= j < stop and m < count; up to SPAN places of y beyond change.
+    """y[j] += sum_m taps[m] x[first + j - m] for start <= j < stop and m < count; up to SPAN more elements of y change.
 
-    `step` -1: the newest tap is the last of `taps`. `causal`: zeros stand before x[first], so m <= j will do; zeros at
-    the head of a sum change no bit of it.
+    `step` -1: the newest tap is the last of `taps`. `causal`: x is 0 before x[first], so m <= j suffices; leading
+    zeros of a sum do not change its bits.
     """
     like = many(y)
     newest = offset(pointer(taps), count - 1 if step < 0 else 0)
@@ -89,7 +89,7 @@ def stepped(w, i, keep, mu, sum_, like):
 
 @part
 def gradient_of(w, i, x, e, size, mu, keep, like):
-    """As `descend`, for one number like `like` of weights from i on; x begins where the oldest tap of the first sample does."""
+    """As `descend`, for one number like `like` of weights, from i; x begins at the oldest tap of the first sample."""
     total = like
     for n in range(size):
         total = added(spread(e[n], like), conjugate(load(x, n + i, like)), total)
@@ -112,7 +112,7 @@ def gradients_of(w, i, x, e, size, mu, keep, like):
 
 @part
 def descend(w, x, first, e, size, mu, keep):
-    """w <- keep w + mu sum_n e[n] conj(x[first + n - m]) over the `size` samples of a block; newest tap last."""
+    """w <- keep w + mu sum_n e[n] conj(x[first + n - m]) over the `size` samples of a block; the newest tap is last."""
     like = many(w)
     at, past, errors, taps, step = (
         pointer(w),
@@ -135,7 +135,7 @@ def descend(w, x, first, e, size, mu, keep):
 
 @routine
 def examine(x, d, y, e, out, errors, n, span, window, levels, counts, policy):
-    """Errors of `span` samples whose outputs are in `out`; gives how many are good, fewer if the filter has to stop."""
+    """Errors of `span` samples with outputs in `out`; returns how many are valid, fewer if the filter must stop."""
     taken = counts[TAKEN]
     for i in range(span):
         y[n + i] = out[taken + i]
@@ -144,7 +144,7 @@ def examine(x, d, y, e, out, errors, n, span, window, levels, counts, policy):
         errors[taken + i] = e[n + i]
         if judged(e[n + i], d[n + i], window, window * levels[PEAK], levels, counts, policy):
             errors[taken + i] = 0.0
-            if counts[CLEAN] < window:  # what the past holds in place of NaN is no output
+            if counts[CLEAN] < window:  # outputs computed with 0 instead of NaN are not valid
                 y[n + i] = e[n + i] = x[n + i, 0] * math.nan
         if counts[STOP]:
             break
@@ -154,7 +154,7 @@ def examine(x, d, y, e, out, errors, n, span, window, levels, counts, policy):
 
 @routine
 def recorded(history, n, span, w, newest_last):
-    """Keep the weights of `span` samples, newest sample's first."""
+    """Write the weights of `span` samples to the history, that of the newest sample first."""
     taps = w.shape[1]
     for i in range(n, n + span):
         for k in range(taps):
@@ -163,8 +163,8 @@ def recorded(history, n, span, w, newest_last):
 
 
 def _block_lms(x, d, y, e, history, w, line, out, errors, p, levels, counts, policy):
-    """w <- keep w + mu sum e[n] conj(u[n]) after each block; gives where it stopped, N at the end."""
-    # x (N, C)   d, y, e (N,)   history (N or 0, T, C)   w (C, T) newest sample's last
+    """w <- keep w + mu sum e[n] conj(u[n]) after each block; returns the sample at which it stopped, or N."""
+    # x (N, C)   d, y, e (N,)   history (N or 0, T, C)   w (C, T), that of the newest sample last
     # line (C, capacity) samples, the block's first at counts[AT]   out (L + SPAN,) outputs   errors (L,)
     taps, size = w.shape[1], errors.shape[0]
     n = 0
@@ -199,7 +199,7 @@ def _block_lms(x, d, y, e, history, w, line, out, errors, p, levels, counts, pol
 
 @once
 def block_lms(dtype: str) -> Any:
-    """The block LMS loop for numbers of this type, 'd' or 'D'."""
+    """The compiled block LMS loop for numbers of this type, 'd' or 'D'."""
     number, numbers = packed(dtype, 1), packed(dtype, 2)
     signals = strided(dtype, 2, read=True), strided(dtype, 1, read=True), number, number, packed(dtype, 3)
     memory = numbers, numbers, number, number, packed("d", 1), packed("d", 1), packed("i8", 1), types.intp
@@ -207,12 +207,12 @@ def block_lms(dtype: str) -> Any:
 
 
 def _span(x, d, y, e, history, w, now, past, out, errors, levels, counts, first, policy):
-    """Samples of a block of the frequency-domain filters: what came before the block is in `past`, the rest are sums.
+    """Samples of a block of a frequency-domain filter: `past` has the outputs due to earlier blocks, the rest are sums.
 
-    Gives how many samples were taken: to the end of the block or of x, or to where it has to stop.
+    Returns the number of samples processed: to the end of the block or of x, or to the sample at which it has to stop.
     """
-    # x (N, C)   w (C, T) newest sample's first, `first` of them in the first partition   past (L + SPAN,)
-    # now (C, SPAN + L + SPAN): zeros, the samples of the block   out (L + SPAN,)   errors (L,)
+    # x (N, C)   w (C, T), that of the newest sample first, `first` taps in the first partition   past (L + SPAN,)
+    # now (C, SPAN + L + SPAN): zeros, then the samples of the block   out (L + SPAN,)   errors (L,)
     taken = counts[TAKEN]
     span = min(x.shape[0], errors.shape[0] - taken)
     for j in range(taken, taken + span):
@@ -228,7 +228,7 @@ def _span(x, d, y, e, history, w, now, past, out, errors, levels, counts, first,
 
 @once
 def span(dtype: str) -> Any:
-    """The loop over samples of a block, for numbers of this type."""
+    """The compiled loop over samples of a block, for numbers of this type."""
     number, numbers = packed(dtype, 1), packed(dtype, 2)
     signals = strided(dtype, 2, read=True), strided(dtype, 1, read=True), number, number, packed(dtype, 3)
     memory = numbers, numbers, number, number, number, packed("d", 1), packed("i8", 1)

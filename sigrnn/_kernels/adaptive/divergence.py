@@ -1,4 +1,4 @@
-"""Stopping rules of adaptive filters: divergence (an error 1e8 times all that was seen), and numbers that are not finite."""
+"""Stopping rules of adaptive filters: divergence (an error of 1e8 times the largest signal) and non-finite numbers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from sigrnn._kernels.adaptive.sizes import (
 from sigrnn._kernels.adaptive.taps import finite, square
 from sigrnn._kernels.base.jit import part, routine
 
-MARGIN = 1e16  # the square of how many times larger than all that was seen an error may become
+MARGIN = 1e16  # the largest squared error, relative to the largest square of the signals so far
 
 
 @part
 def allow(power, levels):
-    """Raise the limit to what signals of this power allow."""
+    """Raise the limit according to the power of a signal."""
     bound = MARGIN * power
     if levels[LIMIT] < bound < math.inf:
         levels[LIMIT] = bound
@@ -33,17 +33,17 @@ def allow(power, levels):
 
 @part
 def within(error, d, levels):
-    """Whether an error is within the limit that the largest |d| so far sets; the quick test, before `leaves_out`."""
+    """Whether an error is within the limit set by the largest |d| so far; the fast test before `leaves_out`."""
     allow(square(d), levels)
     return square(error) <= levels[LIMIT]
 
 
 @routine
 def leaves_out(error, known, power, levels, counts, policy):
-    """Judge a sample that is not `within`: whether it is left out of what is learnt; counts[STOP] is why to stop here (0: go on).
+    """Whether to skip the step of a sample that is not `within`; sets counts[STOP] to the reason to stop, or to 0.
 
-    known: whether all that the error is made of is finite   power: |u|^2 of the window, or what it is at most. The weights
-    that the filter started from give out no more than levels[GAIN] |u|^2, so such an error is no divergence.
+    known: whether all inputs of the error are finite   power: |u|^2 of the window, or an upper bound. The output of the
+    initial weights is at most levels[GAIN] |u|^2 in power, so an error of that size does not count as divergence.
     """
     counts[STOP] = 0
     if known:
@@ -73,7 +73,7 @@ def inspect(line, at, taps, d):
 
 @part
 def observe(x, n, levels, counts):
-    """Count the samples of x since the last that was not finite, and keep the largest |x|^2."""
+    """Count the samples of x since the last non-finite one, and update the largest |x|^2."""
     counts[CLEAN] += 1
     power = 0.0
     for c in range(x.shape[1]):
@@ -86,13 +86,13 @@ def observe(x, n, levels, counts):
 
 @part
 def admitted(x, policy):
-    """A sample of x as it enters the past: where steps that see NaN are omitted, one that is not finite counts as silence."""
+    """A sample of x as it enters the window: with OMIT, a non-finite one is replaced by 0."""
     return 0.0 if policy & OMIT and not finite(x) else x
 
 
 @part
 def judged(error, d, window, power, levels, counts, policy):
-    """As `leaves_out`, for a filter that calls `observe` for each sample of x; window: how many of its samples the error is made of."""
+    """As `leaves_out`, for filters that `observe` each sample; the error depends on the last `window` samples of x."""
     known = counts[CLEAN] >= window and finite(d)
     if within(error, d, levels) and known:
         counts[STOP] = 0

@@ -1,8 +1,8 @@
-"""What frequency-domain adaptive filters do with spectra between two Fourier transforms.
+"""Operations of frequency-domain adaptive filters on spectra, between two Fourier transforms.
 
-A filter is cut into K partitions of the length of a block; partition k sees the input of k blocks ago. Shapes, with C channels
-and B bins of a transform:
-    spectra (C, K, B)   of the input, a ring: the newest in row `newest`      weights (C, K, B)
+A filter is split into K partitions of the length of a block; the input of partition k is delayed by k blocks. Shapes,
+with C channels and B bins of a transform:
+    spectra (C, K, B)   of the input, a ring buffer, the newest in row `newest`      weights (C, K, B)
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from sigrnn._kernels.base.jit import kernel, once, packed
 
 
 def _gradients(spectra, newest, samples, error, power, mean, gains, before, p, weights, keep):
-    """weights <- keep weights + conj(spectra) error mu / (eps + power), bin by bin; keep = 0 gives the step alone.
+    """weights <- keep weights + conj(spectra) error mu / (eps + power) in each bin; keep = 0 gives the step alone.
 
-    power[f] <- max(S, smoothing power[f] + (1 - smoothing) S), where S sums |spectra|^2 over channels and partitions: it rises
-    at once, so a burst after silence is not divided by the power of silence. eps may grow by a share of the mean of S over
-    the blocks so far, and of the mean power of a sample, which keeps bins that hold nothing but rounding from taking steps.
+    power[f] <- max(S, smoothing power[f] + (1 - smoothing) S), where S is the sum of |spectra|^2 over channels and
+    partitions. It rises at once, so a burst after silence is not divided by the power of silence. eps may grow by a
+    fraction of the mean of S over the blocks so far and of the mean power of a sample, so that bins with rounding
+    errors only do not adapt.
     """
-    # samples (C, size) of the newest spectrum   error (B,)   power (B,)   mean (B + 1,), the last of a sample's power
-    # gains (B + 1,)   before: blocks before this one
+    # samples (C, size) of the newest spectrum   error (B,)   power (B,)   mean (B + 1,), the last of a sample
+    # gains (B + 1,)   before: number of earlier blocks
     channels, parts, bins = spectra.shape
     for f in range(bins):
         gains[f] = 0.0
@@ -45,7 +46,7 @@ def _gradients(spectra, newest, samples, error, power, mean, gains, before, p, w
         gains[f] = p[MU] / (eps + power[f]) if p[NORMALISED] else p[MU]
         error[f] = error[f] * gains[f]
     gains[bins] = keep
-    kept = gains[bins]  # of the dtype of the others
+    kept = gains[bins]  # in the dtype of the arrays
     for c in range(channels):
         for k in range(parts):
             row = newest - k if newest >= k else newest - k + parts
@@ -58,9 +59,9 @@ def _gradients(spectra, newest, samples, error, power, mean, gains, before, p, w
 
 
 def _filtered(spectra, newest, shifted, weights, out):
-    """out = sum over channels and partitions of weights spectra, for the block to come.
+    """out = sum over channels and partitions of weights times spectra, for the next block.
 
-    Partition 0 meets `shifted` (C, B), the spectrum of the past with zeros in place of that block.
+    For partition 0 the spectrum is `shifted` (C, B): that of the past, with zeros instead of the next block.
     """
     channels, parts, bins = spectra.shape
     for f in range(bins):
@@ -76,7 +77,7 @@ def _filtered(spectra, newest, shifted, weights, out):
 
 @once
 def gradients(signal: str) -> Any:
-    """The step of all spectra, for signals of this type, 'f', 'd', 'F' or 'D'."""
+    """The compiled step, for signals of this type: 'f', 'd', 'F' or 'D'."""
     real, number = signal.lower(), signal.upper()
     spectra = packed(number, 3), types.intp, packed(signal, 2), packed(number, 1)
     power = packed(real, 1), packed(real, 1), packed(real, 1), types.intp, packed("d", 1)
@@ -85,7 +86,7 @@ def gradients(signal: str) -> Any:
 
 @once
 def filtered(dtype: str) -> Any:
-    """The products of all spectra, in the precision of 'f' or 'd'."""
+    """The compiled products, in the precision of 'f' or 'd'."""
     number = dtype.upper()
     arguments = packed(number, 3), types.intp, packed(number, 2), packed(number, 3), packed(number, 1)
     return kernel(_filtered, f"filtered_{dtype}", *arguments)

@@ -1,7 +1,7 @@
-"""Filtered-x LMS: a filter whose output passes through a path before its error is measured.
+"""Filtered-x LMS: a filter whose output passes through a secondary path before the error is measured.
 
-Three signals lie in lines, their newest sample at counts[AT]: the reference x, x filtered by the path as it is believed to be,
-and the filter's output u. Weights and paths lie oldest sample's first.
+`lines` holds three signals, their newest sample at counts[AT]: the reference x, x filtered by the estimate of the path,
+and the output u of the filter. In weights and paths the tap of the oldest sample comes first.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def filtered_at(weights, line, at):
 
 @routine
 def append(x, w, believed, lines, reach, counts, policy):
-    """Append a sample of the reference; gives the filter's output."""
+    """Append a sample of the reference; returns the output of the filter."""
     at = counts[AT] + 1
     if at == lines.shape[1]:
         for i in range(lines.shape[0]):
@@ -56,16 +56,16 @@ def correct(w, filtered, at, error, p):
 
 @routine
 def left_out_at(error, d, window, power, levels, counts, policy):
-    """`judged`, called: put into the loop, it makes that a third slower."""
+    """`judged`, called instead of inlined: inlined, it makes the loop a third slower."""
     return judged(error, d, window, power, levels, counts, policy)
 
 
 def _simulate(x, d, y, e, u, history, w, believed, plant, lines, p, levels, counts, policy):
-    """The whole loop, with a path of its own; gives where it stopped, N at the end."""
+    """The loop with a simulated path; returns the sample at which it stopped, or N."""
     # x (N, 1)   d, y, e, u (N,)   w (T,)   believed, plant (S,)   lines (3, capacity)
     taps = w.shape[0]
     past = max(taps, plant.shape[0]) + believed.shape[0]
-    reach = 0.0  # power of what arrives, at most, where |x| and |w| are 1
+    reach = 0.0  # upper bound of the power after the path for |x| = |w| = 1
     for k in range(plant.shape[0]):
         reach += taps * plant.shape[0] * square(plant[k])
     for n in range(x.shape[0]):
@@ -89,7 +89,7 @@ def _simulate(x, d, y, e, u, history, w, believed, plant, lines, p, levels, coun
 
 
 def _control(x, u, w, believed, plant, lines, waiting, levels, counts, policy):
-    """Outputs for a block of the reference; the weights stay. `waiting` samples before it wait for their errors."""
+    """Outputs for a block, with constant weights; the errors of `waiting` samples before it are not known yet."""
     past = max(w.shape[0], plant.shape[0]) + believed.shape[0] + waiting
     for n in range(x.shape[0]):
         u[n] = append(x[n, 0], w, believed, lines, past + n, counts, policy)
@@ -97,13 +97,13 @@ def _control(x, u, w, believed, plant, lines, waiting, levels, counts, policy):
 
 
 def _adapt(e, w, believed, lines, waiting, p, levels, counts, policy):
-    """Steps for the errors of the oldest samples that wait; gives where it stopped, N at the end."""
+    """Steps for the errors of the oldest waiting samples; returns the sample at which it stopped, or N."""
     taps = w.shape[0]
     for n in range(e.shape[0]):
         at = counts[AT] - waiting + 1 + n
         clean = counts[CLEAN]
         counts[CLEAN] = clean - (waiting - 1 - n)
-        usual = lines[0, at]  # d is not known: errors are measured by the reference, and by those of the first samples
+        usual = lines[0, at]  # d is not known: errors are compared with the reference and with the first errors
         if counts[SEEN] < taps or not finite(e[n]):
             usual = e[n]
         counts[SEEN] += 1
@@ -118,7 +118,7 @@ def _adapt(e, w, believed, lines, waiting, p, levels, counts, policy):
 
 @once
 def simulate(dtype: str) -> Any:
-    """The loop with a path in it, for numbers of this type, 'd' or 'D'."""
+    """The compiled loop with a simulated path, for numbers of this type, 'd' or 'D'."""
     number, numbers = packed(dtype, 1), packed(dtype, 2)
     signals = strided(dtype, 2, read=True), strided(dtype, 1, read=True), number, number, number, packed(dtype, 3)
     memory = number, number, number, numbers, packed("d", 1), packed("d", 1), packed("i8", 1), types.intp
@@ -127,7 +127,7 @@ def simulate(dtype: str) -> Any:
 
 @once
 def control(dtype: str) -> Any:
-    """Outputs alone."""
+    """The compiled loop of outputs."""
     number, numbers = packed(dtype, 1), packed(dtype, 2)
     memory = number, number, number, numbers, types.intp, packed("d", 1), packed("i8", 1), types.intp
     return kernel(_control, f"control_output_{dtype}", strided(dtype, 2, read=True), number, *memory)
@@ -135,7 +135,7 @@ def control(dtype: str) -> Any:
 
 @once
 def adapt(dtype: str) -> Any:
-    """Steps alone."""
+    """The compiled loop of steps."""
     number, numbers = packed(dtype, 1), packed(dtype, 2)
     memory = number, number, numbers, types.intp, packed("d", 1), packed("d", 1), packed("i8", 1), types.intp
     return kernel(_adapt, f"control_adapt_{dtype}", strided(dtype, 1, read=True), *memory)

@@ -1,4 +1,4 @@
-"""Adaptive filters with feedback: y[n] = g(w . u[n]), where u[n] holds past outputs too, and its gradient run along in time."""
+"""Adaptive filters with feedback: y[n] = g(w . u[n]), where u[n] includes past outputs, and its recursive gradient."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sigrnn._kernels.base.jit import device, kernel, once, packed, routine, stri
 
 
 def slope_at(of_output: Any, slope: Any, e: Any, y: Any) -> Any:
-    """g'(e), from y where `of_output`."""
+    """g'(e), computed from y if `of_output`."""
 
 
 @overload(slope_at, inline="always")
@@ -40,7 +40,7 @@ def _slope_at(of_output, slope, e, y):
 
 @routine
 def inside(a, work, radius):
-    """Whether all zeros of z^P + a[0] z^(P-1) + ... lie within the circle: reflection coefficients by steps down in order."""
+    """Whether all zeros of z^P + a[0] z^(P-1) + ... lie inside the unit circle, by the step-down recursion."""
     scale = 1.0
     for k in range(a.shape[0]):
         scale /= radius
@@ -61,7 +61,7 @@ def inside(a, work, radius):
 
 @routine
 def stepped(w, grad, g, keep, taps, order, trial, radius, hold):
-    """w <- keep w + g conj(grad); false if the feedback's part was held back."""
+    """w <- keep w + g conj(grad); False if the step of the feedback was skipped."""
     for i in range(w.shape[0]):
         trial[i] = keep * w[i] + g * conjugate(grad[i])
     fine = not hold or inside(trial[taps : taps + order], trial[w.shape[0] :], radius)
@@ -72,12 +72,12 @@ def stepped(w, grad, g, keep, taps, order, trial, radius, hold):
 
 
 def scanner(g: Any, slope: Any, of_output: Any) -> Any:
-    """The loop over time with an activation in it."""
+    """The loop over time, with an activation."""
 
     def scan(x, d, y, e, history, w, u, memory, trial, taps, mode, p, levels, counts, policy):
-        # x (N, 1)   d, y, e (N,)   w, u (Q,): taps of x, then those fed back, then a bias if any
-        # memory (P + 1, Q) gradients of the last P outputs, a ring, the newest in row counts[AT]   trial (Q + P,) scratch
-        # p[EPS] 0: steps are not normalised
+        # x (N, 1)   d, y, e (N,)   w, u (Q,): taps of x, then of the feedback, then a bias if any
+        # memory (P + 1, Q) gradients of the last P outputs, a ring buffer, newest in row counts[AT]   trial (Q + P,) scratch
+        # without normalisation if p[EPS] is 0
         size, order = w.shape[0], memory.shape[0] - 1
         window = max(taps, order + 1) if mode & OF_TARGET else taps
         for n in range(x.shape[0]):
@@ -137,7 +137,7 @@ def scanner(g: Any, slope: Any, of_output: Any) -> Any:
 
 @device
 def same(e):
-    """The activation of a linear filter, for complex numbers, too."""
+    """The activation of a linear filter, also for complex numbers."""
     return e
 
 
@@ -149,7 +149,7 @@ def one(e):
 
 @once
 def feedback(kind: Any, dtype: str) -> Any:
-    """The loop with an activation, or None, for numbers of this type, 'd' or 'D'."""
+    """The compiled loop with an activation, or None, for numbers of this type, 'd' or 'D'."""
     number, numbers = packed(dtype, 1), packed(dtype, 2)
     signals = strided(dtype, 2, read=True), strided(dtype, 1, read=True), number, number, packed(dtype, 3)
     memory = number, number, numbers, number, types.intp, types.intp

@@ -1,6 +1,6 @@
-"""Least squares, recursively: projections on the last windows, the factors U D U^H of a covariance, and Kalman's covariance.
+"""Recursive least squares: projections on windows, factors U D U^H of a covariance, and the Kalman covariance.
 
-Matrices lie in rows of `m` padded with zeros to whole vectors of NARROW lanes, so that no loop over a row has a remainder.
+Matrices are stored in rows of `m`, padded with zeros to whole vectors of NARROW lanes, so loops over rows have no remainder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sigrnn._kernels.base.vec import load, pointer, spread, store, width
 
 @routine
 def solve(r, q, eps, m):
-    """Leave c in the last row of m: (G + eps I) c = q with G[i, j] = u(n-i) . conj u(n-j), by its factors L D L^H."""
+    """Solve (G + eps I) c = q with G[i, j] = u(n-i) . conj u(n-j), by the factors L D L^H; c is the last row of m."""
     # r, m[:K] (K, K)   q (K,)   D on the diagonal of m, L below
     order = q.size
     c = m[order]
@@ -29,7 +29,7 @@ def solve(r, q, eps, m):
         pivot = real(r[i, 0]) + eps
         for k in range(i):
             pivot -= square(m[i, k]) * real(m[k, k])
-        m[i, i] = max(pivot, eps)  # rounding may take more of it than there is
+        m[i, i] = max(pivot, eps)  # rounding may make it negative
     for i in range(order):
         value = q[i]
         for k in range(i):
@@ -57,7 +57,7 @@ def project_over(w, x, j, first, last, c, order, keep, like):
 
 @part
 def project_and_dot(w, x, j, count, c, order, keep):
-    """w[k] <- keep w[k] + sum_i c[i] conj x[j + k - i]; gives sum_k w[k] x[j + 1 + k], the sum in the order of `dot`."""
+    """w[k] <- keep w[k] + sum_i c[i] conj x[j + k - i]; returns sum_k w[k] x[j + 1 + k] in the order of `dot`."""
     most, more = whole(count, wide(w)), whole(count, narrow(w))
     result = project_over(w, x, j, 0, most, c, order, keep, wide(w))
     result += project_over(w, x, j, most, more, c, order, keep, narrow(w))
@@ -66,7 +66,7 @@ def project_and_dot(w, x, j, count, c, order, keep):
 
 @routine
 def project(w, line, at, c, order, keep):
-    """Step the weights along the last windows at once; gives the output at the next sample."""
+    """Step the weights along all of the last windows; returns the output at the next sample."""
     taps = w.shape[1]
     result = project_and_dot(pointer(w[0]), pointer(line[0]), at - taps + 1, taps, pointer(c), order, keep)
     for k in range(1, w.shape[0]):
@@ -79,7 +79,7 @@ def project(w, line, at, c, order, keep):
 
 @part
 def row_product(a, b, count):
-    """sum_k a[k] b[k], up to the end of the last vector."""
+    """sum_k a[k] b[k], padding included."""
     even, odd, step = narrow(a), narrow(a), width(narrow(a))
     pairs = count // (2 * step) * (2 * step)
     for k in range(0, pairs, 2 * step):
@@ -92,7 +92,7 @@ def row_product(a, b, count):
 
 @part
 def row_step(a, g, b, count):
-    """a[k] <- a[k] + g conj b[k], up to the end of the last vector."""
+    """a[k] <- a[k] + g conj b[k], padding included."""
     step = spread(g, narrow(a))
     for k in range(0, count, width(narrow(a))):
         store(a, k, load(a, k, narrow(a)) + step * conjugate(load(b, k, narrow(a))))
@@ -100,7 +100,7 @@ def row_step(a, g, b, count):
 
 @part
 def row_swap(a, g, b, h, count):
-    """a[k], b[k] <- a[k] + g b[k], b[k] + h a[k], up to the end of the last vector."""
+    """a[k], b[k] <- a[k] + g b[k], b[k] + h a[k], padding included."""
     to_a, to_b = spread(g, narrow(a)), spread(h, narrow(a))
     for k in range(0, count, width(narrow(a))):
         old, other = load(a, k, narrow(a)), load(b, k, narrow(a))
@@ -110,7 +110,7 @@ def row_swap(a, g, b, h, count):
 
 @routine
 def gather(line, at, taps, u):
-    """The windows of all channels, one after the other, as the weights lie."""
+    """Copy the windows of all channels to u, in the order of the weights."""
     for c in range(line.shape[0]):
         for k in range(taps):
             u[c * taps + k] = line[c, at - taps + 1 + k]
@@ -121,10 +121,11 @@ def gather(line, at, taps, u):
 
 @routine
 def measure(m, s, noise, share):
-    """Let P = U D U^H see one measurement along u, and divide it by `share`: Bierman's update. Gives alpha = noise + u^T P u*.
+    """Bierman's update of P = U D U^H for one measurement along u, divided by `share`; returns alpha = noise + u^T P u*.
 
-    m (S + 2, padded): column j of U above its diagonal in row j; then the gain times alpha, then u.  s[:S] is D.
-    D is multiplied by quotients of positive numbers only, so P is positive definite, and it is symmetric by its form.
+    m (S + 2, padded): row j holds column j of U above its diagonal; then the gain times alpha, then u.  s[:S] is D. D
+    is multiplied by quotients of positive numbers only, so P stays positive definite, and it is symmetric by
+    construction.
     """
     size = m.shape[0] - 2
     gain, u = pointer(m[size]), pointer(m[size + 1])
@@ -145,9 +146,9 @@ def measure(m, s, noise, share):
 
 @routine
 def bound(m, s, most):
-    """Look at one variance P[j, j], another at each sample; where it is beyond twice `most`, measure weight j, so that it is `most`.
+    """Bound one variance P[j, j], with the next j at each sample: above 2 `most`, it is reduced to `most`.
 
-    s[S]: whose turn it is.
+    s[S] is j.
     """
     size = m.shape[0] - 2
     j = int(s[size])
@@ -158,19 +159,19 @@ def bound(m, s, most):
     if variance > 2.0 * most:
         for k in range(size):
             m[size + 1, k] = 1.0 if k == j else 0.0
-        ratio = variance / most  # both may be huge: no product of them
+        ratio = variance / most  # both may be huge: their product could overflow
         measure(m, s, variance / (ratio - 1.0), 1.0)
 
 
-# --------------------------------------------------------------------------------------------------- Kalman's filter
+# ----------------------------------------------------------------------------------------------------- Kalman filter
 
 
 @routine
 def correct(m, s, noise):
-    """Add the process noise to P, and let it see one measurement along u; gives the power of the innovation.
+    """Add the process noise to P, and update it for one measurement along u; returns the power of the innovation.
 
-    m (S + 2, padded): P, then P u* over the root of that power, then u*.  s[:S] process noise of each weight
-    P loses the product of a vector with itself, the same number on either side of the diagonal: it stays symmetric.
+    m (S + 2, padded): P, then P u* divided by the root of that power, then u*.  s[:S] process noise of each weight
+    The outer product of a vector with itself is subtracted, so P stays symmetric to the last bit.
     """
     size = m.shape[0] - 2
     power = 0.0

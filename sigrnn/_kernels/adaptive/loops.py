@@ -1,4 +1,4 @@
-"""Adaptive filters sample by sample: one loop over time, compiled with one of the rules in it."""
+"""Adaptive filters sample by sample: one loop over time, compiled for each of the rules."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from sigrnn._kernels.base.vec import lanes, spread, stack, total
 
 @routine
 def fill(line, counts, x, first, reach):
-    """Append samples of x from `first` on to the line, as many as fit; gives their number."""
-    at, capacity = counts[AT], line.shape[1] - GROUP  # that many are read beyond the last sample
-    if at + 1 >= capacity:  # back to the front, with the past that is still needed
+    """Append samples of x, from `first`, to the line, as many as fit; returns their number."""
+    at, capacity = counts[AT], line.shape[1] - GROUP  # up to GROUP samples beyond the last are read
+    if at + 1 >= capacity:  # move the past that is still needed to the front
         start = at + 1 - reach
         for c in range(line.shape[0]):
             for i in range(reach):
@@ -34,24 +34,24 @@ def fill(line, counts, x, first, reach):
 
 @routine
 def learnt_from(line, at, taps, error, d, levels, counts, policy):
-    """Whether the step of a sample that is not `within` is taken; counts[STOP] is why to stop here (0: go on)."""
+    """Whether to take the step of a sample that is not `within`; sets counts[STOP] to the reason to stop, or to 0."""
     known, power = inspect(line, at, taps, d)
     return not leaves_out(error, known, power, levels, counts, policy)
 
 
 @part
 def next_sample(counts, taps):
-    """Count a sample that is done."""
+    """Advance to the next sample."""
     counts[AT] += 1
     counts[PHASE] = counts[PHASE] + 1 if counts[PHASE] + 1 < taps else 0
 
 
 def scanner(update: Any, leaky: bool) -> Any:
-    """The loop over time, with one rule in it."""
+    """The loop over time, for one rule."""
 
     def scan(x, d, y, e, history, line, w, r, tails, q, p, levels, s, m, counts, policy):
         # x (N, C)   d, y, e (N,)   history (N or 0, L, C), newest sample's weight first   tails (K, L + 2)
-        # gives where it stopped, N at the end; the rest is in `rules.py`
+        # returns the sample at which it stopped, or N; the rest is in `rules.py`
         taps, f = w.shape[1], Filter(w, line, r, q, s, m)
         keep = p[KEEP] if leaky else ()
         reach = taps + r.shape[1] + counts[DELAY]
@@ -75,7 +75,7 @@ def scanner(update: Any, leaky: bool) -> Any:
                     q[i] = q[i - 1]
                 if not learnt:
                     counts[HOLD] = max(q.size, 1)
-                if counts[HOLD]:  # what a step would see holds NaN
+                if counts[HOLD]:  # the window of a step contains NaN
                     counts[HOLD] -= 1
                     if q.size:
                         q[0] = 0.0
@@ -92,11 +92,11 @@ def scanner(update: Any, leaky: bool) -> Any:
 
 
 def grouper(gain: Any) -> Any:
-    """The loop for real signals and long weights: a pass over them for each GROUP of samples, not for each sample.
+    """The loop for real signals and long filters: a pass over the weights for each GROUP of samples, not for each sample.
 
-    The weights wait until a group is complete. What the steps before would have done to an output is known from products of
-    windows: y[j] = w . u(j) + sum_{i<j} g[i] u(i) . u(j), with w from before the group. Groups are counted from the first
-    sample on, so the numbers do not depend on where blocks end.
+    Weights are updated when a group is complete. The effect of its earlier steps on an output follows from products of
+    windows: y[j] = w . u(j) + sum_{i<j} g[i] u(i) . u(j), with w from before the group. Groups are counted from the
+    first sample, so results do not depend on the lengths of blocks.
     """
 
     def scan(x, d, y, e, history, line, w, r, tails, q, p, levels, s, m, counts, policy):
@@ -117,7 +117,7 @@ def grouper(gain: Any) -> Any:
                     slide(line, at, counts[PHASE], taps, r, tails)
                 out = a[j]
                 for i in range(j):
-                    if g[i] != 0.0:  # a step left out, for a NaN that is in r
+                    if g[i] != 0.0:  # skip steps of 0: r may contain NaN there
                         out += g[i] * r[0, j - i]
                 error = d[n] - out
                 if history.shape[0]:
@@ -135,7 +135,7 @@ def grouper(gain: Any) -> Any:
                 counts[MEMBER] = j + 1
                 if j + 1 == GROUP:
                     counts[MEMBER] = 0
-                    if counts[HOLD]:  # a window with NaN in it, and a step of 0
+                    if counts[HOLD]:  # a window with NaN, and a step of 0
                         counts[HOLD] = 0
                         group_step(w, line, at - j, g)
                         group_products(w, line, at + 1, a)
@@ -150,7 +150,7 @@ def grouper(gain: Any) -> Any:
 
 @routine
 def remember(row, w, line, at, m, j):
-    """The weights as they would be after j steps of a group (m[1]), into a row of the history, newest sample's first."""
+    """Write the weights after j steps of a group (m[1]) to a row of the history, that of the newest sample first."""
     for k in range(w.shape[1]):
         for c in range(w.shape[0]):
             value = w[c, w.shape[1] - 1 - k]
@@ -162,7 +162,7 @@ def remember(row, w, line, at, m, j):
 
 @once
 def adapt(name: str, dtype: str, leaky: bool, grouped: bool = False) -> Any:
-    """The loop with the rule of this name, for numbers of this type, 'd' or 'D'."""
+    """The compiled loop for the rule of this name, for numbers of this type, 'd' or 'D'."""
     number, numbers, real = packed(dtype, 1), packed(dtype, 2), packed("d", 1)
     signals = strided(dtype, 2, read=True), strided(dtype, 1, read=True), number, number, packed(dtype, 3)
     memory = numbers, numbers, numbers, numbers, number, real, real, real, numbers, packed("i8", 1)
@@ -173,7 +173,7 @@ def adapt(name: str, dtype: str, leaky: bool, grouped: bool = False) -> Any:
 
 @once
 def products() -> Any:
-    """About `count` fused products and sums from registers, twelve vectors under way at once: the bound of a processor."""
+    """About `count` fused products and sums in twelve independent registers: the processor's upper bound."""
 
     def compute(count):
         like = lanes(NARROW, True)

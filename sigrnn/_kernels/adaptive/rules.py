@@ -1,12 +1,12 @@
-"""The rules by which the weights of adaptive filters learn, sample by sample; the loop over time is in `loops.py`.
+"""The update rules of adaptive filters, sample by sample; the loop over time is in `loops.py`.
 
-A rule steps the weights and gives the output at the next sample, in a few lines that read like its equation. Most choose
-only the gain g of a step along the window. Both find what the loop has ready in `f`:
+A rule updates the weights and returns the output at the next sample, in a few lines that read like its equation. Most
+rules only choose the gain g of a step along the window. `f` holds the arrays:
     f.w (C, L)  weights, oldest sample's first      f.line, at  samples; the window u(n) ends at `at` (`taps.py`)
     e           error e(n) = d(n) - w . u(n)        f.q (Q,)    errors: q[0] = e(n), q[1] = e(n - 1), ...
     f.r (K, K)  r[i, j] = u(n-i) . conj u(n-i-j)    p           parameters, by the names in `sizes.py`
-    f.s         the rule's own memory, real         f.m         the same, rows of numbers like the weights
-    keep        (), or the share of the weights that leakage leaves
+    f.s         memory of the rule, real            f.m         the same, rows of numbers like the weights
+    keep        (), or the factor of the weights with leakage
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sigrnn._kernels.base.jit import device, part, routine
 
 
 class Filter(NamedTuple):
-    """The arrays of a filter that its rule reads and writes."""
+    """The arrays that a rule reads and writes."""
 
     w: Any
     line: Any
@@ -47,7 +47,7 @@ class Filter(NamedTuple):
 
 @part
 def mean_power(power, s):
-    """The mean power of a window so far, this one included, as a sum and a count; s[:2] keeps both."""
+    """The mean power of the windows up to this one, as a sum and a count; s[:2] keeps both."""
     s[0] += power
     s[1] += 1.0
     return s[0], s[1]
@@ -64,7 +64,7 @@ def nlms(f, e, p):
     """g = mu e / (eps + |u|^2)."""
     power = real(f.r[0, 0])
     total, n = mean_power(power, f.s)
-    return p[MU] * n / (n * (p[EPS] + power) + p[SHARE] * total) * e  # one division, which does not wait for e
+    return p[MU] * n / (n * (p[EPS] + power) + p[SHARE] * total) * e  # one division, which does not depend on e
 
 
 @device
@@ -81,7 +81,7 @@ def lmf(f, e, p):
 
 @device
 def mathews(f, e, p):
-    """mu <- mu + rho Re(conj(e) e(n-1) u . conj u(n-1)), then g = mu e; never beyond e / |u|^2."""
+    """mu <- mu + rho Re(conj(e) e(n-1) u . conj u(n-1)), then g = mu e, at most e / |u|^2."""
     s = f.s
     s[0] = min(max(s[0] + p[RHO] * real(conjugate(e) * f.q[1] * f.r[0, 1]), p[MU_MIN]), p[MU_MAX])
     return min(s[0], 1.0 / real(f.r[0, 0])) * e
@@ -89,7 +89,7 @@ def mathews(f, e, p):
 
 @device
 def kwong(f, e, p):
-    """g = mu e, never beyond e / |u|^2; then mu <- decay mu + rho |e|^2."""
+    """g = mu e, at most e / |u|^2; then mu <- decay mu + rho |e|^2."""
     s = f.s
     g = min(s[0], 1.0 / real(f.r[0, 0])) * e
     s[0] = min(max(p[DECAY] * s[0] + p[RHO] * square(e), p[MU_MIN]), p[MU_MAX])
@@ -100,7 +100,7 @@ def kwong(f, e, p):
 def gngd(f, e, p):
     """eps <- eps - rho mu Re(conj(e) e(n-1) u . conj u(n-1)) / (eps + |u(n-1)|^2)^2, then as NLMS.
 
-    eps is s[2] times a unit, s[3]: 1, or the mean power of a window so far.
+    eps is s[2] s[3], where s[3] is 1 or the mean power of the windows so far.
     """
     s, power = f.s, real(f.r[0, 0])
     change = p[RHO] * p[MU] * real(conjugate(e) * f.q[1] * f.r[0, 1])
@@ -134,7 +134,7 @@ def by_signs(gain: Any) -> Any:
 def affine_projection(f, at, e, keep, p):
     """w <- w + mu conj(X) c with (X^T conj(X) + eps I) c = q, X = [u(n), u(n-1), ...] and q = d - X^T w.
 
-    After the step q is (1 - mu) q + mu eps c: no product with a past window is ever taken.
+    After the step q is (1 - mu) q + mu eps c, so no products with past windows are computed.
     """
     q, m = f.q, f.m
     order = q.size
@@ -149,7 +149,7 @@ def affine_projection(f, at, e, keep, p):
 
 @routine
 def step_by(w, g, k):
-    """w <- w + g k, for k as long as all weights."""
+    """w <- w + g k, with one entry of k for each weight of all channels."""
     taps = w.shape[1]
     for c in range(w.shape[0]):
         for i in range(taps):
@@ -158,7 +158,7 @@ def step_by(w, g, k):
 
 @routine
 def begin(line, at, s, p):
-    """P = I / delta at the first sample that is not 0, delta in units of its power, which is kept in s[S + 1]."""
+    """P = I / delta at the first non-zero sample, with delta relative to its power, which is stored in s[S + 1]."""
     size, power = s.size - 2, 0.0
     for c in range(line.shape[0]):
         power += square(line[c, at])
@@ -171,7 +171,7 @@ def begin(line, at, s, p):
 def rls(f, at, e, keep, p):
     """k = P conj(u) / (lambda + u^T P conj(u)), w <- w + k e, P <- (P - k u^T P) / lambda, with P bounded."""
     s, m, size = f.s, f.m, f.w.size
-    if s[size + 1] == 0.0:  # 1 where delta is absolute
+    if s[size + 1] == 0.0:  # it is 1 if delta is absolute
         begin(f.line, at, s, p)
     if s[size + 1] != 0.0:
         gather(f.line, at, f.w.shape[1], m[size + 1])
@@ -214,4 +214,4 @@ GAINS = {
     "nlms": nlms,
     "sign_error": sign_error,
     "lmf": lmf,
-}  # whose steps may share a pass over the weights
+}  # rules whose steps may share a pass over the weights

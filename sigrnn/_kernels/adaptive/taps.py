@@ -1,11 +1,11 @@
-"""What adaptive filters do with the window of samples they see: its product with the weights, and steps of the weights along it.
+"""Operations on the window of an adaptive filter: its product with the weights, and steps of the weights along it.
 
-Samples of a channel lie in a row of `line`, in order of time, so a window is contiguous and nothing is moved from sample to
-sample. Weights lie in the same order, the oldest sample's first. Shapes, with C channels and L taps:
+The samples of a channel are in a row of `line`, in order of time, so a window is contiguous and no samples are moved.
+Weights are in the same order, that of the oldest sample first. Shapes, with C channels and L taps:
     line  (C, capacity) the window of sample `at` is line[:, at - L + 1 : at + 1]
     w     (C, L)
-Each sum is written once, over numbers like `like`: vectors of lanes for real numbers, which depend on L alone and not on where a
-window lies, and single numbers for complex ones and for what vectors leave over.
+Each sum is written once, for numbers like `like`: vectors for real numbers (their widths depend on L, not on the
+position of the window), scalars for complex numbers and for the remainder.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Along(NamedTuple):
 
 
 class BySigns(NamedTuple):
-    """Steps go along the signs of the window, of real and imaginary parts apart."""
+    """Steps go along the signs of the window, of real and imaginary parts separately."""
 
 
 def by_type(test: Any, yes: Any, no: Any) -> Any:
-    """A function of one argument, inlined, whose code the type of the argument chooses: `yes` if that passes the test."""
+    """An inlined function of one argument: `yes` if the type of the argument passes the test, else `no`."""
 
     def function(x: Any) -> Any:
         raise NotImplementedError("for compiled code")
@@ -40,7 +40,7 @@ def by_type(test: Any, yes: Any, no: Any) -> Any:
 
 
 def is_complex(x: Any) -> bool:
-    """Whether a type is of complex numbers, or of their address or an array of them."""
+    """Whether a type is complex, or an address or array of complex numbers."""
     return isinstance(getattr(x, "dtype", x), types.Complex)
 
 
@@ -56,7 +56,7 @@ square = by_type(is_complex, lambda x: x.real * x.real + x.imag * x.imag, lambda
 csign = by_type(is_complex, lambda x: complex(sign(x.real), sign(x.imag)), lambda x: sign(x))  # of both parts
 finite = by_type(is_complex, lambda x: np.isfinite(x.real) & np.isfinite(x.imag), lambda x: np.isfinite(x))
 
-# Zero, as the numbers at an address are taken: lanes of real ones, complex ones one by one.
+# Zero, as the pattern for numbers at an address: vectors of real numbers, scalars of complex ones.
 wide = by_type(is_complex, lambda x: 0j, lambda x: lanes(WIDE, True))
 narrow = by_type(is_complex, lambda x: 0j, lambda x: lanes(NARROW, True))
 single = by_type(is_complex, lambda x: 0j, lambda x: 0.0)
@@ -64,7 +64,7 @@ summed = by_type(lambda x: isinstance(x, Vec), lambda x: total(x), lambda x: x) 
 
 
 def turned(along: Any, x: Any) -> Any:
-    """The direction of a step, for a number of the window."""
+    """The direction of a step, for one number of the window."""
 
 
 @overload(turned, inline="always")
@@ -75,7 +75,7 @@ def _turned(along, x):
 
 
 def faded(w: Any, keep: Any) -> Any:
-    """What is kept of a weight: all for (), else a share."""
+    """A weight after leakage: unchanged for (), else times `keep`."""
 
 
 @overload(faded, inline="always")
@@ -85,7 +85,7 @@ def _faded(w, keep):
 
 @part
 def whole(count, like):
-    """How many of `count` numbers make whole ones like `like`."""
+    """`count`, rounded down to a multiple of the width of `like`."""
     return count // width(like) * width(like)
 
 
@@ -119,7 +119,7 @@ def update_over(w, x, j, first, last, g, keep, along, like):
 
 @part
 def update_and_dot(w, x, j, count, g, keep, along):
-    """w[k] <- keep w[k] + g along(x[j + k]); gives sum_k w[k] x[j + 1 + k], the sum in the order of `dot`."""
+    """w[k] <- keep w[k] + g along(x[j + k]); returns sum_k w[k] x[j + 1 + k] in the order of `dot`."""
     most, more = whole(count, wide(w)), whole(count, narrow(w))
     result = update_over(w, x, j, 0, most, g, keep, along, wide(w))
     result += update_over(w, x, j, most, more, g, keep, along, narrow(w))
@@ -128,7 +128,7 @@ def update_and_dot(w, x, j, count, g, keep, along):
 
 @part
 def output(w, line, at):
-    """The weights' product with the window of sample `at`."""
+    """The product of the weights with the window of sample `at`."""
     taps = w.shape[1]
     result = dot(pointer(w[0]), 0, pointer(line[0]), at - taps + 1, taps)
     for c in range(1, w.shape[0]):
@@ -138,9 +138,9 @@ def output(w, line, at):
 
 @part
 def advance(w, line, at, g, keep, along):
-    """Step the weights by g along the window of sample `at`; gives the output at the next sample.
+    """Step the weights by g along the window of sample `at`; returns the output at the next sample.
 
-    Each weight is loaded once for both: the step of one sample and the product of the next share a pass.
+    The step of one sample and the product of the next share a pass, so each weight is loaded once.
     """
     taps = w.shape[1]
     result = update_and_dot(pointer(w[0]), pointer(line[0]), at - taps + 1, taps, g, keep, along)
@@ -165,7 +165,7 @@ def products_over(w, x, first, last, a, like):
 
 @part
 def group_products(w, line, at, a):
-    """a[i] = the weights' product with the window of sample at + i, for the GROUP samples of a group."""
+    """a[i] = the product of the weights with the window of sample at + i, for the GROUP samples of a group."""
     taps = w.shape[1]
     for i in range(GROUP):
         a[i] = 0.0
@@ -178,7 +178,7 @@ def group_products(w, line, at, a):
 
 @part
 def group_step(w, line, at, g):
-    """w <- w + sum_i g[i] u(at + i); what is not finite in a window whose g is 0 does not count."""
+    """w <- w + sum_i g[i] u(at + i); non-finite samples in a window with g = 0 are ignored."""
     for i in range(GROUP):
         if g[i] != 0.0:
             advance(w, line, at + i, g[i], (), Along())
@@ -203,9 +203,9 @@ def advance_over(w, x, first, last, g, a, like):
 
 @part
 def group_advance(w, line, at, g, a):
-    """Both in one pass, the same numbers: the steps along the windows of a group, the products with those of the next.
+    """`group_step` and the `group_products` of the next group in one pass, with the same results.
 
-    2 GROUP fused products for a load and a store of a weight; each window is loaded once for each.
+    A load and a store of a weight serve 2 GROUP fused products.
     """
     taps = w.shape[1]
     for i in range(GROUP):
@@ -221,9 +221,10 @@ def group_advance(w, line, at, g, a):
 def slide(line, at, phase, taps, r, tails):
     """Make r[i, j] = u(n - i) . conj u(n - j - i), sums of products over windows, for sample n at `at`.
 
-    r (K, K), or (1, K): for each lag j a column of its past.  tails (K, taps + 2): sums from each sample of a segment of `taps` to its end;
-    the last entry sums the new segment so far. A window is the end of one segment and the beginning of the next, so what
-    leaves it is never subtracted: no cancellation after loud passages, and what is not finite leaves with its sample.
+    r (K, K), or (1, K): a column of past values for each lag j.  tails (K, taps + 2): sums from each sample of a
+    segment of `taps` samples to its end; the last entry is the sum of the new segment so far. A window is the end of
+    one segment and the start of the next, so no sample is ever subtracted: there is no cancellation after loud
+    passages, and non-finite samples have no effect after they leave the window.
     """
     for i in range(r.shape[0] - 1, 0, -1):
         for j in range(r.shape[1]):
@@ -240,7 +241,7 @@ def slide(line, at, phase, taps, r, tails):
 
 @part
 def lagged(line, at, j):
-    """One sample's products with the one j before it, summed over channels."""
+    """The product of a sample with the one j earlier, summed over channels."""
     result = line[0, at] * conjugate(line[0, at - j])
     for c in range(1, line.shape[0]):
         result += line[c, at] * conjugate(line[c, at - j])

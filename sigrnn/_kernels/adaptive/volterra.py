@@ -15,9 +15,9 @@ from sigrnn._kernels.base.vec import pointer
 
 @routine
 def expand(u, starts, taps):
-    """All products of the window's samples, order after order: those that begin with sample i are it times a tail of the order before.
+    """All products of samples of the window, by order: sample i times a tail of the products of the previous order.
 
-    u (Q,): its first M entries are the window.   starts (K + 1, M or K): where the products that begin with sample i lie, a row
+    u (Q,): the first M entries are the window   starts (K + 1, M or K): the first product that begins with sample i, a row
     for each order; row K holds the ends of the orders
     """
     orders = starts.shape[0] - 1
@@ -30,8 +30,8 @@ def expand(u, starts, taps):
 
 
 def _volterra(x, d, y, e, history, w, u, starts, taps, p, levels, counts, policy):
-    """w <- keep w + mu[k] e u for the products of order k; gives where it stopped, N at the end."""
-    # x (N, 1)   d, y, e (N,)   w, u (Q,)   p[EPS] 0: steps are not normalised
+    """w <- keep w + mu[k] e u for the products of order k; returns the sample at which it stopped, or N."""
+    # x (N, 1)   d, y, e (N,)   w, u (Q,)   without normalisation if p[EPS] is 0
     orders, size = starts.shape[0] - 1, w.shape[0]
     for n in range(x.shape[0]):
         if history.shape[0]:
@@ -45,7 +45,7 @@ def _volterra(x, d, y, e, history, w, u, starts, taps, p, levels, counts, policy
         y[n] = dot(pointer(w), 0, pointer(u), 0, size)
         e[n] = d[n] - y[n]
         observe(x, n, levels, counts)
-        power = 0.0  # of the products: those of order k are fewer than those of taps^k
+        power = 0.0  # upper bound of |u|^2: there are fewer than taps^k products of order k
         for _ in range(orders):
             power = taps * levels[PEAK] * (1.0 + power)
         left_out = judged(e[n], d[n], taps, power, levels, counts, policy)
@@ -72,7 +72,7 @@ def _volterra(x, d, y, e, history, w, u, starts, taps, p, levels, counts, policy
 
 @once
 def volterra() -> Any:
-    """The loop, for float64."""
+    """The compiled loop, for float64."""
     number = packed("d", 1)
     signals = strided("d", 2, read=True), strided("d", 1, read=True), number, number, packed("d", 3)
     memory = number, number, packed("i8", 2), types.intp, number, number, packed("i8", 1), types.intp

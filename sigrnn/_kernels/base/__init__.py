@@ -1,4 +1,4 @@
-"""What all kernels are made of: vectors, compilation and its cache, exponentials, activations."""
+"""The basis of all kernels: vectors, compilation and its cache, exponentials, activations."""
 
 from sigrnn._kernels.aside import load_numba
 

@@ -1,6 +1,7 @@
 """Activation functions and their slopes, for scalars and vectors: y = g(e), and g'(e) as a function of y or of e.
 
-The function of a row of the table is `name`, its slope `name_slope`. Accurate to 3 ulp over all float64 numbers; they saturate without overflow, and NaN stays NaN.
+For each row of the table there are `name` and `name_slope`. Values are accurate to 3 ulp for all float64 numbers and
+saturate without overflow; NaN stays NaN.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ HUGE = 1e30  # 1 + HUGE is HUGE
 
 T3, T5, T7, T9, T11, T13, T15, T17, T19, T21, T23, T25, T27, T29, T31, T33 = (1.0 / k for k in range(3, 34, 2))
 ROOT_HALF, ROOT_TWO_PI = 0.7071067811865476, 2.5066282746310002
-GONE, GONE_SINGLE = 40.0, 15.0  # beyond them the normal distribution is 0 or 1, the latter in float32
-# (1 + 2 t) exp(t^2) erfc(t) = 1 + w (E0 + E1 u + ...) with w = 2 t / (t + K) and u = w - 1, good to 1e-17 for all t >= 0:
-# interpolation in the 24 zeros of a Chebyshev polynomial, computed with 50 digits
+GONE, GONE_SINGLE = 40.0, 15.0  # beyond it the normal distribution is 0 or 1; the second is for float32
+# (1 + 2 t) exp(t^2) erfc(t) = 1 + w (E0 + E1 u + ...) with w = 2 t / (t + K) and u = w - 1: error 1e-17 for t >= 0,
+# by interpolation at the 24 zeros of a Chebyshev polynomial, computed with 50 digits
 K = 3.75
 E0, E1, E2, E3 = 0.2375126308378276, -0.3777532294233746, 0.3813386449088395, -0.29906190641868974
 E4, E5, E6, E7 = 0.19025797627692215, -0.09795365511666321, 0.03926025652730712, -0.010897979106929788
@@ -58,11 +59,11 @@ GRID, STEP, DEGREE, DIGITS = 32.0, 1.0 / 32.0, 8, 128
 
 
 def tanh_table() -> Any:
-    """Rows of eight coefficients: tanh around 0, STEP, 2 STEP ... SURE, good to 1e-18 within half a step.
+    """Rows of eight coefficients: tanh around 0, STEP, 2 STEP, ..., SURE, with an error of 1e-18 within half a step.
 
-    A Taylor series, c[k+1] from y' = 1 - y^2; its term of degree 8 is spread over those of lower degree so that the
-    largest error is least: u^8 - T_8(u) / 128 with the Chebyshev polynomial T_8. All in integers, in units of 2^-DIGITS:
-    the table is the same where long double is double.
+    They are a Taylor series, c[k+1] from y' = 1 - y^2. Its term of degree 8 is replaced by lower degrees with the
+    smallest maximum error, u^8 - T_8(u) / 128 with the Chebyshev polynomial T_8. Arithmetic is in integers, in units of
+    2^-DIGITS, so the table does not depend on the precision of long double.
     """
     one = 1 << DIGITS
     step = term = one  # exp(-2 STEP), a series
@@ -95,7 +96,7 @@ def linear_slope(y):
 
 
 def tanh(e: Any) -> Any:
-    """The hyperbolic tangent: of one number as fast as can be had, of many as many as can be had."""
+    """The hyperbolic tangent: lowest latency for a scalar, highest throughput for a vector."""
 
 
 @overload(tanh, inline="always")
@@ -107,16 +108,16 @@ def _tanh(e):
 
 @device
 def tanh_by_exponential(e):
-    """(1 - exp(-2|e|)) / (1 + exp(-2|e|)), with the sign of e: 0.5 ns a number, 17 ns until it is there."""
+    """(1 - exp(-2|e|)) / (1 + exp(-2|e|)), with the sign of e: 0.5 ns a number, with a latency of 17 ns."""
     m = expm1_neg(2.0 * magnitude(e))
     return signed(m, e) / (m + 2.0)
 
 
 @device
 def tanh_by_table(e):
-    """A polynomial around the nearest point of a grid, with the sign of e: no division to wait for."""
+    """A polynomial around the nearest grid point, with the sign of e: low latency, as there is no division."""
     x = magnitude(e)
-    n = choose(x, SURE, x, SURE) * GRID + ROUND  # a point of the grid also for NaN
+    n = choose(x, SURE, x, SURE) * GRID + ROUND  # a grid point, also for NaN
     d = choose(SURE, x, SURE, x) - (n - ROUND) * STEP
     c, i = pointer(TANH), whole(n) * DEGREE
     d2 = d * d
@@ -132,7 +133,7 @@ def tanh_slope(y):
 
 @device
 def sigmoid(e):
-    """1 / (1 + exp(-e)); for e < 0 exp(e) / (1 + exp(e)), which loses nothing."""
+    """1 / (1 + exp(-e)); for e < 0 as exp(e) / (1 + exp(e)), without cancellation."""
     t = exp_neg(magnitude(e))
     return choose(e, 0.0, t, 1.0) / (t + 1.0)
 
@@ -179,7 +180,7 @@ def softsign_slope(y):
 
 @device
 def softplus(e):
-    """log(1 + exp(e)) = max(e, 0) + log(1 + t) with t = exp(-|e|); log(1 + t) = 2 artanh(t / (2 + t)), cut off at 1e-17."""
+    """log(1 + exp(e)) = max(e, 0) + log(1 + t) with t = exp(-|e|); log(1 + t) = 2 artanh(t / (2 + t)), truncated at 1e-17."""
     t = exp_neg(magnitude(e))
     s = t / (t + 2.0)
     q = s * s
@@ -201,7 +202,7 @@ def softplus_slope(y):
 
 @device
 def hard_tanh(e):
-    """e between -1 and 1."""
+    """e, clipped to [-1, 1]."""
     return choose(e, -1.0, -1.0, choose(1.0, e, 1.0, e))
 
 
@@ -213,7 +214,7 @@ def hard_tanh_slope(y):
 
 @device
 def hard_sigmoid(e):
-    """(e + 3) / 6 between 0 and 1."""
+    """(e + 3) / 6, clipped to [0, 1]."""
     return choose(e, -3.0, 0.0, choose(3.0, e, 1.0, (e + 3.0) / 6.0))
 
 
@@ -224,7 +225,7 @@ def hard_sigmoid_slope(y):
 
 @device
 def silu(e):
-    """e sigmoid(e); e and the factor of exp(e) meet before the power of 2, which may leave the normal numbers."""
+    """e sigmoid(e); e is multiplied before the power of 2 is applied, as that result may be subnormal."""
     last, m = nothing_left(e), magnitude(e)
     e = choose(e, -last, -last, e)
     n, p = exponent(choose(last, m, -last, 0.0 - m))
@@ -244,9 +245,9 @@ def silu_slope(e):
 
 @device
 def mish(e):
-    """e tanh(softplus(e)), with t = exp(-|e|): e (1 - q), and e t (1 - q) where e < 0; e and the factor of t meet as in silu.
+    """e tanh(softplus(e)), with t = exp(-|e|): e (1 - q), and e t (1 - q) for e < 0, with products ordered as in silu.
 
-    q = 2 t^2 / (1 + 2 t + 2 t^2), and q = t (1 + t) / (2 + 2 t + t^2) where e < 0: at most 0.4, and so is the share of its error.
+    q = 2 t^2 / (1 + 2 t + 2 t^2), and q = t (1 + t) / (2 + 2 t + t^2) for e < 0. As q <= 0.4, its error counts 0.4 times.
     """
     last, m = nothing_left(e), magnitude(e)
     e = choose(e, -last, -last, e)
@@ -260,7 +261,7 @@ def mish(e):
 
 @device
 def mish_slope(e):
-    """y / e + 4 e k (1 + t) / d^2 with the denominator d of q above, k = t^2, and k = t where e < 0."""
+    """y / e + 4 e k (1 + t) / d^2 with the denominator d of q above, and k = t^2, or k = t for e < 0."""
     last = nothing_left(e)
     e = choose(e, -last, -last, choose(last, e, last, e))
     t = exp_neg(magnitude(e))
@@ -271,7 +272,7 @@ def mish_slope(e):
 
 
 def within_reach(m: Any) -> Any:
-    """m, or where that is less what suffices for the normal distribution to be 0 or 1."""
+    """m, but at most a value beyond which the normal distribution is 0 or 1."""
 
 
 @overload(within_reach, inline="always")
@@ -297,10 +298,10 @@ def scaled_tail(m):
 
 @device
 def tail(factor, m):
-    """factor Phi(-m), the normal distribution's tail, for m >= 0.
+    """factor Phi(-m), the tail of the normal distribution, for m >= 0.
 
-    As the quotient of factor times the scaled tail by 2 + 4 t, times exp(-m^2 / 2). What these operations lose in
-    rounding (m^2 / 2 amplifies it 800 times) is found and added to first order: 2 ulp where plain ones are 6 off.
+    It is factor times the scaled tail, divided by 2 + 4 t, times exp(-m^2 / 2). Rounding errors (m^2 / 2 amplifies them
+    800 times) are computed and compensated to first order: an error of 2 ulp instead of 6.
     """
     scaled, four_t = scaled_tail(m), spread(4.0 * ROOT_HALF, m)
     above, below = factor * scaled, fused(m, four_t, spread(2.0, m))
@@ -331,11 +332,11 @@ def gelu_slope(e):
 
 @device
 def each(function, x):
-    """A function of scalars, lane after lane."""
+    """Apply a function of scalars to each lane."""
     at = stack(WIDEST, 0.0)
     store(at, 0, x)
     for k in range(width(x)):
-        at[k] = 1.0 * function(at[k])  # a float, also where the function says 0 or True
+        at[k] = 1.0 * function(at[k])  # a float, even if the function returns 0 or True
     return load(at, 0, x)
 
 
@@ -352,7 +353,7 @@ ACTIVATIONS = {name: Pair(globals()[name], globals()[f"{name}_slope"], row.of_ou
 
 @once
 def pair(kind: Any) -> Pair:
-    """A built-in activation by name, or the user's (with its functions g and dg) compiled: edits count, nothing is kept on disk."""
+    """A built-in activation by name, or the user's g and dg, compiled without the disk cache so that edits count."""
     if isinstance(kind, str):
         return ACTIVATIONS[kind]
     return Pair(_user(kind, "g"), _user(kind, "dg"), of_output=False)
@@ -360,7 +361,7 @@ def pair(kind: Any) -> Pair:
 
 def _user(kind: Any, name: str) -> Any:
     given = getattr(kind, name)
-    # Numba compiles no other callables, but calls those it knows: of `math` and NumPy, and its own.
+    # Numba compiles plain functions only; others, of `math`, NumPy or Numba, it can call from one.
     function = routine(given if isinstance(given, FunctionType) else lambda e: given(e))
     try:
         function.compile((types.float64,))
@@ -379,7 +380,7 @@ def _user(kind: Any, name: str) -> Any:
 
 @once
 def respond(kind: Any, slope: bool) -> Any:
-    """The compiled map of y = g(e), or of e or y to g', over samples that do not wait for each other."""
+    """The compiled map from e to g(e), or from e or y to g', for each sample on its own."""
     function = pair(kind)[1 if slope else 0]
 
     def run(e, y):
@@ -398,5 +399,5 @@ def respond(kind: Any, slope: bool) -> Any:
 
 
 def label(kind: Any) -> str:
-    """A name for kernels made of it; unique, so that no two user's functions meet."""
+    """A unique name for kernels with this activation."""
     return kind if isinstance(kind, str) else f"user{kind.number}"

@@ -1,4 +1,4 @@
-"""Compiled functions that kernels call by address, so that a loop around them is compiled once, whatever they do."""
+"""Compiled functions that kernels call by address, so that the loop around them is compiled only once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sigrnn._kernels.base.jit import kernel
 
 NUMBERS = types.CPointer(types.float64)
 
-_kept: dict[int, Any] = {}  # compiled functions by address: as long as somebody may call them
+_kept: dict[int, Any] = {}  # compiled functions by address, kept alive as they may be called
 
 
 def address(compiled: Any) -> int:
-    """Where the code of a kernel begins."""
+    """The address of the code of a kernel."""
     (result,) = compiled.overloads.values()
     where: int = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
     _kept[where] = compiled
@@ -30,7 +30,7 @@ def function(code: Any, name: str, *arguments: Any, keep: bool = True) -> int:
 
 
 def caller(*arguments: Any) -> Any:
-    """What kernels call such functions with: `call(address, (a, b, ...))`, for arguments of these types."""
+    """A helper for kernels that calls such a function: `call(address, (a, b, ...))`, for arguments of these types."""
 
     def call(typing: Any, where: Any, given: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -92,6 +92,4 @@ def _marked(*attributes: str) -> Any:
 
 
 alone = _marked("noinline")  # the routine that contains it is compiled once in a kernel, however often it is called
-small = _marked(
-    "noinline", "optsize"
-)  # and its loops are not unrolled: for what takes little time, and takes long to compile
+small = _marked("noinline", "optsize")  # and its loops are not unrolled: for code that runs fast and compiles slowly

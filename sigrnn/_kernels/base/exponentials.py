@@ -1,4 +1,4 @@
-"""Exponentials of what falls, for scalars and vectors: what activations are made of."""
+"""Exponentials of negative arguments, for scalars and vectors: the basis of the activations."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sigrnn._kernels.base.jit import device
 from sigrnn._kernels.base.vec import ROUND, ROUND_SINGLE, Vec, choose, power_of_two, shrunk
 
 LOG2E = 1.4426950408889634
-# ln 2 in two parts; the first ends in 21 zero bits, so that its product with a small integer is exact
+# ln 2 in two parts; the first ends in 21 zero bits, so its product with a small integer is exact
 LN2, LN2_REST = 0.6931471803691238, 1.9082149292705877e-10
 LN2_SINGLE, LN2_SINGLE_REST = 0.693145751953125, 1.4286068203094173e-06  # 9 zero bits
 TINY_EXPONENT, TINY_SINGLE = 760.0, 115.0  # 760 exp(-760) is 0, and in float32 115 exp(-115)
-SURE = 20.0  # tanh of it rounds to 1
+SURE = 20.0  # its tanh rounds to 1
 
 F2, F3, F4, F5, F6, F7, F8, F9, F10, F11, F12, F13 = (1.0 / math.factorial(k) for k in range(2, 14))
 
@@ -27,7 +27,7 @@ def single(x: Any) -> bool:
 
 
 def exponent(x: Any) -> Any:
-    """x = k ln 2 + r with |r| <= ln 2 / 2: k + ROUND, and exp(r) - 1 by its Taylor series, cut off at 0.02 ulp."""
+    """For x = k ln 2 + r with |r| <= ln 2 / 2: k + ROUND, and exp(r) - 1 by its Taylor series, truncated at 0.02 ulp."""
 
 
 @overload(exponent, inline="always")
@@ -58,7 +58,7 @@ def exponent_single(x):
 
 
 def nothing_left(x: Any) -> Any:
-    """An argument a for which a exp(-a) is 0 in numbers like x."""
+    """An argument a with a exp(-a) = 0 in the precision of x."""
 
 
 @overload(nothing_left, inline="always")
@@ -68,7 +68,7 @@ def _nothing_left(x):
 
 @device
 def exp_neg(a):
-    """exp(-a) for a >= 0, down to 0."""
+    """exp(-a) for a >= 0; it underflows to 0."""
     last = nothing_left(a)
     n, p = exponent(choose(last, a, -last, 0.0 - a))
     return shrunk(p + 1.0, n)

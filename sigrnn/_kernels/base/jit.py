@@ -1,8 +1,8 @@
 """The one decorator for compiled code, and the cache that goes with it.
 
-Numba's own disk cache looks at one file at a time and keeps an index beside the data: an edit in a helper's file goes
-unnoticed, a folder that cannot be written fails the import, and two processes can cross entries. Here every compiled
-signature is one file, named by what it was made from, and a cache that cannot be used is no cache, never an error.
+Numba's own disk cache checks one file and keeps an index next to the data: an edit in a helper's file goes unnoticed, a
+read-only folder makes the import fail, and two processes can mix up entries. Here each compiled signature is one file,
+named by a digest of its sources and settings, and a cache that cannot be used is ignored without an error.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from sigrnn._kernels.aside import completed
 from sigrnn._kernels.base.notice import Notice
 
 if config.DISABLE_JIT:
-    raise RuntimeError("sigrnn's kernels are compiled by Numba, and NUMBA_DISABLE_JIT says not to compile: unset it")
+    raise RuntimeError("sigrnn's kernels are compiled by Numba: NUMBA_DISABLE_JIT must be unset")
 
-ABANDONED = 3600.0  # seconds after which nobody writes to a temporary file any more
+ABANDONED = 3600.0  # age in seconds from which a temporary file is considered abandoned
 BINARY = getattr(os, "O_BINARY", 0)  # on Windows
-DIGEST = hashlib.sha256().digest_size  # bytes at the head of a file that vouch for the rest
+DIGEST = hashlib.sha256().digest_size  # bytes at the head of a file: the checksum of the rest
 HERE = Path(__file__).parent.parent  # `_kernels`: all of its folders count, and its `__pycache__` holds the cache
 
-# "python" errors would put a zero test before each division; nogil lets threads run beside us.
+# "python" errors would put a zero test before each division; nogil lets other threads run.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
 made: list[Any] | None = (
@@ -52,12 +52,12 @@ def device(function: Callable[..., Any]) -> Any:
 
 
 def routine(function: Callable[..., Any]) -> Any:
-    """A helper that is compiled by itself and called: for what stands at several places and takes long each time."""
+    """A helper that is compiled separately and called: for code that is used repeatedly and slow to compile."""
     return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
 
 
 def part(function: Callable[..., Any]) -> Any:
-    """A helper that is compiled by itself, once for all kernels, and then put into them: no call, and no long compilation."""
+    """A helper that is compiled once for all kernels and then inlined: no call, and no long compilation."""
     return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)(function)
 
 
@@ -132,7 +132,7 @@ def register_bytes() -> int:
 def sources(folder: Path) -> str:
     """Digest of every file a kernel of this folder may be made of, so that an edit or an upgrade of any of them is seen.
 
-    Kernels are made of files of their own folder, of `base` and of those beside the folders; import-linter sees to it.
+    Kernels use files of their own folder, of `base` and of `_kernels` itself; import-linter checks it.
     """
     files = {*HERE.glob("*.py"), *(HERE / "base").rglob("*.py"), *folder.rglob("*.py")}
     digest = hashlib.sha256()
@@ -143,7 +143,7 @@ def sources(folder: Path) -> str:
 
 
 def folders() -> Iterator[Path]:
-    """Places a compiled kernel may lie: the user's wish, beside the sources, the user's cache folder."""
+    """Folders for compiled kernels: the one that the user sets, that of the sources, the user's cache folder."""
     install = "sigrnn-" + hashlib.sha256(str(HERE).encode()).hexdigest()[:16]
     if config.CACHE_DIR:
         yield Path(config.CACHE_DIR) / install

@@ -1,4 +1,4 @@
-"""A line on standard error where a first call compiles for longer than a second, so that nobody takes it for a hang."""
+"""A line on standard error if a first call compiles for more than a second, so that it does not look like a hang."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import sys
 from threading import Lock, Timer
 from time import monotonic
 
-PATIENCE = 1.0  # seconds of compilation before it is said
-QUIET = "SIGRNN_QUIET"  # environment variable that turns it off
+PATIENCE = 1.0  # seconds of compilation before the line is printed
+QUIET = "SIGRNN_QUIET"  # environment variable that disables it
 
 _spent, _said, _lock = 0.0, False, Lock()
 
 
 class Notice:
-    """One compilation: `begin` it where the cache has nothing, `end` it in any case."""
+    """One compilation: `begin` is called on a cache miss, `end` always."""
 
     def __init__(self) -> None:
         self.timer: Timer | None = None
 
     def begin(self) -> None:
-        """Compilation begins."""
+        """Start the timer."""
         if self.timer is None and not _said and not os.environ.get(QUIET):
             self.start, self.timer = monotonic(), Timer(max(0.0, PATIENCE - _spent), _say)
             self.timer.daemon = True
             self.timer.start()
 
     def end(self) -> None:
-        """It is over, or never began."""
+        """Stop the timer, if it runs."""
         global _spent
         if self.timer is not None:
             self.timer.cancel()

@@ -1,11 +1,11 @@
-"""What a number is: a scalar, or a SIMD vector whose lanes are channels or time blocks.
+"""Numbers: scalars, or SIMD vectors whose lanes are channels or time segments.
 
-Numba has no vector type and LLVM does not vectorise a recurrence, so this file adds one, `Vec`. Code is written once
-over "a number like `zero`": `load(array, i, zero)` reads a scalar or a vector, `stack(n, zero)` keeps n of them in
-registers, `+ - *` work on both. A width beyond the hardware's is legal (LLVM splits it), the same source serves AVX,
-AVX-512 and NEON. `fused` says whether products and sums may round once (FMA) or must round as SciPy's do.
+Numba has no vector type, and LLVM does not vectorise a recurrence, so this file adds the type `Vec`. Code is written
+once for "a number like `zero`": `load(array, i, zero)` reads a scalar or a vector, `stack(n, zero)` keeps n of them in
+registers, and `+ - *` work for both. A vector may be wider than the hardware's (LLVM splits it): the same source serves
+AVX, AVX-512 and NEON. With `fused`, a product and a sum may be rounded once (FMA); without, they round as in SciPy.
 
-Loads and stores know no bounds and no strides; they convert float32 memory to float64 numbers and back.
+Loads and stores check no bounds and take no strides. They convert float32 memory to float64 numbers and back.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 class Vec(types.Type):
-    """`width` float64 (or float32) numbers that live in registers; `fused` ones may use FMA."""
+    """`width` float64 (or float32) numbers in registers; `fused` ones may use FMA."""
 
     def __init__(self, width: int, fused: bool, element: Any = types.float64) -> None:
         self.width, self.fused, self.element = width, fused, element
@@ -75,7 +75,7 @@ for _op, _instruction in (
 
 
 def _filled(context: Any, builder: Any, value: Any, kind: Any, vec: Vec) -> Any:
-    """A vector as it is, a scalar in every lane."""
+    """A vector unchanged; a scalar is copied to every lane."""
     if isinstance(kind, Vec):
         return value
     return _spread(builder, context.cast(builder, value, kind, vec.element), vec.width)
@@ -89,7 +89,7 @@ def _spread(builder: Any, scalar: Any, width: int) -> Any:
 
 @intrinsic(prefer_literal=True)
 def lanes(typing: Any, width: Any, fused: Any) -> Any:
-    """Zero, as a vector of `width` lanes (literal); `fused` literal too. It serves as the pattern for other calls."""
+    """Zero, as a vector of `width` lanes; the arguments are literals. Other functions take it as a pattern."""
     vec = Vec(width.literal_value, bool(fused.literal_value))
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -100,7 +100,7 @@ def lanes(typing: Any, width: Any, fused: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def lanes_of(typing: Any, width: Any, array: Any) -> Any:
-    """Zero, as a fused vector of `width` lanes (literal) of the kind of numbers in an array, float32 or float64."""
+    """Zero, as a fused vector of `width` lanes (a literal) with the dtype of an array, float32 or float64."""
     vec = Vec(width.literal_value, True, array.dtype)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -111,7 +111,7 @@ def lanes_of(typing: Any, width: Any, array: Any) -> Any:
 
 @intrinsic
 def spread(typing: Any, scalar: Any, like: Any) -> Any:
-    """The scalar as a number like `like`: the same in every lane."""
+    """A scalar as a number like `like`: copied to every lane."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _filled(context, builder, args[0], scalar, like) if isinstance(like, Vec) else args[0]
@@ -121,7 +121,7 @@ def spread(typing: Any, scalar: Any, like: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def stack(typing: Any, count: Any, like: Any) -> Any:
-    """Room for `count` numbers (a literal) on the stack; LLVM moves it to registers where indices are constants."""
+    """Stack memory for `count` numbers (a literal); LLVM moves it to registers if all indices are constants."""
     if not isinstance(count, types.IntegerLiteral):
         return None
 
@@ -143,7 +143,7 @@ def pointer(typing: Any, array: Any) -> Any:
 
 @intrinsic
 def offset(typing: Any, at: Any, i: Any) -> Any:
-    """Address `i` elements further on."""
+    """The address `i` elements later."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.gep(args[0], [args[1]])
@@ -166,7 +166,7 @@ def _write(builder: Any, address: Any, element: Any, value: Any) -> None:
 
 @intrinsic
 def load(typing: Any, at: Any, i: Any, like: Any) -> Any:
-    """A number like `like` from element `i` on."""
+    """Read a number like `like`, from element `i`."""
     number = like if isinstance(like, Vec) else at.dtype
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -180,7 +180,7 @@ def load(typing: Any, at: Any, i: Any, like: Any) -> Any:
 
 @intrinsic
 def store(typing: Any, at: Any, i: Any, value: Any) -> Any:
-    """Write a number to element `i` and on."""
+    """Write a number, from element `i`."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         address = builder.gep(args[0], [args[1]])
@@ -195,9 +195,9 @@ def store(typing: Any, at: Any, i: Any, value: Any) -> Any:
 
 @intrinsic
 def store_past(typing: Any, at: Any, i: Any, value: Any) -> Any:
-    """The same past the caches, for float64 that are read long after; `at` and `i` are at the begin of a cache line.
+    """Non-temporal store of float64 numbers that are not read again soon; `at` and `i` are aligned to cache lines.
 
-    A store to memory that is in no cache reads the line first; this one does not. It needs `settle` before others look.
+    An ordinary store to uncached memory first reads the line. `settle` makes this one visible to other threads.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -211,7 +211,7 @@ def store_past(typing: Any, at: Any, i: Any, value: Any) -> Any:
 
 @intrinsic
 def settle(typing: Any) -> Any:
-    """What was stored is there for all threads."""
+    """Store fence: earlier stores are visible to all threads."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.fence("seq_cst")
@@ -222,7 +222,7 @@ def settle(typing: Any) -> Any:
 
 @intrinsic
 def total(typing: Any, x: Any) -> Any:
-    """The sum of all lanes (a power of two of them), halves added until one is left."""
+    """The sum of all lanes (their number is a power of two), by adding halves."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         (value,) = args
@@ -249,11 +249,11 @@ def _prefetch(level: int) -> Any:
     return intrinsic(prefetch)
 
 
-prefetch = _prefetch(3)  # asks for the cache line of element `i`, which may lie outside the array
-prefetch_later = _prefetch(2)  # the same, to leave the first-level cache to what comes before
+prefetch = _prefetch(3)  # prefetches the cache line of element `i`, which may lie outside the array
+prefetch_later = _prefetch(2)  # the same, but not into the first-level cache
 
 
-# ----------------------------------------------------- what polynomials of exponentials need, for scalars and vectors
+# ------------------------------------------------------------- operations of exponentials, for scalars and vectors
 
 
 def _element(kind: Any) -> Any:
@@ -261,9 +261,9 @@ def _element(kind: Any) -> Any:
 
 
 class Bits(NamedTuple):
-    """How the numbers of one kind are made of bits."""
+    """The binary format of a floating-point type."""
 
-    integer: Any  # the integer type of their size, with as many lanes
+    integer: Any  # the integer type of the same size and lanes
     fraction: int  # bits of the fraction
     bias: int  # of the exponent
     round: int  # bits of ROUND, or ROUND_SINGLE
@@ -283,7 +283,7 @@ def _bits(kind: Any) -> Bits:
 
 
 def _call(builder: Any, name: str, args: Any) -> Any:
-    """An operation of LLVM's on numbers of one kind."""
+    """Call an LLVM intrinsic for numbers of one type."""
     kind = args[0].type
     lanes = f"v{kind.count}" if isinstance(kind, ir.VectorType) else ""
     suffix = lanes + ("f32" if _element(kind) == ir.FloatType() else "f64")
@@ -293,7 +293,7 @@ def _call(builder: Any, name: str, args: Any) -> Any:
 
 @intrinsic
 def choose(typing: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
-    """Where a < b: `yes`, elsewhere, and where one of them is NaN: `no`. Floats stand for a vector of them."""
+    """`yes` where a < b, else `no` (also for NaN). Scalars are copied to every lane."""
     kinds = a, b, yes, no
     result = next((kind for kind in kinds if isinstance(kind, Vec)), types.float64)
 
@@ -308,7 +308,7 @@ def choose(typing: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
 
 @intrinsic
 def width(typing: Any, x: Any) -> Any:
-    """How many lanes a number has; 1 for a scalar."""
+    """The number of lanes; 1 for a scalar."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return I64(x.width if isinstance(x, Vec) else 1)
@@ -328,7 +328,7 @@ def magnitude(typing: Any, x: Any) -> Any:
 
 @intrinsic
 def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
-    """a b + c, rounded once on any processor; numbers of one kind."""
+    """a b + c, rounded once on any processor; all of one type."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _call(builder, "llvm.fma", args)
@@ -374,7 +374,7 @@ def whole(typing: Any, n: Any) -> Any:
 
 @intrinsic
 def shrunk(typing: Any, x: Any, n: Any) -> Any:
-    """x 2^k for n = k + ROUND, 0 >= k > -2046 (float32: -254), in two steps: it may end as zero or among the subnormal numbers."""
+    """x 2^k for n = k + ROUND, 0 >= k > -2046 (float32: -254), in two steps: the result may be subnormal or zero."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         bits = _bits(args[0].type)
@@ -412,7 +412,7 @@ def transpose(typing: Any, source: Any, i: Any, stride: Any, target: Any, j: Any
 
 
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """Swap off-diagonal blocks of size 1, then 2: Eklundh's transpose."""
+    """Swap off-diagonal blocks of size 1, then of size 2 (Eklundh's transpose)."""
     rows, n = list(rows), len(rows)
     for s in (1 << e for e in range(n.bit_length() - 1)):
         low = ir.Constant(ir.VectorType(I32, n), [n + j - s if j & s else j for j in range(n)])

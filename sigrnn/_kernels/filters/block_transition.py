@@ -1,14 +1,15 @@
-"""Time blocks of a cascade: the basis in which their states are found, and what a sample adds to the state at the end of its block.
+"""Time segments of a cascade: the basis of their states, and what a sample adds to the final state of its segment.
 
-A block's final state is a sum over its samples. In the coordinates z of the transposed direct form that sum cancels: the
-states of a narrow band-pass, with an offset of 1e5 in its input, are 1e-7 of the terms, and what rounding leaves there is
-magnified by 1e6 within the next block. So blocks are chained in the coordinates w of z = T w, where T T' is the covariance
-of z for white noise: the input-normal form. No power of A exceeds 1 in the 2-norm there, so an error is not magnified by
-blocks of any length, and what it does to later outputs is bounded by the largest Hankel singular value of the filter.
+A block's final state is a sum over its samples. In the coordinates z of the transposed direct form that sum cancels:
+the states of a narrow band-pass, with an offset of 1e5 in its input, are 1e-7 of the terms, and what rounding leaves
+there is magnified by 1e6 within the next block. So blocks are chained in the coordinates w of z = T w, where T T' is
+the covariance of z for white noise: the input-normal form. No power of A exceeds 1 in the 2-norm there, so an error is
+not magnified by blocks of any length, and what it does to later outputs is bounded by the largest Hankel singular value
+of the filter.
 
-T is as ill-conditioned as the coordinates z are, so what leads from one to the other is done in double-double, a value as
-a sum high + low. S sections of order P have R = S P states. Matrices have W columns, a multiple of WIDTH and more than R;
-those from R on are not read as part of the matrix. A double-double matrix is an array (2, R, W), high and low.
+T is as ill-conditioned as the coordinates z are, so what leads from one to the other is done in double-double, a value
+as a sum high + low. S sections of order P have R = S P states. Matrices have W columns, a multiple of WIDTH and more
+than R; those from R on are not read as part of the matrix. A double-double matrix is an array (2, R, W), high and low.
 """
 
 from __future__ import annotations
@@ -268,8 +269,8 @@ def reached(m, w, work, states):
 def _basis(m, basis, normal, plain, work):
     """From [A B] to T and its inverse, and to [A B] in the coordinates w; False if the filter is not stable.
 
-    The covariance S over n samples grows to that over 2 n, S + A^n S A'^n. In coordinates where S is 1 that is 1 + M M',
-    with M the power there, and always well-conditioned; it leads to the coordinates for 2 n.
+    The covariance S over n samples grows to that over 2 n, S + A^n S A'^n. In coordinates where S is 1 that is 1 + M
+    M', with M the power there, and always well-conditioned; it leads to the coordinates for 2 n.
     """
     # m, normal (2, R, W)   basis (2, 2, R, W): T, its inverse   scratch: plain (4, R, W)   work (2, 2, R, W)
     states, width = m.shape[1], m.shape[2]

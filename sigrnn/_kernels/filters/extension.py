@@ -1,4 +1,4 @@
-"""How a signal is continued at both ends before it is filtered forward and backward."""
+"""Extension of a signal at both ends before zero-phase filtering."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sigrnn._kernels.base.jit import entry_point, kernel, once, packed, strided
 
 __all__ = ["EVEN", "HELD", "ODD", "entry_point", "extend"]
 
-ODD, EVEN, HELD = 0, 1, 2  # mirrored through the end point, mirrored, the end value held
+ODD, EVEN, HELD = 0, 1, 2  # reflected about the end point, reflected, constant
 
 
 def _extend(x, kind, edge, y):
@@ -30,5 +30,5 @@ def _extend(x, kind, edge, y):
 
 @once
 def extend() -> Any:
-    """For float64 signals."""
+    """The compiled extension of float64 signals."""
     return kernel(_extend, "extend", strided("d", 1, read=True), types.intp, types.intp, packed("d", 1))

@@ -1,4 +1,4 @@
-"""The loops without feedback: a convolution over samples, and the filter whose coefficients change at every sample."""
+"""Loops of FIR filters, and of the filter whose coefficients change at every sample."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLOCK = TAPS * WIDTH
 
 
 def doubles(x: Any, scratch: Any) -> Any:
-    """Where the samples are as float64: in x itself if it is that, else in the scratch."""
+    """The samples as float64: x itself if it has that dtype, else the scratch array."""
 
 
 @overload(doubles, inline="always")
@@ -31,10 +31,10 @@ def _doubles(x, scratch):
 
 @routine
 def convolve_rows(b, x, y, past, hop, scratch, direct):
-    """y[r, i] = sum_m b[m] x[r, i - m hop], before the row `past`, or zeros if there is none."""
+    """y[r, i] = sum_m b[m] x[r, i - m hop], with `past` before the row, or zeros if there is none."""
     # b (M + 1,) newest tap last   x, y (R, N), rows contiguous, y may be x   past (R or 0, M hop)
     # scratch (M hop + chunk + SPAN,): the samples still needed, in float64
-    # direct: x is float64 and apart from y, so it is read where it lies (8 taps: 0.55 instead of 0.7 ms a million)
+    # direct: x is float64 and does not overlap y, so it is read in place (8 taps: 0.55 instead of 0.7 ms a million)
     like = lanes(WIDTH, True)
     sums, taps = stack(SUMS, like), stack(TAPS, like)
     reach = (b.shape[0] - 1) * hop
@@ -75,7 +75,7 @@ def convolve_rows(b, x, y, past, hop, scratch, direct):
 
 @device
 def move(source, i, target, j, count):
-    """Copy `count` samples, WIDTH at a time while they last."""
+    """Copy `count` samples, WIDTH at a time."""
     like = lanes(WIDTH, True)
     wide = count // WIDTH * WIDTH
     for n in range(0, wide, WIDTH):
@@ -102,15 +102,15 @@ def _convolve(b, x, y, past, hop, scratch, direct):
 
 
 def _convolve_one(b, x, y, z, scratch, final, direct):
-    """One channel from the state z (transposed form: what past inputs add to outputs to come), left as the final one."""
-    # b (M + 1,) newest tap last   x, y (N,) contiguous, y may be x   z (M,), or (0,): from rest, and no state is asked for
+    """One channel from the state z (what past inputs add to future outputs), which becomes the final state."""
+    # b (M + 1,) newest tap last   x, y (N,) contiguous, y may be x   z (M,), or (0,): from rest, without a final state
     # scratch as above, final (M,)
     memory, samples, kept = b.shape[0] - 1, x.shape[0], z.shape[0]
     for p in range(kept):
         final[p] = z[p + samples] if p + samples < kept else 0.0
     if kept:
         for k in range(max(0, samples - memory), samples):
-            for p in range(memory - samples + k + 1):  # x[k] meets tap p + N - k
+            for p in range(memory - samples + k + 1):  # x[k] is multiplied by tap p + N - k
                 final[p] += b[memory - samples + k - p] * x[k]
     convolve_rows(b, x.reshape(1, samples), y.reshape(1, samples), final[:0].reshape(0, memory), 1, scratch, direct)
     for p in range(min(kept, samples)):
@@ -120,8 +120,8 @@ def _convolve_one(b, x, y, z, scratch, final, direct):
 
 
 def _varying(b, a, x, y, z):
-    """The transposed direct form II with coefficients of its own at every sample."""
-    # b, a (N, P + 1), a[:, 0] is 1   x, y (N,) any strides   z (P + 1,), the last stays 0
+    """The transposed direct form II with other coefficients at every sample."""
+    # b, a (N, P + 1), a[:, 0] is 1   x, y (N,) any strides   z (P + 1,), the last is always 0
     order = b.shape[1] - 1
     for n in range(x.shape[0]):
         y[n] = direct_form(order, pointer(b[n]), pointer(a[n]), pointer(z), 0, 0, x[n]) if order else b[n, 0] * x[n]
@@ -129,7 +129,7 @@ def _varying(b, a, x, y, z):
 
 @once
 def convolve(dtype: str) -> Any:
-    """The sums over taps for real samples of this type."""
+    """The compiled convolution of real samples of this type."""
     rows = strided(dtype, 2, read=True), strided(dtype, 2)
     arguments = packed("d", 1, read=True), *rows, packed("d", 2), types.intp, packed("d", 1), types.boolean
     return kernel(_convolve, f"convolve_{dtype}", *arguments)
@@ -145,7 +145,7 @@ def convolve_one(dtype: str) -> Any:
 
 @once
 def varying(dtype: str) -> Any:
-    """The time-varying filter for samples of this type."""
+    """The compiled time-varying filter for samples of this type."""
     number = "D" if dtype in "FD" else "d"
     samples = strided(dtype, 1, read=True), strided(dtype, 1)
     return kernel(_varying, f"varying_{dtype}", *[packed(number, 2, read=True)] * 2, *samples, packed(number, 1))

@@ -1,10 +1,10 @@
-"""One long channel of a recurrence that is not linear, in lanes: time blocks that begin with a guess, until the guess is true.
+"""One long channel of a nonlinear recurrence, in lanes: time segments start from estimated states, which converge.
 
-A filter that forgets reaches the same state wherever it began, and soon the very same bits: two runs closer than a
-rounding are one. So 32 blocks run side by side from rest, then once more from where their predecessors ended. A block
-that meets its earlier run, sample for sample, would go on as that did; where all do, every block has begun with
-the true state, and what stands there is what one run from the first sample to the last would have given. Noise through
-poles at 0.9 takes 270 samples to meet, at 0.99 some 500 to 4000. A filter that does not forget goes sample after sample.
+Runs of a filter with fading memory converge from different initial states until their bits are equal. So 32 segments
+run in parallel from rest, then again from the final states of their predecessors. Once a segment reproduces its earlier
+run, sample for sample, the rest of that run is valid. If all segments do, each has started from its true state, and the
+result is that of a single run over all samples, to the last bit. Noise through poles at 0.9 takes 270 samples to
+converge, at 0.99 500 to 4000. A filter that does not converge runs sample by sample.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from sigrnn._kernels.sizes import FIXED_POINT_ROWS as ROWS
 from sigrnn._kernels.sizes import LANES
 
 AREA = ROWS * BLOCKS
-RUNS = 8  # of a segment at most; one more puts at least one more block right
+RUNS = 8  # largest number of runs; each makes at least one more segment exact
 
 
 @routine
 def fetch(x, start, hop, tile):
-    """ROWS samples of each block, blocks `hop` apart, in groups of sixteen lanes."""
+    """Load ROWS samples of each segment, `hop` apart, into groups of sixteen lanes."""
     along = x.strides[0] // x.itemsize
     for j in range(GROUPS):
         at, part = pointer(x[start + j * LANES * hop :]), offset(tile, j * ROWS * LANES)
@@ -56,12 +56,12 @@ def deliver(tile, y, start, hop):
 
 
 def guessed(advance: Any, signals: int, order: int) -> Any:
-    """The loop for a step `advance` that takes a sample of each of so many signals."""
+    """The loop for a step `advance` that reads a sample of each of several signals."""
     coefficients, states, before, capacity = order + 1, GROUPS * order, order * BLOCKS, signals * AREA
 
     def run(b, a, x, y, z, length, tile):
         # b, a (P + 1,)   x: tuple of signals (M L BLOCKS,)   y (M L BLOCKS,)   z (P,)   L a multiple of ROWS
-        # tile (L BLOCKS,) scratch   returns how many samples are done: it stops before a segment whose runs do not meet
+        # tile (L BLOCKS,) scratch   returns the number of samples done; it stops before a part that does not converge
         like = lanes(LANES, True)
         bb, aa, zz = stack(coefficients, like), stack(coefficients, like), stack(states, like)
         entry, end, samples = stack(before, 0.0), stack(before, 0.0), stack(capacity, 0.0)
@@ -111,7 +111,7 @@ def guessed(advance: Any, signals: int, order: int) -> Any:
 
 @once
 def forward(kind: Any, order: int, dtype: str) -> Any:
-    """The filter with this activation, samples of this type."""
+    """The compiled loop of the filter with this activation, for samples of this type."""
     step = recurrence(kind).step
 
     @device
@@ -123,7 +123,7 @@ def forward(kind: Any, order: int, dtype: str) -> Any:
 
 @once
 def backward(order: int) -> Any:
-    """Its transpose: the signals are dy and g' over reversed time."""
+    """The compiled loop of its transpose: the signals are dy and g', in reversed time."""
 
     @device
     def advance(order, b, a, z, s, samples, i, like):

@@ -1,4 +1,4 @@
-"""The sums of a pull-back: a signal that ran over reversed time against the input and the output of the filter."""
+"""The sums of a pull-back: products of the adjoint signal with the input and the output of the filter."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def correlate_row(v, x, y, samples, taps, lags, dx, hop, sums, coming):
                 ask(coming, i // LANES + u // ROW)
         for m in range(lags):
             tap = spread(taps[m], like)
-            of_x, of_y = like, like  # apart from the totals, which would make one long chain of waits
+            of_x, of_y = like, like  # separate from the totals, for a short chain of dependent sums
             for u in range(GROUP):
                 late = load(v, i + m * hop + u * WIDTH, like)
                 of_x = of_x + inputs[u] * late
@@ -78,7 +78,7 @@ def correlate_row(v, x, y, samples, taps, lags, dx, hop, sums, coming):
 
 @device
 def end(sums, db, da):
-    """What the lanes have summed."""
+    """Add the sums of the lanes to the totals."""
     for m in range(db.shape[0]):
         for k in range(WIDTH):
             db[m] += sums[2 * m * WIDTH + k]
@@ -134,7 +134,7 @@ def _pulled_plain(order: int) -> Any:
 
 
 def _pulled(functions, c, constants, kept, entries, dy, dx, z, tail, sums, scratch):
-    """The pull-back of one long channel, segment after segment from the end: y again, v, and the sums while they are near."""
+    """The pull-back of one long channel, segment by segment from the end: y again, v, and the sums, in the cache."""
     # functions: the sweeps forward and backward, and the final states of blocks   c (2, 1, P + 1): b, a
     # constants (1, ...) of 1/A as of `loops.taped`   kept (M, L LANES) tiles of x
     # entries (M, P, LANES) states before each block   dy, dx (N,), N <= M L LANES

@@ -1,8 +1,8 @@
 """The loops that run the recurrences of `steps.py`: sample after sample, channels in lanes, or time blocks in lanes.
 
-What moves samples is compiled once for each type of sample, and calls the little that depends on the filter by address: the
-sweep of a recurrence over a tile, and the sum for the states that blocks end with. Callers ask for loops through `kernels`;
-they are compiled at their first call.
+Loops that move samples are compiled once for each type of sample. They call the functions that depend on the filter by
+address: the sweep of a recurrence over a tile, and the sum for the final states of blocks. Callers get loops from
+`kernels`; they are compiled at their first call.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from sigrnn._kernels.sizes import AREA, BLOCK_STATES, LANES, LONGEST, STACK_STAT
 __all__ = ["entry_point", "functions", "kernels"]
 
 SCRATCH = (LONGEST + BLOCK_STATES) * LANES + 2 * STACK_STATES  # numbers that `blocked` keeps on the stack
-FAR = 1 << 16  # numbers that are kept past the caches: more than half of a small second-level one
+FAR = 1 << 16  # from this many numbers on, tiles are stored past the caches: half of a small second-level cache
 INT = types.intp
 
 
-# What depends on the filter
+# Functions that depend on the filter
 
 
 @once
 def sequential(kind: Any, order: int, depth: int, rest: int, dtype: str) -> Any:
     """One channel, sample after sample, each operation rounded as SciPy rounds it (or fused, in a vector of one).
 
-    A `steps.recurrence`, `depth` sections of this order at a time, `rest` at last. `dtype` is that of the samples; numbers
-    are float64 or complex128.
+    A `steps.recurrence`, `depth` sections of this order at a time, `rest` at last. `dtype` is that of the samples;
+    numbers are float64 or complex128.
     """
     step, fused = recurrence(kind)
     known = order if order <= UNROLLED_ORDER else 0
@@ -149,7 +149,7 @@ def block_ends(states: int) -> int:
     return function(run, f"block_ends{known or ''}", *ENDS)
 
 
-# What `blocked` and `channels` find of a filter in their first argument
+# The description of a filter in the first argument of `blocked` and `channels`
 ORDER, DEPTH, PLAIN, WHOLE, MAIN_SWEEP, MAIN_ENDS, REST_SWEEP, REST_ENDS = range(8)
 
 
@@ -168,7 +168,7 @@ def functions(loop: str, kind: Any, order: int, depth: int, rest: int, dtype: st
     return found
 
 
-# Between memory and tiles
+# Transfers between memory and tiles
 
 
 @device
@@ -176,7 +176,7 @@ def to_lanes(at, hop, along, rows, tile, ahead, coming):
     """tile[n, k] = at[k hop + n along], along = 1 or -1, in 4 x 4 transposes.
 
     Four streams at a time: sixteen would evict each other from the cache when they lie a power of two apart. Streams
-    are too short for the hardware to see where they go, so what lies `ahead` is asked for; 0: by others.
+    are too short for the hardware prefetcher, so we prefetch `ahead` elements; 0: the caller does.
     """
     back, asked = ROWS - 1 if along < 0 else 0, 0
     for first in range(0, rows, TILE):
@@ -328,7 +328,7 @@ def normal_states(constants, length, order, depth, z, w, states):
 def taped(dtype: str) -> Any:
     """One long channel, segment after segment, and what a pull-back needs of it.
 
-    Segments with NaN or inf on the way, and what is left, run sample after sample.
+    Segments with NaN or inf in a state, and the remainder, run sample by sample.
     """
     call_plain = caller(*sequential_arguments(dtype))
 
@@ -409,7 +409,7 @@ def taped_arguments(dtype: str) -> tuple[Any, ...]:
 
 @once
 def blocked(dtype: str) -> Any:
-    """The same without a tape, for up to STACK_STATES states: few arguments, since each array takes 0.1 us to hand over."""
+    """The same without a tape, for up to STACK_STATES states: few arguments, since each array argument takes 0.1 us."""
     call_taped = caller(*taped_arguments(dtype))
 
     def run(functions, whole, length, x, y, z):
@@ -423,7 +423,7 @@ def blocked(dtype: str) -> Any:
 
 @once
 def ahead(dtype: str) -> Any:
-    """Only what each block would end with from rest: the first half of `blocked`, for many threads at once."""
+    """Only the final state of each block from rest: the first half of `blocked`, for several threads."""
 
     def run(functions, constants, x, ends, tile, length):
         # constants of one group   x (N,)   ends (N / (L LANES), R, LANES)   tile (L * LANES,) scratch
@@ -440,7 +440,7 @@ def ahead(dtype: str) -> Any:
 
 @once
 def follow() -> Any:
-    """The chain through blocks whose ends are known: w goes from before the first to after the last."""
+    """The chain through blocks with known ends: w is the state before the first, then that after the last."""
 
     def run(constants, ends, w, z):
         # constants of one group   ends as from `ahead`, overwritten   w, z (R,), the state afterwards
@@ -482,7 +482,7 @@ def back(tile, y, along, length, coming, step):
 
 @device
 def step_of(x):
-    """How many elements lie from one sample to the next."""
+    """The distance from one sample to the next, in elements."""
     return x.strides[0] // x.itemsize
 
 
@@ -494,7 +494,7 @@ def copy_numbers(source, target, count):
 
 @device
 def keep(source, target, count, like, far):
-    """A copy of `count` rows of lanes, past the caches if it is of many that do not fit them."""
+    """Copy `count` rows of lanes; past the caches if the copy is too large for them."""
     if far:
         for n in range(count):
             store_past(target, n * LANES, load(source, n * LANES, like))
@@ -505,7 +505,7 @@ def keep(source, target, count, like, far):
 
 @routine
 def all_finite(z, count):
-    """No NaN and no inf in `count` rows of lanes: x - x is 0 only for others."""
+    """Whether `count` rows of lanes are finite: x - x is 0 for finite x only."""
     alone()
     like = lanes(LANES, True)
     sums, out = like, stack(LANES, 0.0)

@@ -1,4 +1,4 @@
-"""The loops that run `filters.returned`, the transposed nonlinear step: one channel, or channels in lanes."""
+"""The loops that run `steps.returned`, the transposed nonlinear step: one channel, or channels in lanes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sigrnn._kernels.filters.loops import gather, scatter
 from sigrnn._kernels.filters.steps import returned
 from sigrnn._kernels.sizes import AREA, LANES, LANES_ORDER, TILE
 
-WITH_PAST = AREA + LANES_ORDER * LANES  # a tile, and as many samples before it as the highest order needs
+WITH_PAST = AREA + LANES_ORDER * LANES  # a tile, preceded by the samples that the highest order needs
 
 
 def _one(a, s, dy, v):
@@ -50,13 +50,13 @@ def _many(a, s, dy, v):
 
 @once
 def one() -> Any:
-    """For one channel and any order from 1 on."""
+    """The compiled loop for one channel of any order of at least 1."""
     signals = strided("d", 1, read=True), strided("d", 1, read=True), strided("d", 1)
     return kernel(_one, "returned_one", packed("d", 2, read=True), *signals)
 
 
 @once
 def many() -> Any:
-    """For channels side by side, up to order `LANES_ORDER`."""
+    """The compiled loop for channels in lanes, up to order `LANES_ORDER`."""
     signals = strided("d", 2, read=True), strided("d", 2, read=True), strided("d", 2)
     return kernel(_many, "returned_many", packed("d", 4, read=True), *signals)

@@ -1,4 +1,4 @@
-"""Filters between two sampling rates: of all outputs that share a phase, and so the same taps, several are summed at once."""
+"""Filters between two sampling rates: several outputs of the same phase, which share their taps, are summed at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def exact(taps, at, first, last):
 
 @intrinsic
 def totals(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """The sums of all lanes of four vectors, as a vector of four: half the shuffles of four sums by themselves."""
+    """The sums over the lanes of four vectors, as a vector of four: half the shuffles of four separate sums."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         def picked(one: Any, two: Any, *places: int) -> Any:
@@ -50,7 +50,7 @@ def totals(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
 
 @routine
 def apart(taps, width, step, at, y, hop, samples):
-    """y[m hop] = sum_j taps[j] at[m step + j]: the lanes are taps."""
+    """y[m hop] = sum_j taps[j] at[m step + j], with taps in lanes."""
     like = lanes(WIDTH, True)
     sums, row = stack(SUMS, like), stack(SUMS, 0.0)
     whole = samples // SUMS * SUMS
@@ -70,13 +70,13 @@ def apart(taps, width, step, at, y, hop, samples):
         one = like
         for j in range(0, width, WIDTH):
             one = one + load(taps, j, like) * load(start, j, like)
-        store(row, 0, totals(one, like, like, like))  # the same bits, however outputs fall into groups
+        store(row, 0, totals(one, like, like, like))  # the same bits, whatever the grouping of outputs
         y[m * hop] = row[0]
 
 
 @routine
 def adjoining(taps, count, width, at, y, hop, samples):
-    """y[m hop] = sum_j taps[j] at[m + j]: the lanes are outputs."""
+    """y[m hop] = sum_j taps[j] at[m + j], with outputs in lanes."""
     like = lanes(WIDTH, True)
     sums, row = stack(SUMS, like), stack(WIDTH, 0.0)
     whole = samples // SPAN * SPAN
@@ -104,7 +104,7 @@ def adjoining(taps, count, width, at, y, hop, samples):
 
 @routine
 def fetch(x, base, low, high, span, scratch):
-    """scratch[k] = x[base + k] for low <= k < high, zeros elsewhere; whether all of them are finite."""
+    """scratch[k] = x[base + k] for low <= k < high, zeros elsewhere; returns whether all are finite."""
     like = lanes(WIDTH, True)
     for k in range(low):
         scratch[k] = 0.0
@@ -128,9 +128,9 @@ def fetch(x, base, low, high, span, scratch):
 
 
 def _along_time(taps, counts, first, step, x, y, scratch):
-    """y[n] = sum_j taps[r, j] x[first[r] + m step + j - last] for n = m R + r, zeros beyond both ends of x."""
-    # taps (R, W) the newest sample's last, zeros first; counts (R,) of those that are not; first (R,) ascending
-    # x (A, N, B), y (A, M, B), any strides, y apart from x   scratch (at least W + first[R-1] - first[0] + step,)
+    """y[n] = sum_j taps[r, j] x[first[r] + m step + j - last] for n = m R + r, with zeros outside x."""
+    # taps (R, W), leading zeros, that of the newest sample last; counts (R,) of the others; first (R,) ascending
+    # x (A, N, B), y (A, M, B), any strides, no overlap   scratch (at least W + first[R-1] - first[0] + step,)
     phases, width = taps.shape
     samples, outputs = x.shape[1], y.shape[1]
     reach = first[phases - 1] - first[0] + width
@@ -145,7 +145,7 @@ def _along_time(taps, counts, first, step, x, y, scratch):
             span = reach + step * (count - 1)
             low = min(max(0, -base), span)
             high = max(low, min(span, samples - base))
-            for b in range(x.shape[2]):  # channels beside each other share cache lines
+            for b in range(x.shape[2]):  # adjacent channels share cache lines
                 finite = fetch(x[a, :, b], base, low, high, span, scratch)
                 outcome = pointer(y[a, :, b])
                 for r in range(phases):
@@ -157,7 +157,7 @@ def _along_time(taps, counts, first, step, x, y, scratch):
                         adjoining(row, counts[r], width, at, to, phases * hop, here)
                     else:
                         apart(row, width, step, at, to, phases * hop, here)
-                        if not finite:  # the zeros before the first tap must not meet NaN or inf
+                        if not finite:  # leading zeros of the taps times NaN or inf would be NaN
                             for m in range(here):
                                 v = to[m * phases * hop]
                                 if v - v != 0.0:
@@ -167,11 +167,11 @@ def _along_time(taps, counts, first, step, x, y, scratch):
 
 @routine
 def beside(taps, count, at, row, step, target, hop, channels):
-    """y[u, c] = sum_j taps[-j] x[u step - j, c] for SUMS outputs: the lanes are channels."""
+    """y[u, c] = sum_j taps[-j] x[u step - j, c] for SUMS outputs, with channels in lanes."""
     like = lanes(WIDTH, True)
     sums = stack(SUMS, like)
     for block in range(0, channels, WIDTH):
-        c = min(block, channels - WIDTH)  # the last vector may repeat some channels
+        c = min(block, channels - WIDTH)  # the last vector may overlap the previous one
         for u in range(SUMS):
             sums[u] = like
         for j in range(count):
@@ -184,7 +184,7 @@ def beside(taps, count, at, row, step, target, hop, channels):
 
 @routine
 def beside_one(taps, least, count, at, row, target, channels):
-    """The same for one output, from tap `least` on: where the signal begins and ends."""
+    """The same for one output, from tap `least`: for the start and the end of the signal."""
     like = lanes(WIDTH, True)
     for block in range(0, channels, WIDTH):
         c = min(block, channels - WIDTH)
@@ -195,8 +195,8 @@ def beside_one(taps, least, count, at, row, target, channels):
 
 
 def _along_channels(taps, counts, first, step, x, y):
-    """The same, with at least WIDTH channels beside each other."""
-    # as above; x and y without gaps along the last axis
+    """The same, for at least WIDTH adjacent channels."""
+    # as above; the last axis of x and y is contiguous
     phases, width = taps.shape
     samples, outputs, channels = x.shape[1], y.shape[1], x.shape[2]
     for a in range(x.shape[0]):
@@ -225,11 +225,11 @@ def _arguments(dtype: str) -> tuple[Any, ...]:
 
 @once
 def along_time(dtype: str) -> Any:
-    """The loop over the outputs of each channel, for samples of this type."""
+    """The compiled loop over the outputs of each channel, for samples of this type."""
     return kernel(_along_time, f"polyphase_{dtype}", *_arguments(dtype), packed("d", 1))
 
 
 @once
 def along_channels(dtype: str) -> Any:
-    """The loop for channels that lie beside each other."""
+    """The compiled loop for adjacent channels."""
     return kernel(_along_channels, f"polyphase_channels_{dtype}", *_arguments(dtype))

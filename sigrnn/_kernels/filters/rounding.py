@@ -1,4 +1,4 @@
-"""From float64 to integers: to nearest, saturated."""
+"""Conversion from float64 to integers: rounded to nearest, saturated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["entry_point", "saturate"]
 
 
 def _saturate(x, y, least, most, largest):
-    # x (N,) float64   y (N,) integers from `least` to `most`, which is `largest` if that is no float
+    # x (N,) float64   y (N,) integers from `least` to `most`; `largest` is that as an exact integer
     for n in range(x.shape[0]):
         e = np.rint(x[n])
         e = e if e == e else 0.0
@@ -26,7 +26,7 @@ def _saturate(x, y, least, most, largest):
 
 @once
 def saturate(name: str) -> Any:
-    """For integers of the NumPy dtype of that name."""
+    """The compiled conversion to integers of the NumPy dtype of that name."""
     dtype = np.dtype(name)
     flat = packed("d", 1), packed(dtype, 1)
     return kernel(_saturate, f"saturate_{name}", *flat, types.float64, types.float64, from_dtype(dtype))

@@ -1,7 +1,7 @@
-"""The pull-back of second-order sections of one long channel: forward and back through all of them while they are near.
+"""The pull-back of second-order sections of one long channel: forward and backward through all sections, in the cache.
 
-As in `loops.blocked`, a segment of the signal is cut into blocks that run side by side in the lanes. The forward pass left
-it transposed; what goes into each section stays in tiles, where the sums for the coefficients find it beside v.
+As in `loops.blocked`, a segment of the signal is divided into blocks, one in each lane. The forward pass stored it
+transposed. The inputs of the sections are kept in tiles, for the sums of their products with v.
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ def returned(linked, b, a, h, x, y, slope, ends, onward, sums, length, coming):
 
     v = slope / A,  slope[n] <- sum_m b[m] v[n + m],  sums = sum_n x[n] v[n + m], sum_n y[n] v[n + m]
 
-    and the first of v in `ends`; if `linked` (a literal), `onward` is what the section before it would have there if nothing
-    followed. The direct form: one product and sum of v waits for the v before it, in the transposed one it is two.
+    and the first of v in `ends`; if `linked` (a literal), `onward` is what the section before it would have there if
+    nothing followed. The direct form: one product and sum of v waits for the v before it, in the transposed one it is
+    two.
     """
     like = lanes(LANES, True)
     b0, b1, b2 = spread(b[0], like), spread(b[1], like), spread(b[2], like)
@@ -90,7 +91,7 @@ def returned(linked, b, a, h, x, y, slope, ends, onward, sums, length, coming):
 
 @device
 def add_up(sums, db, da):
-    """What the lanes have summed."""
+    """Add the sums of the lanes to the totals."""
     for k in range(LANES):
         for m in range(3):
             db[m] += sums[m * LANES + k]

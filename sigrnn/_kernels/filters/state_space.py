@@ -1,4 +1,4 @@
-"""The recurrence of a linear system in state space: a product of a matrix and a vector in each step."""
+"""The recurrence of a linear state-space system: a matrix-vector product in each step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["entry_point", "simulate"]
 def _simulate(columns, u, v, x, y):
     """(x[n+1], y[n]) = M (x[n], u[n]), and x[n]."""
     # columns (K + I, R): those of M, zeros below its K + O rows, R a multiple of WIDTH   u (N, I)   x (N, K)   y (N, O)
-    # v (2, V): two vectors that take turns, V at least R and K + I; the first begins with x[0]
+    # v (2, V): two vectors used alternately, V at least R and K + I; the first begins with x[0]
     states, inputs, outputs = x.shape[1], u.shape[1], y.shape[1]
     like, matrix, at = lanes(WIDTH, True), pointer(columns), pointer(v)
     total, rows, now, then = states + inputs, columns.shape[1], 0, v.shape[1]
@@ -24,7 +24,7 @@ def _simulate(columns, u, v, x, y):
         for k in range(states):
             x[n, k] = at[now + k]
         for r in range(0, rows, WIDTH):
-            one, two = like, like  # two sums, as each product waits for the one before
+            one, two = like, like  # two sums, to hide the latency of a sum
             for k in range(0, total - 1, 2):
                 one = one + at[now + k] * load(matrix, k * rows + r, like)
                 two = two + at[now + k + 1] * load(matrix, (k + 1) * rows + r, like)
@@ -38,6 +38,6 @@ def _simulate(columns, u, v, x, y):
 
 @once
 def simulate() -> Any:
-    """The recurrence in float64."""
+    """The compiled recurrence in float64."""
     signals = strided("d", 2, read=True), packed("d", 2), packed("d", 2), packed("d", 2)
     return kernel(_simulate, "state_space", packed("d", 2, read=True), *signals)

@@ -1,7 +1,7 @@
-"""The recurrences: one step of each filter, linear or not, its transpose, and `sweep`, which runs a cascade of them over a tile of samples.
+"""The recurrences: one step of each filter, linear or not, its transpose, and `sweep`, which runs a cascade over a tile.
 
 A number is a scalar or a vector of lanes (`vec.py`); a step is written once for both. Shapes, with S sections of order P:
-    b, a  (S, P + 1) shared by all lanes, or (S, P + 1, LANES)     a[:, 0] is 1 and never read
+    b, a  (S, P + 1) shared by all lanes, or (S, P + 1, LANES)     a[:, 0] is 1 and not read
     z     (S, P), or (S, P, LANES)
     tile  one number a sample, `stride` elements apart, filtered in place
 """
@@ -37,8 +37,8 @@ def _number(c, s, p, like):
 def direct_form(order, b, a, z, c, s, x):
     """Transposed direct form II: y = z[0] + b[0] x,  z[p] <- z[p+1] + b[p+1] x - a[p+1] y  with z[P] = 0.
 
-    Terms are added in the order of SciPy's `lfilter`, so exact numbers give its very bits. Coefficients start at c, the
-    state at s.
+    Terms are added in the order of SciPy's `lfilter`, so numbers that are not fused give the same bits. Coefficients
+    begin at c, the state at s.
     """
     y = z[s] + b[c] * x
     for p in range(order - 1):
@@ -49,7 +49,7 @@ def direct_form(order, b, a, z, c, s, x):
 
 @device
 def biquad(order, b, a, z, c, s, x):
-    """The same step at order 2, terms added in the order of SciPy's `sosfilt`."""
+    """The same step for order 2, with terms added in the order of SciPy's `sosfilt`."""
     y = b[c] * x + z[s]
     z[s] = b[c + 1] * x - a[c + 1] * y + z[s + 1]
     z[s + 1] = b[c + 2] * x - a[c + 2] * y
@@ -94,8 +94,8 @@ def excited(g: Any) -> Any:
 def returned(order, a, c, v, i, stride, s, dy, last):
     """The transpose of the step, over reversed time: delta[n] = g'(e[n]) (dy[n] - sum_m a[m] delta[n+m]).
 
-    v holds delta[n+m] at i - m stride; delta[n+1] is the `last` one, in a register: one product and sum waits for it.
-    Forward in time, with the excitation's tangent for dy, it is the tangent of y.
+    v holds delta[n+m] at i - m stride. delta[n+1] is `last`, in a register: a single product and sum depends on it.
+    Run forward in time, with the tangent of the excitation for dy, it gives the tangent of y.
     """
     delta = s * dy
     for m in range(order, 1, -1):
@@ -105,7 +105,7 @@ def returned(order, a, c, v, i, stride, s, dy, last):
 
 @device
 def gained(order, a, z, c, s, dy, gain):
-    """The same with its sum as a state: delta = g' (dy + z[0]),  z[p] <- z[p+1] - a[p+1] delta."""
+    """The same with the sum as a state: delta = g' (dy + z[0]),  z[p] <- z[p+1] - a[p+1] delta."""
     delta = gain * (dy + z[s])
     for p in range(order - 1):
         z[s + p] = z[s + p + 1] - delta * a[c + p + 1]
@@ -114,7 +114,7 @@ def gained(order, a, z, c, s, dy, gain):
 
 
 class Recurrence(NamedTuple):
-    """A step, and whether its products and sums may be fused: not where SciPy's bits are wanted."""
+    """A step, and whether products and sums may be fused, which changes bits relative to SciPy."""
 
     step: Any
     fused: bool = False
@@ -130,13 +130,13 @@ STEPS = {
 
 @once
 def recurrence(kind: Any) -> Recurrence:
-    """A linear step by its name, or that of an activation."""
+    """A linear step by its name, or the step with an activation."""
     return STEPS[kind] if kind in STEPS else Recurrence(excited(pair(kind).g), fused=True)
 
 
 @device
 def copy(source, target):
-    """Both (P, Q); a slice assignment would take Numba a second to compile."""
+    """Copy (P, Q) numbers; a slice assignment takes Numba a second to compile."""
     for p in range(source.shape[0]):
         for q in range(source.shape[1]):
             target[p, q] = source[p, q]
@@ -144,11 +144,11 @@ def copy(source, target):
 
 @device
 def halves(x, first, length):
-    """Both halves of `length` rows of lanes of a signal, from sample `first` on, each for one `ask`.
+    """Both halves of `length` rows of lanes of a signal, from sample `first`, each for one `ask`.
 
-    Each pass over a tile asks memory for one half of a signal that comes after more than fits the first-level cache, a line
-    a row, since memory takes about as long as all passes together. With all asked for in one of them, the pass waits
-    (lfilter order 2, a million samples from memory: 2.46 instead of 1.80 ms).
+    Each pass over a tile prefetches one half of a signal of the next tile, a cache line a row, as memory takes about as
+    long as all passes together. A single pass that prefetches everything has to wait (lfilter order 2, a million
+    samples from memory: 2.46 instead of 1.80 ms).
     """
     step = LINE * x.strides[0]
     at = place(pointer(x)) + first * x.strides[0]
@@ -156,8 +156,8 @@ def halves(x, first, length):
 
 
 def ask(coming: Any, n: int) -> None:
-    """Ask memory for row n of what is `coming`, addresses and steps in bytes: (), a line a row of one or two signals, two lines
-    of three signals, or all lines of two tiles, their size given."""
+    """Prefetch row n of what is `coming` (addresses and steps in bytes): nothing for (), a line a row of one or two
+    signals, two lines of three signals, or all lines of two tiles of a given size."""
 
 
 @overload(ask, inline="always")
@@ -184,7 +184,7 @@ def _ask(coming, n):
 
 
 def coefficient(c: Any, i: int, like: Any, each: Any) -> Any:
-    """Coefficient i as a number like `like`; `each` (a literal): one for each lane."""
+    """Coefficient i as a number like `like`; with `each` (a literal) there is one for each lane."""
 
 
 @overload(coefficient, inline="always", prefer_literal=True)
@@ -195,11 +195,11 @@ def _coefficient(c, i, like, each):
 
 
 def sweep(step: Any, order: int, depth: int, each: int = 0) -> Any:
-    """Makes the loop that runs `depth` sections of this order (0: any, up to LANES_ORDER) over a tile.
+    """Make the loop that runs `depth` sections of this order (0: any, up to LANES_ORDER) over a tile.
 
-    Sections of one sample overlap with those of the next, which hides latency. Where order and depth are literals,
-    coefficients and states stay in registers. What is `coming` next is asked for on the way (16k x 64 samples along axis
-    0, 4 sections: 1.12 instead of 1.32 ms).
+    Sections of one sample overlap with those of the next, which hides latency. If order and depth are literals,
+    coefficients and states stay in registers. The loop prefetches what is `coming` next (16k x 64 samples along axis 0,
+    4 sections: 1.12 instead of 1.32 ms).
     """
     known, capacity = order, depth * (order + 1) if order else LANES_ORDER + 1
 
@@ -226,16 +226,16 @@ def sweep(step: Any, order: int, depth: int, each: int = 0) -> Any:
 
 @device
 def sweep_any(step, b, a, z, order, tile, count):
-    """The same for a section of scalars and any order: coefficients and state stay where they are."""
+    """The same for a section of scalars and any order, with coefficients and state in memory."""
     for n in range(count):
         tile[n] = step(order, b, a, z, 0, 0, tile[n])
 
 
 @device
 def final_states(states, capacity, g, tile, stride, z, count, like, coming):
-    """z[p] = sum_n g[n, p] tile[n]: the state at the end of each lane's block if it begins at rest.
+    """z[p] = sum_n g[n, p] tile[n]: the final state of the segment in each lane, if it begins at rest.
 
-    Rows of the tile lie `stride` elements apart; `capacity`, a literal, is at least `states`.
+    Rows of the tile are `stride` elements apart; `capacity`, a literal, is at least `states`.
     """
     zz = stack(capacity, like)
     for p in range(states):

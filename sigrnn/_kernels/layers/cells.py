@@ -1,8 +1,8 @@
-"""The cells of recurrent layers: what happens to each unit in one step, and its transpose.
+"""The cells of recurrent layers: one step of each unit, and its transpose.
 
-A step first takes sums over inputs and units, a[q] = W[q] [x, 1, h]; then each unit goes its own way. A cell says how
-many sums a unit has, and what it makes of them; `sigrnn/layers/_cells.py` has the rest that is known of it. Units stand side by side in the lanes of vectors. Gates are in PyTorch's
-order: i f g o, and r z n.
+A step first computes sums over inputs and units, a[q] = W[q] [x, 1, h]; then each unit is updated independently. A cell
+defines the number of sums of a unit and its update; `sigrnn/layers/_cells.py` has its other properties. Lanes are
+units. Gates are in PyTorch's order: i f g o, and r z n.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ class Cell(NamedTuple):
     """
     The steps of a cell.
 
-    factors : of the sums, as steps are given them.
-    step(a, h, c, p, k, hop) : new h and c of units k, k + 1, ... ; leaves in `a` what the backward pass needs to know.
-    run(a, h, c, p, k, hop) : the same where there is no backward pass, which may save divisions.
-    back(d, a, h, c0, c, dh, dc, p, k, hop) : from the gradients of h and c to those of the sums, in `d`; returns those that
-        reach the h and c before directly. `h`, `c0` are those before the step, `c` that after it.
-    p : peepholes (3, hop); `step` and `run` are given them with the factors of the sums they belong to.
-    memory : whether it has a c beside h.
-    no_inputs, no_units : the sum that takes no weights of inputs, and the one that takes none of units; -1 for none.
+    factors : by which the sums are multiplied before a step.
+    step(a, h, c, p, k, hop) : new h and c of units k, k + 1, ...; leaves in `a` what the backward pass needs.
+    run(a, h, c, p, k, hop) : the same without a backward pass, which may save divisions.
+    back(d, a, h, c0, c, dh, dc, p, k, hop) : from the gradients of h and c to those of the sums, in `d`; returns the
+        direct gradients of the previous h and c. `h`, `c0` are the values before the step, `c` is that after it.
+    p : peepholes (3, hop); in `step` and `run` they include the factors of their sums.
+    memory : whether the cell has a state c in addition to h.
+    no_inputs, no_units : the sum without weights of inputs, and the one without weights of units; -1 for none.
     """
 
     factors: tuple[float, ...]
@@ -49,12 +49,12 @@ def no_peephole(a, p, i, c):
 
 @device
 def with_peephole(a, p, i, c):
-    """A gate that sees the cell through its peephole."""
+    """Add the peephole's product with c to a gate."""
     return a + load(p, i, c) * c
 
 
 def lstm(seen: Any) -> Cell:
-    """c <- f c + i g,  h <- o tanh(c); with peepholes i and f see c as it was, o as it has become."""
+    """c <- f c + i g,  h <- o tanh(c); peepholes of i and f read the old c, that of o the new one."""
 
     @device
     def step(a, h, c, p, k, hop):
@@ -65,7 +65,7 @@ def lstm(seen: Any) -> Cell:
 
     @device
     def run(a, h, c, p, k, hop):
-        # Divisions take long: i g and o tanh(c) have one each. That by 1 / f leaves c as it is where f is 1.
+        # Divisions are slow: i g and o tanh(c) take one each. c / (1 / f) leaves c unchanged where f is 1.
         g, below = tanh2_parts(a[2])
         c = c / inv_sigmoid2(seen(a[1], p, hop + k, c)) + g / (inv_sigmoid2(seen(a[0], p, k, c)) * below)
         t, below = tanh2_parts(SQUASH * c)
@@ -87,7 +87,7 @@ def lstm(seen: Any) -> Cell:
 
 @device
 def gru_step(a, h, c, p, k, hop):
-    """h <- (1 - z) n + z h with n = tanh(a[2] + r a[3]): a[3] is the part of n's sum over units, which r gates."""
+    """h <- (1 - z) n + z h with n = tanh(a[2] + r a[3]): a[3] is the sum over units, which r gates."""
     a[0], a[1] = sigmoid2(a[0]), sigmoid2(a[1])
     a[2], a[3] = tanh2(a[2] + a[0] * a[3]), a[3] * (1.0 / SQUASH)
     return a[2] + a[1] * (h - a[2]), c

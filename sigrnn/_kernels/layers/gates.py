@@ -1,9 +1,9 @@
-"""Gates of layers: sigmoid and tanh of sums that come multiplied such that powers of 2 take the place of exponentials.
+"""Gates of layers: sigmoid and tanh of scaled sums, by powers of 2 instead of exponentials.
 
     sigmoid(x) = 1 / (1 + 2^e),  e = GATE x          tanh(x) = (2^e - 1) / (2^e + 1),  e = SQUASH x
 
-The factors are in the weights. What is left needs no product to find its nearest integer, and no sign; and numerators and
-denominators are there by themselves, so that a product of gates takes one division. NaN stays NaN.
+The weights include the factors, which saves a product and the sign. Numerators and denominators are available
+separately, so a product of gates takes one division. NaN stays NaN.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from sigrnn._kernels.base.jit import device, part
 from sigrnn._kernels.base.vec import ROUND, ROUND_SINGLE, choose, power_of_two
 
 GATE, SQUASH = -LOG2E, 2.0 * LOG2E
-# What is beyond the largest power of 2 is taken for an e whose nearest power is inf, from below: a sigmoid2 is then 0.
+# An e beyond the largest power of 2 is replaced by one whose nearest power is inf: sigmoid2 is then 0.
 LAST, LAST_SINGLE, BEYOND, BEYOND_SINGLE = 1023.0, 127.0, 1024.25, 128.25
 FULL, FULL_SINGLE = 62.0, 30.0  # tanh rounds to 1
-# (2^r - 1) / r for |r| <= 1/2, to 2e-17 and to 1.2e-8: interpolation in the zeros of a Chebyshev polynomial, computed with
-# 50 digits
+# (2^r - 1) / r for |r| <= 1/2, with errors of 2e-17 and 1.2e-8: interpolation at the zeros of a Chebyshev polynomial,
+# computed with 50 digits
 P0, P1, P2, P3 = 0.6931471805599453, 0.24022650695910097, 0.0555041086648216, 0.009618129107606888
 P4, P5, P6, P7 = 0.0013333558146416936, 0.0001540353044173605, 1.525273382983612e-05, 1.321544258792169e-06
 P8, P9, P10 = 1.0178062445845774e-07, 7.072585949269223e-09, 4.4549605981865186e-10
@@ -31,13 +31,13 @@ S3, S4, S5 = 0.009618082557277852, 0.0013390863364671234, 0.0001545316294512069
 
 @device
 def within(e, most, beyond):
-    """e between -most and most, `beyond` where it is more."""
+    """e, at least -most; `beyond` where it is more than `most`."""
     e = choose(most, e, beyond, e)
     return choose(e, -most, -most, e)
 
 
 def gate_range(e: Any) -> Any:
-    """e where powers of 2 are numbers."""
+    """e, limited to the range in which 2^e is finite."""
 
 
 @overload(gate_range, inline="always")
@@ -48,7 +48,7 @@ def _gate_range(e):
 
 
 def squash_range(e: Any) -> Any:
-    """e where tanh is not 1 yet."""
+    """e, limited to the range in which tanh does not round to 1."""
 
 
 @overload(squash_range, inline="always")
@@ -59,7 +59,7 @@ def _squash_range(e):
 
 
 def power(e: Any) -> Any:
-    """q, p and s with 2^e = q p + s: s is the nearest power of 2, p its share of what e is beyond an integer."""
+    """q, p and s with 2^e = q p + s: s = 2^k for the nearest integer k, p = (e - k) s."""
 
 
 @overload(power, inline="always")
@@ -85,14 +85,14 @@ def power_double(e):
     r4 = r2 * r2
     low = (P4 * r + P3) * r2 + (P2 * r + P1)
     high = (P8 * r + P7) * r2 + (P6 * r + P5)
-    q = (((P10 * r + P9) * r4 + high) * r4 + low) * r + P0  # P0 last: one rounding, of tanh's 3 ulp
+    q = (((P10 * r + P9) * r4 + high) * r4 + low) * r + P0  # P0 last: a single rounding, within the 3 ulp of tanh
     s = power_of_two(n)
     return q, r * s, s
 
 
 @part
 def inv_sigmoid2(e):
-    """1 / sigmoid(x), inf where that is too large."""
+    """1 / sigmoid(x); it may overflow to inf."""
     q, p, s = power(gate_range(e))
     return q * p + (s + 1.0)
 

@@ -1,10 +1,10 @@
-"""The loops over time of recurrent layers, forward and back: sums over inputs and units, then the cell of each unit.
+"""The loops over time of recurrent layers, forward and backward: sums over inputs and units, then the cell of each unit.
 
-A row of `s` is what a step sees, [x, 1, h], and its h is what the step before has made. For a backward pass there is a row
-for each step; without one two rows take turns, and the first is left as the next call needs it. Weights are packed so
-that one pass over them, in the order in which they lie, gives the sums of a vector of units:
+Row t of `s` is the input of step t, [x, 1, h], with the h of the step before. If there is a backward pass, all rows are
+kept; otherwise two rows are used alternately, and row 0 holds the final state on return. Weights are packed so that one
+sequential pass over them gives the sums of a vector of units:
     w (J, K, Q, W)    weight of entry K for sum Q of units J W, J W + 1, ...
-Sequences are taken in pairs; the last pair of an odd number has one that is not in x and y.
+Sequences are processed in pairs; if their number is odd, the last pair has a dummy that is not in x and y.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from sigrnn._kernels.layers.gates import sigmoid2, tanh2
 
 __all__ = ["entry_point", "factors", "runner"]
 
-DEEP = 8  # sums of products that must be under way at a time for the processor not to wait; each has a register
+DEEP = 8  # independent sums that hide the latency of the processor; each takes a register
 
 
 def together(sums: int, alone: bool) -> tuple[int, int]:
-    """How many entries, and how many sequences, are taken at a time: `DEEP` sums of products in all."""
+    """How many entries, and how many sequences, are processed at a time: `DEEP` sums in all."""
     return (max(DEEP // sums, 1), 1) if alone else (max(DEEP // (2 * sums), 1), 2)
 
 
@@ -31,7 +31,7 @@ def together(sums: int, alone: bool) -> tuple[int, int]:
 def products(weights, rows, size, start, stop, entries, sequences, sums, width, skip, acc, like):
     """acc[(q sequences + r) entries + u] += sum_k weights[k, q] rows[r, k], k = start ... stop - 1, but for sum `skip`.
 
-    Rows are `size` apart; `entries` sums run beside each other, to be `added_up` at the end.
+    Rows are `size` apart; `entries` independent sums are combined by `added_up` at the end.
     """
     whole = start + (stop - start) // entries * entries
     for k in range(start, whole, entries):
@@ -66,7 +66,7 @@ def added_up(acc, capacity, entries):
 
 @device
 def see(x, t, s, now):
-    """The inputs of a step and 1, into the row it sees."""
+    """Write the inputs of a step and 1 into its row."""
     inputs = x.shape[2]
     for b in range(x.shape[1]):
         for i in range(inputs):
@@ -76,7 +76,7 @@ def see(x, t, s, now):
 
 @device
 def put_out(y, b, t, k, width, h, made):
-    """The new units k, k + 1, ... of a sequence, into the outputs that are there; `made` is where they also lie."""
+    """Write units k, k + 1, ... of a sequence to the outputs, except for padding; `made` holds them, too."""
     if b < y.shape[0]:
         if k + width <= y.shape[2]:
             store(pointer(y[b, t]), k, h)
@@ -87,7 +87,7 @@ def put_out(y, b, t, k, width, h, made):
 
 @device
 def settle(s, c, now):
-    """Where two rows take turns: the state after the last step becomes that before the first of the next call."""
+    """With two rows used alternately: move the final state to row 0, the initial state of the next call."""
     if now:
         for rows in (s, c):
             for b in range(rows.shape[1]):
@@ -96,7 +96,7 @@ def settle(s, c, now):
 
 
 def forward(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
-    """From one step's inputs and state to the next, through all steps; `taped`: for a backward pass."""
+    """All steps, forward; `taped`: store what the backward pass needs."""
     sums, memory, step = chosen.sums, chosen.memory, chosen.step if taped else chosen.run
     entries, sequences = together(sums, alone)
     capacity, no_inputs, no_units = sums * entries * sequences, chosen.no_inputs, chosen.no_units
@@ -104,7 +104,7 @@ def forward(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
 
     def run(w, p, x, s, c, tape, y):
         # w (J, K, Q, W)   p (3, J W)   x (T, B, I)   s (R, B, S) and c (R, B, J W): R = T + 1 if taped, else 2
-        # tape (T, B, Q, J W), or (0, ...)   y (B, T, H): h once more
+        # tape (T, B, Q, J W), or (0, ...)   y (B, T, H): the outputs h
         like = lanes_of(width, w)
         acc, a = stack(capacity, like), stack(sums, like)
         blocks, depth, units = w.shape[0], w.shape[1], w.shape[0] * width
@@ -119,7 +119,7 @@ def forward(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
                 for b in range(0, batch, sequences):
                     rows = pointer(s[now, b])
                     cleared(acc, capacity, like)
-                    if split:  # a weight that is not there is not 0: that times inf would be NaN
+                    if split:  # a missing weight is skipped: 0 times inf would be NaN
                         at, one = pointer(w[j]), first - 1
                         products(at, rows, size, 0, one, entries, sequences, sums, width, no_inputs, acc, like)
                         products(at, rows, size, one, first, entries, sequences, sums, width, -1, acc, like)
@@ -151,7 +151,7 @@ def forward(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
 
 @device
 def group_of(blocks, j):
-    """How many vectors of units the backward pass takes together with vector j, and the first of them: fours, then what is left."""
+    """How many vectors the backward pass processes together with vector j, and the first: groups of four, then the rest."""
     fours = blocks // 4 * 4
     if j < fours:
         return 4, j // 4 * 4
@@ -160,9 +160,9 @@ def group_of(blocks, j):
 
 
 def returned(width: int, alone: bool, taken: tuple[int, ...]) -> Any:
-    """The transposed sums: to each unit, from all gradients it is weighed into; so many vectors at a time as `taken` says.
+    """The transposed sums: the gradient of each unit, from those of all sums it enters, `taken` vectors at a time.
 
-    Each takes a second to compile: only what `unit_groups` has for a layer is.
+    Each number of vectors takes a second to compile, so only the sizes in `unit_groups` are compiled.
     """
 
     def of_groups(vectors: int) -> Any:
@@ -208,14 +208,14 @@ def returned(width: int, alone: bool, taken: tuple[int, ...]) -> Any:
 
 
 def backward(chosen: Cell, width: int, alone: bool, taken: tuple[int, ...]) -> Any:
-    """The transpose: from the gradients of the outputs and of the state after all steps to those of the sums."""
+    """The transpose: from the gradients of the outputs and of the final state to those of the sums."""
     sums, memory, back = chosen.sums, chosen.memory, chosen.back
     add_returned = returned(width, alone, taken)
 
     def run(w, p, s, c, tape, dy, dh, dc, d):
-        # w (J, Q H, W): the weights of h, transposed; vectors that are taken together lie together, as in the forward pass
-        # s, c, tape as above, of the steps to take   dy (T, B, J W)
-        # dh, dc (B, J W): of the state after the last step, left as those before the first   d (T, B, Q, J W)
+        # w (J, Q H, W): the weights of h, transposed; vectors of a group are adjacent, as in the forward pass
+        # s, c, tape as above, of these steps   dy (T, B, J W)
+        # dh, dc (B, J W): gradients of the final state; on return, of the initial state   d (T, B, Q, J W)
         like = lanes_of(width, w)
         a, slopes = stack(sums, like), stack(sums, like)
         units, batch = w.shape[0] * width, s.shape[1]
@@ -244,13 +244,13 @@ def backward(chosen: Cell, width: int, alone: bool, taken: tuple[int, ...]) -> A
 
 
 def forward_before(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
-    """The GRU whose r acts on the units themselves: they are weighed a second time, r h, when all r are known."""
+    """The GRU whose r multiplies the units: a second product, with r h, follows when all r are known."""
     three, one = together(3, alone), together(1, alone)
     capacity = max(3 * three[0] * three[1], one[0] * one[1])
 
     def run(w, p, x, s, c, tape, y):
         # w (J, K + H, 3, W): K entries of [x, 1, h] for r, z, n, then those of r h for n (first of the three)
-        # p (.., ..) not read   x, s, y as above   c (2, B, J W): r h of a step   tape (T, B, 3, J W), or one row for all steps
+        # p is not read   x, s, y as above   c (2, B, J W): r h of a step   tape (T, B, 3, J W), or one row for all steps
         like = lanes_of(width, w)
         acc = stack(capacity, like)
         blocks, units = w.shape[0], w.shape[0] * width
@@ -304,11 +304,11 @@ def forward_before(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
 
 
 def backward_before(chosen: Cell, width: int, alone: bool, taken: tuple[int, ...]) -> Any:
-    """Its transpose."""
+    """The transpose of `forward_before`."""
     add_returned = returned(width, alone, taken)
 
     def run(w, p, s, c, tape, dy, dh, dc, d):
-        # w (J, 3 H, W): the weights of h for r and z, and of r h for n, transposed; all else as in `backward`
+        # w (J, 3 H, W): the weights of h for r and z, and of r h for n, transposed; the rest as in `backward`
         like = lanes_of(width, w)
         units, batch = w.shape[0] * width, s.shape[1]
         first = s.shape[2] - units
@@ -323,7 +323,7 @@ def backward_before(chosen: Cell, width: int, alone: bool, taken: tuple[int, ...
                     store(slopes, units + k, slope * (h - n) * z * (1.0 - z))
                     store(slopes, 2 * units + k, slope * (1.0 - z) * (1.0 - n * n))
                     store(carried, k, slope * z)
-            add_returned(w, d, t, 2, 3, pointer(d[t]), 3 * units)  # to r h, in the place of what r is to get
+            add_returned(w, d, t, 2, 3, pointer(d[t]), 3 * units)  # the gradient of r h, in the place of that of r
             for b in range(batch):
                 carried, slopes = pointer(dh[b]), pointer(d[t, b, 0])
                 for k in range(0, units, width):
@@ -348,7 +348,7 @@ BEFORE = {
 
 
 def factors(name: str) -> tuple[float, ...]:
-    """What the weights of each sum are to be multiplied by."""
+    """The factors of the weights of each sum."""
     return cell(name, "linear").factors
 
 
@@ -356,9 +356,9 @@ def factors(name: str) -> tuple[float, ...]:
 def runner(
     direction: str, name: str, activation: Any, dtype: str, width: int, alone: bool, taken: tuple[int, ...] = ()
 ) -> Any:
-    """The compiled loop for a cell, 'forward', 'taped' or 'backward', for one sequence `alone` or for pairs of them.
+    """The compiled loop for a cell, 'forward', 'taped' or 'backward', for a single sequence (`alone`) or for pairs.
 
-    Backward also with how many vectors of units are `taken` at a time, each number once.
+    For 'backward', `taken` lists the numbers of vectors of units that are processed at a time.
     """
     make = (BEFORE if name == "reset_before" else LOOPS)[direction]
     called = f"{direction}_{name if activation is None else f'{name}_{label(activation)}'}_{dtype}_{width}_{'one' if alone else 'two'}"

@@ -1,4 +1,4 @@
-"""Products of matrices on the thread that calls: BLAS would take all processors, and wait for them where others use them."""
+"""Matrix products on the calling thread: BLAS would use all processors, and wait for those that are busy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["entry_point", "multiply"]
 
 @device
 def pack(b, start, terms, left, across, each, to, at):
-    """Some rows and columns of b in panels of `each` columns, row by row; zeros beyond the last."""
+    """Copy some rows and columns of b into panels of `each` columns, row by row, padded with zeros."""
     for panel in range(0, across, each):
         here = min(each, across - panel)
         for k in range(terms):
@@ -30,7 +30,7 @@ def pack(b, start, terms, left, across, each, to, at):
 
 @once
 def multiply(dtype: str, result: str, register: int) -> Any:
-    """The compiled product, of float32 or float64 ('f', 'd') into `result`, with vectors of `register` bytes."""
+    """The compiled product of matrices of `dtype` ('f' or 'd'), added to one of dtype `result`; vectors of `register` bytes."""
     each, count = product_columns(register, 4 if dtype == "f" else 8), ROWS * VECTORS
     width = each // VECTORS
 
@@ -49,7 +49,7 @@ def multiply(dtype: str, result: str, register: int) -> Any:
                 for j in range(0, across, each):
                     panel, here = ROWS * each + j * terms, min(each, across - j)
                     for i in range(0, rows, ROWS):
-                        top = min(i, max(rows - ROWS, 0))  # the last rows overlap those before, if there are enough
+                        top = min(i, max(rows - ROWS, 0))  # the last rows overlap the previous ones
                         first = start * down + top * right
                         for s in range(count):
                             sums[s] = like

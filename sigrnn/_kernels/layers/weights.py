@@ -1,7 +1,7 @@
-"""Between the user's weights and those that the loops read: packing, and gradients in the layout of the arguments.
+"""Conversion between the user's layout of weights and that of the loops, for weights and their gradients.
 
-H units, G gates (rows of weights for each unit), I inputs, Q sums for each unit, J vectors of W units. `gates` (2, Q) has
-for each sum the gate whose weights of the inputs it takes, and the one whose weights of the units; -1 for none.
+H units, G gates (rows of weights for each unit), I inputs, Q sums for each unit, J vectors of W units. `gates` (2, Q)
+holds for each sum the gate with its weights of the inputs, and the gate with its weights of the units; -1 for none.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def bias_of(b, gate, hidden, unit):
 
 @once
 def pack(dtype: str) -> Any:
-    """The compiled function that lays out weights in the order in which the loops read them."""
+    """The compiled function that packs weights in the order in which the loops read them."""
 
     def run(w_ih, w_hh, b_ih, b_hh, peephole, gates, factors, late, hidden, forward, looks, backward, plain, into_x):
-        # w_ih (G H, I)   w_hh (G H, H), or (0, 0) of a cell without   b_ih, b_hh (G H,), or (0,)   peephole (3, H), or (0, 0)
-        # factors (Q,): of the sums   late: the sum whose units are weighed after all else, -1 if none
-        # forward (J, K, Q, W): entries [x, 1, h], and h once more for the late sum   looks (3, J W): peepholes with factors
+        # w_ih (G H, I)   w_hh (G H, H), or (0, 0) if there is none   b_ih, b_hh (G H,), or (0,)   peephole (3, H), or (0, 0)
+        # factors (Q,): of the sums   late: the sum whose weights of units are applied last, -1 if none
+        # forward (J, K, Q, W): entries [x, 1, h], and h again for the late sum   looks (3, J W): peepholes with factors
         # For gradients, or of size 0: backward (J Q H W,), weights of units transposed   plain (3, J W)   into_x (I, Q, J W)
-        # All are zero before.
+        # All outputs are initially zero.
         blocks, sums, width, inputs = forward.shape[0], forward.shape[2], forward.shape[3], w_ih.shape[1]
         for j in range(blocks):
             lanes = min(width, hidden - j * width)
@@ -78,11 +78,11 @@ def pack(dtype: str) -> Any:
 
 @once
 def unpack(dtype: str) -> Any:
-    """The compiled function that finds the gradients of the user's weights in those of the whole map of a step."""
+    """The compiled function that extracts the gradients of the user's weights from those of the map of a step."""
 
     def run(whole, late_units, gates, late, hidden, w_ih, w_hh, b_ih, b_hh):
-        # whole (Q, J W, S): gradients of the map from [x, 1, h] to the sums   late_units (J W, J W): of the late sum, by its units
-        # w_ih (G H, I)   w_hh (G H, H), or (0, 0)   b_ih, b_hh (G H,), or (0,): all of them are written
+        # whole (Q, J W, S): gradients of the map from [x, 1, h] to the sums   late_units (J W, J W): of the late sum
+        # w_ih (G H, I)   w_hh (G H, H), or (0, 0)   b_ih, b_hh (G H,), or (0,): outputs
         inputs = w_ih.shape[1]
         for q in range(whole.shape[0]):
             of_x, of_h = gates[0, q], gates[1, q]
@@ -107,7 +107,7 @@ def unpack(dtype: str) -> Any:
 
 @once
 def input_gradients(dtype: str, width: int) -> Any:
-    """The compiled product of the gradients of all sums with the weights of few inputs: to each input, all that it enters."""
+    """The compiled product of the gradients of all sums with the weights of the inputs, for few inputs."""
 
     def run(d, w, dx):
         # d (N, R), R sums of all units, a multiple of W   w (I, R)   dx (N, I)

@@ -1,10 +1,11 @@
 """Loops over the samples of a feedback system: a short program of filters, curves and sums, run for each sample.
 
-A row of `ops` is an operation, in the order in which they run:
+A row of `ops` is an operation, in order of execution:
     kind   source   target   second source   first coefficient   size   first state
-Sources and targets are registers, of which there is a set for each sample; register 0 is what enters the loop. Coefficients of
-a filter of order P are b (P + 1), a[1:] (P); of a polynomial those of its powers; of lines the knots, then the values; of a tanh
-network its direct weight, its offset, then w, bias and v of each unit. `size` is P, the degree, the knots, or the units.
+Sources and targets are registers, one set for each sample; register 0 is the input of the loop. The coefficients of a
+filter of order P are b (P + 1) and a[1:] (P); of a polynomial those of its powers; of a piecewise linear curve the
+knots, then the values; of a tanh network its direct weight, its offset, then w, bias and v of each unit. `size` is P,
+the degree, the number of knots, or the number of units.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FILTER, POWERS, LINES, TANH, SUM = range(5)
 
 @device
 def filtered(u, c, at, order, z, first):
-    """One sample of a filter in transposed direct form II; its state starts at z[first]."""
+    """One sample of a filter in transposed direct form II, whose state begins at z[first]."""
     y = c[at] * u
     if order > 0:
         y += z[first]
@@ -58,7 +59,7 @@ def shaped(kind, u, c, at, size):
 
 
 def _run(ops, c, x, z, back, out, fed, registers):
-    """All registers of all samples; z and back go from the state before to that after."""
+    """Compute all registers of all samples; z and back hold the initial state, then the final one."""
     # ops (K, 7)   c (coefficients,)   x (B, T)   z (B, states)   back (B,)   registers (B, T, R)
     for b in range(x.shape[0]):
         for t in range(x.shape[1]):
@@ -76,7 +77,7 @@ def _run(ops, c, x, z, back, out, fed, registers):
 
 
 def _pushed(ops, c, slopes, rows, entries, out, fed, r, z, dy):
-    """Tangents of the output for rows of tangents that are added to a register each; curves are gains that vary in time."""
+    """Tangents of the output. Each row of tangents is added to one register; curves are time-varying gains."""
     # slopes (B, T, K)   rows, dy (R, B, T)   entries (R,)   r (registers,)   z (states,)
     for row in range(rows.shape[0]):
         for b in range(rows.shape[1]):
@@ -101,8 +102,8 @@ def _pushed(ops, c, slopes, rows, entries, out, fed, r, z, dy):
 
 
 def _pulled(ops, c, slopes, dy, out, fed, z, delta):
-    """The gradient by each register, from that by the output: the transpose, sample after sample from the end."""
-    # dy (B, T)   z (states,)   delta (B, T, registers), zero before
+    """Gradients of each register from those of the output: the transpose, from the last sample to the first."""
+    # dy (B, T)   z (states,)   delta (B, T, registers), initially zero
     for b in range(dy.shape[0]):
         z[:] = 0.0
         back = 0.0
@@ -127,7 +128,7 @@ OPS, FLAT = packed("q", 2, read=True), packed("d", 1)
 
 @once
 def run() -> Any:
-    """The loop itself."""
+    """The compiled loop."""
     signals = OPS, packed("d", 1, read=True), packed("d", 2, read=True), packed("d", 2), FLAT
     return kernel(_run, "loop_run", *signals, types.intp, types.intp, packed("d", 3))
 

@@ -2,7 +2,7 @@
 
     [s', y] = m z + n phi(z),   phi_j = tanh(w_j z + bias_j), or the product of z_k to the powers w_jk
 
-`powers` is whether units are such products; their bias is not read.
+With `powers`, units are such products, and their bias is not read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def unit(powers, w, bias, j, z, size):
 
 @device
 def unit_slope(powers, w, j, k, z, size, phi):
-    """The derivative of phi_j by z_k; by its weighted sum, for tanh, if k < 0."""
+    """The derivative of phi_j with respect to z_k; for tanh and k < 0, with respect to its weighted sum."""
     d = 1.0 - phi * phi
     if powers:
         d = w[j, k]
@@ -47,7 +47,7 @@ def unit_slope(powers, w, j, k, z, size, phi):
 
 
 def _run(powers, m, n, w, bias, u, s, y, phi, z):
-    """All states, units and outputs; s[:, 0] is given."""
+    """Compute all states, units and outputs; s[:, 0] is the initial state."""
     # m (S + O, S + I)   n (S + O, U)   w (U, S + I)   bias (U,)   u (B, N, I)   s (B, N + 1, S)   y (B, N, O)   phi (B, N, U)
     states, size = s.shape[2], m.shape[1]
     for b in range(u.shape[0]):
@@ -71,7 +71,7 @@ def _run(powers, m, n, w, bias, u, s, y, phi, z):
 
 
 def _pulled(powers, m, n, w, u, s, phi, g, du, z, back, by_phi):
-    """The gradient g (B, N, S + O) by [s', y], whose part by y is given, and du by the inputs, from the last sample on."""
+    """Gradients g (B, N, S + O) of [s', y], whose part of y is given, and du of the inputs, backward in time."""
     states, size = s.shape[2], m.shape[1]
     for b in range(u.shape[0]):
         back[:] = 0.0
@@ -97,7 +97,7 @@ def _pulled(powers, m, n, w, u, s, phi, g, du, z, back, by_phi):
 
 
 def _pushed(powers, m, n, w, u, s, phi, own, rows, dy, z, j_s, moved, new):
-    """Tangents of the outputs, dy (B, N, O, R): of entries of m, n, w and bias if `own`, else for rows (B, N, I, R) of inputs."""
+    """Tangents dy (B, N, O, R) of the outputs: for entries of m, n, w and bias if `own`, else for `rows` (B, N, I, R)."""
     states, size, units, count = s.shape[2], m.shape[1], n.shape[1], dy.shape[3]
     # z (S + I,)   j_s (S + O, S + I)   moved, new (S, R): scratch
     for b in range(u.shape[0]):
@@ -149,7 +149,7 @@ MATRIX, SIGNAL = packed("d", 2, read=True), packed("d", 3, read=True)
 
 @once
 def run() -> Any:
-    """The loop itself."""
+    """The compiled loop."""
     bias = packed("d", 1, read=True)
     out = packed("d", 3), packed("d", 3), packed("d", 3), packed("d", 1)
     return kernel(_run, "states_run", types.boolean, MATRIX, MATRIX, MATRIX, bias, SIGNAL, *out)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sigrnn.models.exchange import c, guitar, keras, keras_files, onnx, rtneural, torch
 from sigrnn.models.files import CLASSES
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from sigrnn.models.base import Model
 
 __all__ = ["from_guitarml_json", "from_keras", "from_nam", "from_rtneural_json"]
 
@@ -139,7 +144,7 @@ class Exchange:
         model: Self = rtneural.read(self, source)
         return model
 
-    def to_onnx(self, path: Any = None) -> Any:
+    def to_onnx(self, path: Any = None) -> ModelProto:
         """
         Write the model as an ONNX graph.
 
@@ -200,7 +205,7 @@ class Exchange:
         return c.write(self, path, name)
 
 
-def from_rtneural_json(source: Any) -> Any:
+def from_rtneural_json(source: Any) -> Model:
     """
     Make a model from JSON for RTNeural.
 
@@ -235,7 +240,7 @@ def from_rtneural_json(source: Any) -> Any:
     return rtneural.build(source, CLASSES)
 
 
-def from_guitarml_json(source: Any) -> Any:
+def from_guitarml_json(source: Any) -> Model:
     """
     Make a model from JSON of GuitarML: Automated-GuitarAmpModelling, Proteus and what is compatible with them.
 
@@ -272,7 +277,7 @@ def from_guitarml_json(source: Any) -> Any:
     return guitar.from_guitarml(source, CLASSES)
 
 
-def from_nam(source: Any) -> Any:
+def from_nam(source: Any) -> Model:
     """
     Make a model from a `.nam` file of Neural Amp Modeler with the architecture LSTM.
 
@@ -305,7 +310,7 @@ def from_nam(source: Any) -> Any:
     return guitar.from_nam(source, CLASSES)
 
 
-def from_keras(path: Any) -> Any:
+def from_keras(path: Any) -> Model:
     """
     Make a model from a file of Keras.
 

@@ -1,0 +1,165 @@
+"""Checks of the arguments of a layer, and the call that is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sigrnn._arrays import F8, Array, array, promoted, whole
+from sigrnn.layers._cells import Cell
+from sigrnn.layers._run import Given, Layer, Layout, Run, Runs, layout_of
+
+PLANS = 512  # kept
+
+
+def common(arrays: Mapping[str, Any]) -> np.dtype[Any]:
+    """The common dtype; integers become float64."""
+    return common_of({name: array(name, value).dtype for name, value in arrays.items() if value is not None})
+
+
+def common_of(dtypes: dict[str, Any]) -> np.dtype[Any]:
+    dtype = promoted(**{name: np.empty(0, each) for name, each in dtypes.items()})
+    if dtype.kind in "biu":
+        return F8
+    if dtype.char not in "fd":
+        kinds = ", ".join(f"{name} {each}" for name, each in dtypes.items())
+        raise NotImplementedError(
+            f"layers support float32 and float64; the common dtype of x and the weights is {dtype}: {kinds}"
+        )
+    return dtype
+
+
+def shaped(name: str, given: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    array = np.asarray(given, dtype)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+    return array
+
+
+class Plan(NamedTuple):
+    """What follows from the shapes and dtypes of a call, the number of steps aside."""
+
+    layout: Layout
+    convert: bool  # not all arrays are of the dtype of the layout
+
+
+@lru_cache(PLANS)
+def plan_of(cell: Cell, activation: Any, leading: tuple[int, ...], kinds: tuple[Any, ...]) -> Plan:
+    """Check shapes; `kinds` has dtype and shape of each array, or None, and of x the number of inputs."""
+    given = {name: kind for name, kind in zip(Given._fields, kinds, strict=True) if kind is not None}
+    dtype = common_of({name: kind[0] for name, kind in given.items()})
+    inputs, hidden = given["x"][1], hidden_of(cell, given)
+    rows, states = cell.gates * hidden, (*leading, hidden)
+    shapes = {
+        "w_ih": (rows, inputs),
+        "b_ih": (rows,),
+        "b_hh": (rows,),
+        "peephole": (3, hidden),
+        "h0": states,
+        "c0": states,
+    }
+    for name, expected in shapes.items():
+        if name in given and given[name][1] != expected:
+            why = ""
+            if name == "w_ih":
+                why = f": x has {inputs} inputs" + f", w_hh {hidden} units" * cell.recurrent
+            raise ValueError(f"{name} has shape {given[name][1]}, expected {expected}{why}")
+    layout = layout_of(cell, activation, dtype, inputs, hidden)
+    return Plan(layout, any(kind[0] != dtype for kind in given.values()))
+
+
+def hidden_of(cell: Cell, given: dict[str, Any]) -> int:
+    """The number of units, from the weights."""
+    rows = f"{cell.gates} * H" if cell.gates > 1 else "H"
+    for name in ("w_ih", "w_hh")[: 1 + cell.recurrent]:
+        if name not in given:
+            raise TypeError(f"{name} must be an array, got None")
+    shape: tuple[int, ...] = given[name][1]
+    if cell.recurrent:
+        if len(shape) != 2 or not shape[1] or shape[0] != cell.gates * shape[1]:
+            raise ValueError(f"w_hh has shape {shape}, expected ({rows}, H)")
+        return shape[1]
+    if len(shape) != 2 or not shape[0] or shape[0] % cell.gates:
+        raise ValueError(f"w_ih has shape {shape}, expected ({rows}, inputs)")
+    return shape[0] // cell.gates
+
+
+class Call(NamedTuple):
+    """One call of a layer: all arguments checked, sequences side by side."""
+
+    layer: Layer
+    x: Array  # (T, B, I), zero after the lengths
+    given_states: tuple[Array | None, Array | None]  # h0 and c0, (B, H)
+    lengths: Array | None
+    alone: bool  # one sequence, given without an axis for it
+
+    def run(self, taped: bool) -> Runs:
+        return Runs(self.layer, self.x, self.given_states, taped or self.lengths is not None)
+
+    def run_whole(self) -> tuple[Array, Run]:
+        """Outputs (B, T, H), and all that a run leaves, of all sequences in one piece."""
+        layout = self.layer.layout
+        h = np.empty((self.x.shape[1], self.x.shape[0], layout.hidden), layout.dtype)
+        return h, self.layer.run(self.x, self.given_states, h, taped=True, alone=len(h) == 1)
+
+    def states(self) -> tuple[Array, Array]:
+        """h0 and c0 as new arrays, (B, H)."""
+        shape, dtype = (self.x.shape[1], self.layer.layout.hidden), self.layer.layout.dtype
+        h0, c0 = (np.zeros(shape, dtype) if state is None else state.copy() for state in self.given_states)
+        return h0, c0
+
+    def value(self, runs: Runs | None = None) -> Any:
+        """What the user gets."""
+        if runs is None:
+            runs = Runs(self.layer, self.x, self.given_states, self.lengths is not None)
+        return self.restore_layout(runs.h, *runs.states(self.lengths))
+
+    def restore_layout(self, h: Array, h_n: Array, c_n: Array) -> Any:
+        """The same from outputs (B, T, H) and final states (B, H)."""
+        if self.lengths is not None:
+            h[np.arange(h.shape[1]) >= self.lengths[:, None]] = 0.0
+        if self.alone:
+            h, h_n, c_n = h[0], h_n[0], c_n[0]
+        return (h, (h_n, c_n)) if self.layer.layout.memory else (h, h_n)
+
+
+def prepare(cell: Cell, given: Given, lengths: Any = None, *, activation: Any = None, gradients: bool = False) -> Call:
+    """Check the arguments of a layer; `gradients`: for a backward pass, too."""
+    kinds: list[Any] = []
+    for name, each in zip(Given._fields, given, strict=True):
+        if each is not None and type(each) is not np.ndarray:
+            each = array(name, each)
+            given = given._replace(**{name: each})
+        kinds.append(None if each is None else (each.dtype, each.shape))
+    x = given.x
+    if x is None or x.ndim not in (2, 3):
+        common(given._asdict())
+        raise ValueError(f"x has shape {np.shape(x)}, expected (N, I) or (B, N, I)")
+    kinds[0] = (x.dtype, x.shape[-1])
+    layout, convert = plan_of(cell, activation, x.shape[:-2], tuple(kinds))
+    if convert:
+        given = Given(*(None if each is None else np.asarray(each, layout.dtype) for each in given))
+    x, h0, c0 = given.x, given.h0, given.c0
+    alone = x.ndim == 2
+    if alone:
+        x, h0, c0 = x[None], None if h0 is None else h0[None], None if c0 is None else c0[None]
+    steps = x.transpose(1, 0, 2)
+    if lengths is not None:
+        lengths = counts(lengths, x, alone)
+        steps = np.where((np.arange(len(steps))[:, None] < lengths)[..., None], steps, layout.dtype.type(0))
+    return Call(Layer(layout, given, gradients), steps, (h0, c0), lengths, alone)
+
+
+def counts(lengths: ArrayLike, x: Array, alone: bool) -> Array:
+    given = array("lengths", lengths)
+    if alone or given.shape != (len(x),):
+        expected = "none for a single sequence" if alone else f"{(len(x),)}"
+        raise ValueError(f"lengths has shape {given.shape}, expected {expected}")
+    found = np.array([whole("each of lengths", length) for length in given.tolist()], int)
+    if ((found < 0) | (found > x.shape[1])).any():
+        raise ValueError(f"lengths must be between 0 and the number of steps {x.shape[1]}, got {found.tolist()}")
+    return found
