@@ -24,7 +24,7 @@ ENDS, APART = (
     64,
 )  # SciPy's error in the final state is the largest of ENDS samples, APART apart: one alone is chance
 FLOOR = 6 * np.finfo(float).eps  # below it errors are those of the last roundings
-BOUNDS = {0.98: 2.0, 0.999: 10.0}  # of the ratio of our error to SciPy's, in that share of cases
+BOUNDS = {0.99: 2.0, 0.9998: 10.0}  # of the ratio of our error to SciPy's, in that share of cases
 LONG = np.longdouble
 
 pytestmark = pytest.mark.skipif(
