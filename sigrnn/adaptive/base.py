@@ -202,7 +202,7 @@ class AdaptiveFilter:
         inner = C16 if dtype.kind == "c" else F8
         if self._at_once(len(d)) and self._prepared(inner):
             return self._filled(x, d, history, dtype)
-        other = self._twin()
+        other = self._draft()
         other._prepare(x.shape[1:], inner)
         try:
             result = other._filled(x, d, history, dtype)
@@ -431,6 +431,10 @@ class AdaptiveFilter:
         if other._state:
             other._ready()
         return other
+
+    def _draft(self) -> Self:
+        """A copy that takes the place of this filter when a block is complete; only one of the two goes on."""
+        return self._twin()
 
     def _copied(self, a: Array) -> Array:
         """A copy of an array of the state."""

@@ -113,7 +113,7 @@ def bit(value: str, name: str, bits: dict[str, int]) -> int:
     return bits[value]
 
 
-class IIRLMS(FeedbackFilter):
+class IIRLMS(SuggestsStep, FeedbackFilter):
     r"""
     Adapt a recursive filter by the error of its output.
 
@@ -164,7 +164,7 @@ class IIRLMS(FeedbackFilter):
     -----
     A few coefficients do what takes an FIR filter hundreds of taps. The error of the output is not quadratic in `a`: there may
     be local minima if the filter has too few coefficients, and convergence is slow near the unit circle [1]_. No bound
-    of the step is known; begin with 0.001 over the power of `x`. Poles are watched by the reflection coefficients of each
+    of the step is known; begin with `suggest_mu`. Poles are watched by the reflection coefficients of each
     new `a`. Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
 
     References
@@ -316,7 +316,8 @@ class RTRL(FeedbackFilter):
     -----
     With :math:`\mu = 0` the sum of :math:`e[n]\,\psi[n]` is minus the gradient of half the squared error that back-propagation
     through time finds, at the price of a sensitivity for each weight and without keeping the past. With steps it is the
-    gradient along the weights as they were, exact as they change slowly. No bound of the step is known. Signals are real.
+    gradient along the weights as they were, exact as they change slowly. No bound of the step is known. Activations have a
+    unit: divide `x` and `d` by what brings them into the range of :math:`g`. Signals are real.
     Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
 
     References

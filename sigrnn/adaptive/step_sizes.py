@@ -92,7 +92,13 @@ def equation_error(f: Any, x: ArrayLike, d: ArrayLike) -> float:
     return third(of_x[0] + of_d[0], of_x[1] + of_d[1], "x and d are silent: any step would do")
 
 
-def volterra(f: Any, x: ArrayLike, d: ArrayLike) -> float:
+def output_error(f: Any, x: ArrayLike, d: ArrayLike) -> float:
+    if f.eps:
+        return 0.01
+    return 0.05 * equation_error(f, x, d)
+
+
+def volterra(f: Any, x: ArrayLike, d: ArrayLike) -> float | tuple[float, ...]:
     if f.eps:
         return 0.5
     squares = array("x", x).astype(float) ** 2
@@ -104,12 +110,12 @@ def volterra(f: Any, x: ArrayLike, d: ArrayLike) -> float:
         late = np.concatenate([np.zeros(min(i, len(squares))), squares[: max(len(squares) - i, 0)]])
         for k in range(1, f.order + 1):
             power[k] += late * power[k - 1]
-    total = power[1:].sum(0)
-    return third(float(total.mean()), float(total.max()))
+    steps = [third(float(of_order.mean()), float(of_order.max())) / f.order for of_order in power[1:]]
+    return tuple(steps) if f.order > 1 else steps[0]
 
 
-Bound = Callable[[Any, ArrayLike, ArrayLike], float]
-OF_BOTH = (sign_error, sign_sign, lmf, equation_error)  # bounds that need d, too
+Bound = Callable[[Any, ArrayLike, ArrayLike], float | tuple[float, ...]]
+OF_BOTH = (sign_error, sign_sign, lmf, equation_error, output_error)  # bounds that need d, too
 BOUNDS: dict[str, Bound] = {
     "LMS": lms,
     "VSSLMS": lms,
@@ -124,6 +130,7 @@ BOUNDS: dict[str, Bound] = {
     "SpectralFilter": block,
     "FxLMS": fxlms,
     "EquationErrorLMS": equation_error,
+    "IIRLMS": output_error,
     "VolterraLMS": volterra,
 }
 
@@ -131,7 +138,7 @@ BOUNDS: dict[str, Bound] = {
 class SuggestsStep:
     """A filter for which a bound of the step size is known."""
 
-    def suggest_mu(self, x: ArrayLike, d: ArrayLike | None = None) -> float:
+    def suggest_mu(self, x: ArrayLike, d: ArrayLike | None = None) -> Any:
         r"""
         Find a step size that is safe for signals like these.
 
@@ -140,17 +147,19 @@ class SuggestsStep:
         x : array_like, shape (N,) or (N, channels)
             Input like that to come.
         d : array_like, shape (N,), optional
-            Desired output like that to come, for `SignErrorLMS`, `SignSignLMS`, `LMF` and `EquationErrorLMS`, whose steps
-            depend on it.
+            Desired output like that to come, for `SignErrorLMS`, `SignSignLMS`, `LMF`, `EquationErrorLMS` and `IIRLMS`, whose
+            steps depend on it.
 
         Returns
         -------
-        float
+        float or tuple of float
             Half the bound for Gaussian signals, a third of one over the mean power of a window, and at most one over the
             largest; divided by the samples of a block for block filters, and less by the delay of the path for `FxLMS`.
             A quarter of the bound, 0.5, where steps are normalised. `SignRegressorLMS` has \|x\| in place of the power, `LMF`
             a sixth, divided by the power of d, too; for `SignErrorLMS` it is a hundredth of the mean \|d\| over the power, for
-            `SignSignLMS` over the root of the power times L, since its step has the unit of a weight.
+            `SignSignLMS` over the root of the power times L, since its step has the unit of a weight. `VolterraLMS` gets a step
+            for each order, from the power of its products, divided by the number of orders. For `IIRLMS`, of whose step no
+            bound is known, it is a twentieth of that of `EquationErrorLMS` (0.01 where steps are normalised).
         """
         bound = next(BOUNDS[kind.__name__] for kind in type(self).__mro__ if kind.__name__ in BOUNDS)
         if bound in OF_BOTH and d is None:

@@ -81,7 +81,7 @@ def entered_exactly(a: Array) -> bool:
     A pole close to -1 is one at 1 from block to block, where the length is even: what rounded constants make of an offset
     is the same in each block and adds up, to 13 times SciPy's error. In a cascade that remembers a million samples, an error
     in a state is a step in the output of its section, and white, where SciPy's errors have the colour of the section: if the
-    others reject that and let through what is white, 15,000 times SciPy's error was seen, and 4 times without such poles.
+    others reject that and let through what is white, 600 times SciPy's error was seen, and 7 times without such poles.
     """
     signs = (-1.0) ** np.arange(a.shape[1])
     at, slope = (

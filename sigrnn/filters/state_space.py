@@ -63,7 +63,7 @@ def dlsim(system: Any, u: ArrayLike, t: ArrayLike | None = None, x0: ArrayLike |
     Notes
     -----
     Cost: (K + I)(K + O) products for each sample, in float64. Complex systems and inputs go to SciPy, which drops their
-    imaginary parts. `vjp` and `jvp` differentiate by A, B, C, D, `u` and `x0`.
+    imaginary parts. `vjp` and `jvp` differentiate by A, B, C, D, `u` and `x0`, `dstep` and `dimpulse` likewise.
 
     Examples
     --------
@@ -221,7 +221,8 @@ def lsim(
     Notes
     -----
     Exact for such inputs: the matrix exponential makes a system in discrete time of it. Cost: (K + 2 I) K products for
-    each sample. Complex systems and inputs go to SciPy.
+    each sample. Complex systems and inputs go to SciPy. `vjp` and `jvp` differentiate by A, B, C, D, `U` and `X0`, A and B
+    through the exponential.
 
     Examples
     --------
@@ -271,21 +272,28 @@ def started(a: Array, time: float, x0: ArrayLike | None) -> Array:
 
 
 def held(a: Array, b: Array, dt: float, interp: bool) -> tuple[Array, ...]:
-    """A system in discrete time, transposed: of the state, of an input, and, if that runs linearly, of the next one.
-
-    The exponential of one matrix has them all: inputs are states that stay, or that grow by their difference.
-    """
+    """A system in discrete time, transposed: of the state, of an input, and, if that runs linearly, of the next one."""
     from scipy.linalg import expm
 
+    return held_parts(expm(joined(a, b, dt, interp).T), b, interp)
+
+
+def joined(a: Array, b: Array, dt: float, interp: bool) -> Array:
+    """The matrix whose exponential has a system in discrete time: inputs are states that stay, or grow by their difference."""
     states, inputs = b.shape
-    size = states + (1 + interp) * inputs
-    joined = np.zeros((size, size))
-    joined[:states, :states], joined[:states, states : states + inputs] = a * dt, b * dt
+    matrix = np.zeros((states + (1 + interp) * inputs,) * 2)
+    matrix[:states, :states], matrix[:states, states : states + inputs] = a * dt, b * dt
+    if interp:
+        matrix[states : states + inputs, states + inputs :] = np.identity(inputs)
+    return matrix
+
+
+def held_parts(power: Array, b: Array, interp: bool) -> tuple[Array, ...]:
+    """What `held` returns, of the transposed exponential of `joined`, or the change of it for a change of that."""
+    states, inputs = b.shape
+    power = power[:, :states]
     if not interp:
-        power = expm(joined.T)[:, :states]
         return power[:states], power[states:]
-    joined[states : states + inputs, states + inputs :] = np.identity(inputs)
-    power = expm(joined.T)[:, :states]
     rise = power[states + inputs :]
     return power[:states], power[states : states + inputs] - rise, rise
 
@@ -391,15 +399,23 @@ def _responses(
     found, _ = discrete(system, name)
     if not all(served(c) for c in (*matrices(found), x0)):
         return by_scipy(name, system, x0, t, n)
-    n = 100 if n is None else n
-    t = np.linspace(0, n * found.dt, n, endpoint=False) if t is None else np.asarray(t)
+    t, inputs = driven(found, active, t, n)
     outputs = []
-    for i in range(np.asarray(found.B).shape[1]):
-        u = np.zeros((len(t), np.asarray(found.B).shape[1]))
-        u[active, i] = 1.0
+    for u in inputs:
         times, y, _ = simulated(found, u, t, x0)
         outputs.append(y)
     return times, tuple(outputs)
+
+
+def driven(system: Any, active: slice, t: ArrayLike | None, n: int | None) -> tuple[Array, list[Array]]:
+    """The times, and for each input the inputs (N, I) with a 1 at the active samples of that one."""
+    n = 100 if n is None else n
+    t = np.linspace(0, n * system.dt, n, endpoint=False) if t is None else np.asarray(t)
+    count = np.asarray(system.B).shape[1]
+    inputs = [np.zeros((len(t), count)) for _ in range(count)]
+    for i, u in enumerate(inputs):
+        u[active, i] = 1.0
+    return t, inputs
 
 
 @cache

@@ -40,8 +40,9 @@ def vjp(
     ----------
     function : callable
         One of `lfilter`, `lfilter_tv`, `sosfilt`, `filtfilt`, `sosfiltfilt`, `nlfilter`, a recurrent layer (`rnn`,
-        `gru`, `lstm`, ...), `dense`; `upfirdn`, `resample_poly`, `decimate`, `savgol_filter`, `deconvolve`, `lsim` (by
-        `U` and `X0`), `dlsim` (by `u`, `x0`, and, of a system ``(A, B, C, D, dt)``, by A, B, C and D, which come first).
+        `gru`, `lstm`, ...), `dense`; `upfirdn`, `resample_poly`, `decimate`, `savgol_filter`, `deconvolve`; `dlsim` (by `u`
+        and `x0`), `dstep`, `dimpulse` (by `x0`), `lsim` (by `U` and `X0`), and by A, B, C and D, which come first, of a
+        system ``(A, B, C, D, dt)``, for `lsim` ``(A, B, C, D)``.
     *args : array_like
         Its arguments. Coefficients, signals and states given here get a gradient.
     checkpoint : int, optional

@@ -84,7 +84,21 @@ RULES: dict[Callable[..., Any], Rule] = {
         (*state_space.PARTS, "u", "x0"),
         parts=("system", (*state_space.PARTS, "dt")),
     ),
-    lsim: Rule(state_space.lsim_vjp, state_space.lsim_jvp, ("U", "X0")),
+    **{
+        function: Rule(
+            partial(state_space.responses_vjp, function, active),
+            partial(state_space.responses_jvp, function, active),
+            (*state_space.PARTS, "x0"),
+            parts=("system", (*state_space.PARTS, "dt")),
+        )
+        for function, active in (state_space.STEP, state_space.IMPULSE)
+    },
+    lsim: Rule(
+        state_space.lsim_vjp,
+        state_space.lsim_jvp,
+        (*state_space.PARTS, "U", "X0"),
+        parts=("system", state_space.PARTS),
+    ),
     nlfilter: Rule(
         nonlinear.nlfilter_vjp,
         nonlinear.nlfilter_jvp,

@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 
+from sigrnn import lfilter, nlfilter
 from sigrnn.adaptive import (
     AP,
     FDAF,
     GNGD,
+    IIRLMS,
     LMF,
     LMS,
     NLMS,
     PBFDAF,
     RLS,
+    RTRL,
     VSSLMS,
     BlockLMS,
     EquationErrorLMS,
@@ -20,6 +23,7 @@ from sigrnn.adaptive import (
     SignErrorLMS,
     SignRegressorLMS,
     SignSignLMS,
+    VolterraLMS,
     load,
 )
 
@@ -83,6 +87,52 @@ def test_suggested_steps_make_up_for_the_unit(name, scale):
         found.append(misalignment(SUGGESTED[name](mu, c)(c * x, c * d).w_final[:4]))
     np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
     assert found[0] < (0.02 if name != "FxLMS" else 10.0)  # FxLMS finds the negative: y + d is to vanish
+
+
+@pytest.mark.parametrize("gradient", ["full", "feintuch"])
+@pytest.mark.parametrize("scale", [1e-13, 1e-5, 1e-3, 1e6])
+def test_suggested_steps_of_a_recursive_filter(gradient, scale):
+    x = np.random.default_rng(0).standard_normal(20_000)
+    d = lfilter([0.5, 0.3], [1.0, -0.6], x)
+    found = []
+    for c in (1.0, scale):
+        f = IIRLMS(2, 1, 0.0, gradient=gradient)
+        f.mu = f.suggest_mu(c * x, c * d)
+        found.append(f(c * x, c * d).w_final)
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found[0], [0.5, 0.3, -0.6], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-13, 1e-5, 1e-3, 1e6])
+def test_suggested_steps_of_a_polynomial(scale):
+    # Products of k samples have the unit to the power k, and so a step of their own.
+    x = np.random.default_rng(0).uniform(-1.0, 1.0, 60_000)
+    d = x - 0.5 * np.append(0.0, x[:-1]) + 0.8 * x * np.append(0.0, x[:-1])
+    found = []
+    for c in (1.0, scale):
+        f = VolterraLMS(2, 0.0)
+        f.mu = f.suggest_mu(c * x)
+        f(c * x, c * d)
+        found.append((f.kernel(1), c * f.kernel(2)))
+    for mine, expected in zip(found[1], found[0], strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found[0][0], [1.0, -0.5], rtol=0, atol=1e-3)
+    np.testing.assert_allclose(found[0][1], [[0.0, 0.4], [0.4, 0.0]], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-13, 1e-5, 1e-3, 1e6])
+def test_recurrent_learning_of_signals_brought_into_the_range_of_the_activation(scale):
+    x = np.random.default_rng(0).standard_normal(20_000)
+    d = nlfilter([0.5], [1.0, -0.6], x, bias=0.2)
+    expected = RTRL(1, 1, 0.05)(x, d).w_final
+    unit = np.abs(scale * d).max()
+    found = RTRL(1, 1, 0.05)(scale * x / unit * np.abs(d).max(), scale * d / unit * np.abs(d).max()).w_final
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found, [0.5, -0.6, 0.2], rtol=0, atol=1e-3)
+    linear = [
+        RTRL(1, 1, 0.01 / c**2, "linear")(c * x, c * lfilter([0.5], [1.0, -0.6], x)).w_final for c in (1.0, 1024.0)
+    ]
+    np.testing.assert_allclose(linear[1][:2], linear[0][:2], rtol=0, atol=1e-6)  # the bias has a unit
 
 
 @pytest.mark.parametrize("name", MAKERS)

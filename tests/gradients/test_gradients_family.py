@@ -5,6 +5,7 @@ import pytest
 import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import expm_frechet
 
 import sigrnn
 from sigrnn.filters._extension import MODES
@@ -16,7 +17,12 @@ TIME = np.linspace(0.5, 3.0, 11)
 
 
 def leaves(value):
-    return value if isinstance(value, tuple) else (value,)
+    return tuple(leaf for part in value for leaf in leaves(part)) if isinstance(value, tuple) else (value,)
+
+
+def like(value, flat):
+    """The arrays of an iterator, in tuples as those of the value."""
+    return tuple(like(part, flat) for part in value) if isinstance(value, tuple) else next(flat)
 
 
 def check(function, arrays, positional, **options):
@@ -40,7 +46,7 @@ def check(function, arrays, positional, **options):
         rng.standard_normal(c.shape) + (1j * rng.standard_normal(c.shape) if c.dtype.kind == "c" else 0)
         for c in leaves(y)
     ]
-    gradients = pullback(tuple(slopes) if isinstance(y, tuple) else slopes[0])
+    gradients = pullback(like(y, iter(slopes)))
     assert [(g.shape, g.dtype) for g in gradients] == [(c.shape, c.dtype) for c in arrays]
     along = sum(np.vdot(s, e).real for s, e in zip(slopes, expected, strict=True))
     assert sum(np.vdot(g, t).real for g, t in zip(gradients, directions, strict=True)) == pytest.approx(along, rel=1e-6)
@@ -109,8 +115,43 @@ def test_dlsim_of_other_forms_by_the_input():
 @pytest.mark.parametrize("interp", [True, False])
 def test_lsim(interp):
     u, x0 = RNG.standard_normal((11, 2)), RNG.standard_normal(3)
-    check(sigrnn.lsim, [u, x0], lambda u, x0: (CONTINUOUS, u, TIME, x0), interp=interp)
-    check(sigrnn.lsim, [u], lambda u: (CONTINUOUS, u, TIME), interp=interp)
+    check(sigrnn.lsim, [u, x0], lambda u, x0: (scipy.signal.lti(*CONTINUOUS), u, TIME, x0), interp=interp)
+    check(sigrnn.lsim, [u], lambda u: (scipy.signal.lti(*CONTINUOUS), u, TIME), interp=interp)
+
+
+@pytest.mark.parametrize("interp", [True, False])
+@pytest.mark.parametrize("first", [0.0, 0.5])
+def test_lsim_by_the_system(interp, first):
+    u, x0 = RNG.standard_normal((11, 2)), RNG.standard_normal(3)
+    times = TIME - TIME[0] + first
+    check(sigrnn.lsim, [*CONTINUOUS, u, x0], lambda a, b, c, d, u, x0: ((a, b, c, d), u, times, x0), interp=interp)
+    check(sigrnn.lsim, [*CONTINUOUS, x0], lambda a, b, c, d, x0: ((a, b, c, d), None, times, x0), interp=interp)
+
+
+def test_lsim_of_one_state_and_of_other_forms():
+    one = [np.array([[-0.5]]), np.array([[1.0]]), np.array([[2.0]]), np.array([[0.1]])]
+    check(sigrnn.lsim, [*one, RNG.standard_normal(11)], lambda a, b, c, d, u: ((a, b, c, d), u, TIME))
+    check(sigrnn.lsim, [RNG.standard_normal(11)], lambda u: (([1.0], [1.0, 0.5]), u, TIME))
+    silent = [*one, np.zeros(11), np.ones(1)]
+    check(sigrnn.lsim, silent, lambda a, b, c, d, u, x0: ((a, b, c, d), u, TIME, x0))
+
+
+def test_lsim_through_a_long_time_is_the_exponential():
+    # x(T) = exp(A T) x0 whatever the steps
+    _, pullback = sigrnn.vjp(sigrnn.lsim, CONTINUOUS, None, TIME, np.ones(3))
+    slope = np.zeros((11, 3))
+    slope[-1] = [1.0, 0.0, 2.0]
+    given = np.outer(slope[-1], np.ones(3))
+    exact = TIME[-1] * expm_frechet(CONTINUOUS[0].T * TIME[-1], given, compute_expm=False)
+    np.testing.assert_allclose(pullback((None, None, slope))[0], exact, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("function", [sigrnn.dstep, sigrnn.dimpulse])
+@pytest.mark.parametrize("t", [None, np.arange(0.0, 6.0, 0.25)])
+def test_responses(function, t):
+    x0 = RNG.standard_normal(3)
+    check(function, [*SYSTEM, x0], lambda a, b, c, d, x0: ((a, b, c, d, 0.5), x0, t), n=12)
+    check(function, [*SYSTEM], lambda a, b, c, d: ((a, b, c, d, 0.5), None, t), n=12)
 
 
 def test_parts_may_be_left_out():

@@ -1,11 +1,12 @@
 """Time segments of a cascade: the basis of their states, and what a sample adds to the final state of its segment.
 
-A block's final state is a sum over its samples. In the coordinates z of the transposed direct form that sum cancels:
-the states of a narrow band-pass, with an offset of 1e5 in its input, are 1e-7 of the terms, and what rounding leaves
-there is magnified by 1e6 within the next block. So blocks are chained in the coordinates w of z = T w, where T T' is
-the covariance of z for white noise: the input-normal form. No power of A exceeds 1 in the 2-norm there, so an error is
-not magnified by blocks of any length, and what it does to later outputs is bounded by the largest Hankel singular value
-of the filter.
+A block's final state is a sum over its samples. In the coordinates z of the transposed direct form that sum cancels: the
+states of a narrow band-pass, with an offset of 1e5 in its input, are 1e-7 of the terms, and what rounding leaves there is
+magnified by 1e6 within the next block. So blocks are chained in the coordinates w of z = T w, where T T' is the covariance
+of z after P 2^HORIZON samples of white noise from rest: the input-normal form over that time. No power of A up to there
+exceeds 1 by much in the 2-norm, so an error is not magnified by blocks of any length, and what it does to later outputs is
+bounded by the Hankel singular values of the filter. Over all times, what a pole within 1e-9 of the circle remembers of 1e9
+samples would have variance 1, and what it has after a few thousand would drown in the roundings of the other states.
 
 T is as ill-conditioned as the coordinates z are, so what leads from one to the other is done in double-double, a value
 as a sum high + low. S sections of order P have R = S P states. Matrices have W columns, a multiple of WIDTH and more
@@ -26,7 +27,8 @@ from sigrnn._kernels.sizes import BLOCK_STATES, LANES, transition_columns
 from sigrnn._kernels.sizes import TRANSITION_WIDTH as WIDTH
 
 CHAINED = (LANES + 1) * (BLOCK_STATES + WIDTH)  # numbers: the states before and after all blocks
-DOUBLINGS = 26  # of the time over which the covariance is summed
+HORIZON = 12  # doublings of the time over which the covariance is summed: longer than any block
+DOUBLINGS = 26  # of the time after which a power of A tells that the filter is stable
 FORGOTTEN, GROWN = 1e-12, 1e14  # squared norms of a power of A: nothing is left of it; the filter is taken as unstable
 UNREACHED = (
     2.0**-80
@@ -269,8 +271,9 @@ def reached(m, w, work, states):
 def _basis(m, basis, normal, plain, work):
     """From [A B] to T and its inverse, and to [A B] in the coordinates w; False if the filter is not stable.
 
-    The covariance S over n samples grows to that over 2 n, S + A^n S A'^n. In coordinates where S is 1 that is 1 + M
-    M', with M the power there, and always well-conditioned; it leads to the coordinates for 2 n.
+    The covariance S over n samples grows to that over 2 n, S + A^n S A'^n. In coordinates where S is 1 that is 1 + M M',
+    with M the power there, and always well-conditioned; it leads to the coordinates for 2 n. Beyond the horizon, only M is
+    squared: it grows if the filter is not stable.
     """
     # m, normal (2, R, W)   basis (2, 2, R, W): T, its inverse   scratch: plain (4, R, W)   work (2, 2, R, W)
     states, width = m.shape[1], m.shape[2]
@@ -297,12 +300,16 @@ def _basis(m, basis, normal, plain, work):
     while doublings < DOUBLINGS and squared_norm(power, states) > FORGOTTEN:
         if not squared_norm(power, states) < GROWN:
             return False
-        triangle(power, step, states)
-        product(t, step, square, states)
-        assign(square, t, half)
-        product(power, power, square, states)
-        product(square, step, power, states)
-        solve(step, power, states)
+        if doublings < HORIZON:
+            triangle(power, step, states)
+            product(t, step, square, states)
+            assign(square, t, half)
+            product(power, power, square, states)
+            product(square, step, power, states)
+            solve(step, power, states)
+        else:
+            product(power, power, square, states)
+            assign(square, power, half)
         doublings += 1
     for i in range(half):
         second[i], second[half + i] = t[i], 0.0
