@@ -50,6 +50,15 @@ def loops() -> Any:
     return compiled
 
 
+@cache
+def loop_of(loop: str, kind: Any, order: int, depth: int, rest: int, dtype: str) -> Any:
+    """A compiled loop with what it calls: addresses take 40 us to find, and a trainer makes a filter in each step."""
+    compiled = loops()
+    if loop == "sequential":
+        return compiled.entry_point(compiled.sequential(kind, order, depth, rest, dtype))
+    return partial(compiled.kernels(loop, dtype), compiled.functions(loop, kind, order, depth, rest, dtype))
+
+
 class RecursiveFilter:
     """
     S sections of order P, one after the other: `lfilter` is one section, `sosfilt` S of order 2.
@@ -103,12 +112,7 @@ class RecursiveFilter:
         """One of the compiled loops, for samples of this type."""
         known = self._run.get((loop, dtype))
         if known is None:
-            compiled, filter = loops(), (self.kind, self.order, self.depth, self.rest, dtype)
-            if loop == "sequential":
-                known = compiled.entry_point(compiled.sequential(*filter))
-            else:
-                known = partial(compiled.kernels(loop, dtype), compiled.functions(loop, *filter))
-            self._run[loop, dtype] = known
+            known = self._run[loop, dtype] = loop_of(loop, self.kind, self.order, self.depth, self.rest, dtype)
         return known
 
     def _first_plain(self, *arrays: Any) -> None:

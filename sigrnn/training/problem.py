@@ -53,12 +53,14 @@ class Problem:
     def gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the loss without the penalty, and the gradient of both."""
         self.model._unpack(theta)
-        total, slope = 0.0, 2.0 * self.regularization * theta
+        total, slope = 0.0, None
         for batch in self.batches:
             value, part, _, _ = self.pulled(batch, None)
             total += value / self.total
-            slope = slope + part / self.total
-        return total, slope
+            slope = part / self.total if slope is None else slope + part / self.total
+        if self.regularization:
+            slope = slope + 2.0 * self.regularization * theta
+        return total, np.asarray(slope)
 
     def pulled(self, batch: Batch, state: Any) -> tuple[float, Array, Array, Any]:
         """Return the sum of losses over a batch from a state on, its gradient, the outputs, and the next state."""
