@@ -157,7 +157,7 @@ def dense_pass(x: Array, v: Array, bias: Array | None, activation: Any) -> tuple
         return {
             "x": product(d, v),
             "v": dv,
-            "bias": None if bias is None else summed(np.sum(flat, axis=0, dtype=F8), np.shape(bias)),
+            "bias": None if bias is None else summed(np.asarray(flat.sum(axis=0, dtype=F8)), np.shape(bias)),
             EXCITATION: d,
         }
 

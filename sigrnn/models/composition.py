@@ -283,7 +283,7 @@ class Chain(Composition):
         rows = None
         for part, before in zip(self.parts, self._states(state), strict=True):
             y, own = part._jacobian(x, before)
-            rows = own if rows is None else np.concatenate([part._push(x, rows, before), own])
+            rows = own if rows is None or not len(rows) else np.concatenate([part._push(x, rows, before), own])
             x = y
         assert rows is not None
         return x, rows

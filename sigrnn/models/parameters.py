@@ -146,7 +146,31 @@ class Fixed(Constraint):
         return self.pack(np.asarray(gradient))
 
 
-ALL_FREE, FIRST_FIXED, FOURTH_FIXED = Constraint(), Fixed(0), Fixed(3)  # all; but a[0]; but sos[..., 3]
+class Held(Constraint):
+    """No entry is trained."""
+
+    def free(self, array: Array) -> Array:
+        return np.zeros(array.shape, bool)
+
+    def count(self, array: Array) -> int:
+        return 0
+
+    def pack(self, array: Array) -> Array:
+        return np.empty(0)
+
+    def unpack(self, vector: Array, array: Array) -> Array:
+        return array
+
+    def gradient(self, array: Array, gradient: Array) -> Array:
+        return np.empty(0)
+
+
+ALL_FREE, FIRST_FIXED, FOURTH_FIXED, HELD = (
+    Constraint(),
+    Fixed(0),
+    Fixed(3),
+    Held(),
+)  # all; but a[0]; but sos[..., 3]; none
 
 
 class Parametrised:

@@ -53,14 +53,15 @@ class Problem:
     def gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the loss without the penalty, and the gradient of both."""
         self.model._unpack(theta)
-        total, slope = 0.0, None
+        total, slopes = 0.0, []
         for batch in self.batches:
             value, part, _, _ = self.pulled(batch, None)
             total += value / self.total
-            slope = part / self.total if slope is None else slope + part / self.total
+            slopes.append(part / self.total)
+        slope: Array = slopes[0] if len(slopes) == 1 else sum(slopes[1:], slopes[0])
         if self.regularization:
             slope = slope + 2.0 * self.regularization * theta
-        return total, np.asarray(slope)
+        return total, slope
 
     def pulled(self, batch: Batch, state: Any) -> tuple[float, Array, Array, Any]:
         """Return the sum of losses over a batch from a state on, its gradient, the outputs, and the next state."""
