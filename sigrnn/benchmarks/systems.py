@@ -139,26 +139,35 @@ def path(rng: np.random.Generator, samples: int) -> Array:
     return np.convolve(np.convolve(wanted, smooth)[:samples], smooth)[:samples]
 
 
-def bouc_wen(rng: np.random.Generator, size: float = 1.0) -> Task:
+def hysteresis(u: Array, rate: float = 750.0) -> Array:
     """
-    An oscillator with hysteresis, at 750 Hz: m y'' + c y' + k y + z = u, z' = a y' - b (g |y'| z + d y' |z|).
+    The displacement of an oscillator with hysteresis under a force: m y'' + c y' + k y + z = u.
 
-    J.-P. Noel, M. Schoukens, "Hysteretic benchmark with a dynamic nonlinearity", Workshop on Nonlinear System Identification
-    Benchmarks 2016.
+    The force z of the spring remembers: z' = a y' - b (g |y'| z + d y' |z|). See `bouc_wen` for the reference.
     """
     m, c, k, a, b, g, d = 2.0, 10.0, 5e4, 5e4, 1e3, 0.8, -1.1
-    rate, samples = 750.0, int(8192 * size)
 
     def slope(s: State, u: float) -> State:
         y, v, z = s
         return v, (u - c * v - k * y - z) / m, a * v - b * (g * abs(v) * z + d * v * abs(z))
 
+    return integrated(slope, u, 1 / rate, 12, (0.0, 0.0, 0.0))[:, 0]
+
+
+def bouc_wen(rng: np.random.Generator, size: float = 1.0) -> Task:
+    """
+    An oscillator with hysteresis, at 750 Hz.
+
+    J.-P. Noel, M. Schoukens, "Hysteretic benchmark with a dynamic nonlinearity", Workshop on Nonlinear System Identification
+    Benchmarks 2016.
+    """
+    rate, samples = 750.0, int(8192 * size)
     lines = range(int(5 * samples / rate), int(150 * samples / rate))
     time = np.arange(int(4000 * size)) / rate
     seconds = max(time[-1], 1.0)
     sweep = 40.0 * np.sin(2 * np.pi * (20.0 * time + 0.5 * 30.0 / seconds * time**2))
     inputs = [multisine(samples, lines, 50.0, rng) for _ in range(3)] + [sweep]
-    outputs = [integrated(slope, u, 1 / rate, 12, (0.0, 0.0, 0.0))[:, 0] for u in inputs]
+    outputs = [hysteresis(u, rate) for u in inputs]
     noise = 8e-6
     train = [
         Record(u, y + noise * rng.standard_normal(len(y)), 50) for u, y in zip(inputs[:2], outputs[:2], strict=True)
