@@ -14,6 +14,7 @@ from sigrnn import (
     SOS,
     Bidirectional,
     Chain,
+    Delay,
     Dense,
     Feedback,
     NonlinearFIR,
@@ -110,6 +111,8 @@ MODELS = [
     ("TanhNetwork", lambda: TanhNetwork(3), 1),
     ("TanhNetwork, two outputs", lambda: TanhNetwork(2, 2), 3),
     ("static in a chain", lambda: Chain(IIR(2), PiecewiseLinear(4), Residual(TanhNetwork(2)), FIR(2)), 1),
+    ("Delay", lambda: Delay(4), 1),
+    ("Delay in a chain, two inputs", lambda: Chain(Delay(3), IIR(2)), 2),
     ("Feedback", lambda: Feedback(IIR(2), Polynomial(3)), 1),
     (
         "Feedback, all operations",

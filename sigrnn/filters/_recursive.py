@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -50,6 +50,17 @@ ORDER = 0  # where `functions` of `_kernels/filters/loops.py` has the order
 Run = Callable[[Array, Array, Array], None]
 
 loops, transitions, fixed_point = (Kernels(f"filters.{file}") for file in ("loops", "block_transition", "fixed_point"))
+
+
+@lru_cache(maxsize=256)
+def loop_of(loop: str, kind: Any, order: int, depth: int, rest: int, dtype: str) -> Any:
+    """A compiled loop with what it calls: addresses take 40 us to find, and a trainer makes a filter in each step."""
+    filter = kind, compiled_order(order), depth, rest, dtype
+    if loop == "sequential":
+        return entry_point(loops.sequential(*filter))
+    functions = loops.functions(loop, *filter).copy()
+    functions[ORDER] = order
+    return partial(loops.kernels(loop, dtype), functions)
 
 
 class RecursiveFilter:
@@ -106,14 +117,7 @@ class RecursiveFilter:
         """One of the compiled loops, for samples of this type."""
         known = self._run.get((loop, dtype))
         if known is None:
-            filter = self.kind, compiled_order(self.order), self.depth, self.rest, dtype
-            if loop == "sequential":
-                known = entry_point(loops.sequential(*filter))
-            else:
-                functions = loops.functions(loop, *filter).copy()
-                functions[ORDER] = self.order
-                known = partial(loops.kernels(loop, dtype), functions)
-            self._run[loop, dtype] = known
+            known = self._run[loop, dtype] = loop_of(loop, self.kind, self.order, self.depth, self.rest, dtype)
         return known
 
     def _first_plain(self, x: Array, y: Array, z: Array) -> None:

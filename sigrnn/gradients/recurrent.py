@@ -135,27 +135,31 @@ def inner_states(call: Call, part: slice, before: tuple[Array, Array], ends: Arr
 
 
 def dense_vjp(arguments: Named) -> tuple[Any, Pull]:
-    x, v, bias, activation = (arguments[name] for name in ("x", "v", "bias", "activation"))
+    return dense_pass(np.array(arguments["x"]), np.array(arguments["v"]), arguments["bias"], arguments["activation"])
+
+
+def dense_pass(x: Array, v: Array, bias: Array | None, activation: Any) -> tuple[Any, Pull]:
+    """The same without copies: x and v must not change before the pull-back is called."""
     activation, dtype = known(activation), common({"x": x, "v": v, "bias": bias})
-    kept_x, kept_v = np.array(x, dtype), np.array(v, dtype)
-    e = weighed(x, v, bias)
-    z = dense(x, v, bias, activation=activation)
-    by = (z if slope_of_output(activation) else e).astype(F8)
-    slope = respond(activation, by, slope=True)
-    outputs = v.shape[0]
+    x, v = x.astype(dtype, copy=False), v.astype(dtype, copy=False)
+    z, slope = weighed(x, v, bias), None
+    if activation != "linear":
+        e = z.astype(F8)
+        z = respond(activation, e.copy()).astype(dtype, copy=False)
+        slope = respond(activation, z.astype(F8) if slope_of_output(activation) else e, slope=True)
+    outputs, inputs = v.shape
 
     def pull(dz: Array) -> Named:
-        d = slope * dz
-        inputs = kept_x.shape[-1]
-        flat = d.reshape(-1, outputs) if outputs else np.zeros((kept_x.size // max(inputs, 1), 0))
-        dv = np.zeros(kept_v.shape)
+        d = (dz if slope is None else slope * dz).astype(dtype, copy=False)
+        flat = d.reshape(-1, outputs) if outputs else np.zeros((x.size // max(inputs, 1), 0), dtype)
+        dv = np.zeros(v.shape)
         if inputs:
-            add_product(dv, flat, kept_x.reshape(-1, inputs).astype(F8))
+            add_product(dv, flat, x.reshape(-1, inputs))
         return {
-            "x": product(d, kept_v),
+            "x": product(d, v),
             "v": dv,
-            "bias": None if bias is None else summed(flat, np.shape(bias)),
-            EXCITATION: d.astype(dtype, copy=False),
+            "bias": None if bias is None else summed(np.asarray(flat.sum(axis=0, dtype=F8)), np.shape(bias)),
+            EXCITATION: d,
         }
 
     return z, pull

@@ -2,6 +2,7 @@
 
 from sigrnn.models.base import Model
 from sigrnn.models.composition import Chain
+from sigrnn.models.delay import Delay
 from sigrnn.models.exchange.methods import from_guitarml_json, from_keras, from_nam, from_rtneural_json
 from sigrnn.models.feedback import Feedback
 from sigrnn.models.files import load
@@ -21,6 +22,7 @@ __all__ = [
     "SOS",
     "Bidirectional",
     "Chain",
+    "Delay",
     "Dense",
     "Feedback",
     "MinGRU",

@@ -133,12 +133,11 @@ class Composition(Model):
         self._need_sizes("to_vector")
         return np.concatenate([part.to_vector() for part in self.parts])
 
-    def _unpack(self, theta: Array) -> None:
+    def _unpack(self, theta: Array) -> int:
         start = 0
         for part in self.parts:
-            stop = start + part.n_parameters
-            part._unpack(theta[start:stop])
-            start = stop
+            start += part._unpack(theta[start:])
+        return start
 
     def _vector_gradient(self, grads: Mapping[str, Any]) -> Array:
         return np.concatenate([part._vector_gradient(subset(i, grads)) for i, part in enumerate(self.parts)])
@@ -284,7 +283,7 @@ class Chain(Composition):
         rows = None
         for part, before in zip(self.parts, self._states(state), strict=True):
             y, own = part._jacobian(x, before)
-            rows = own if rows is None else np.concatenate([part._push(x, rows, before), own])
+            rows = own if rows is None or not len(rows) else np.concatenate([part._push(x, rows, before), own])
             x = y
         assert rows is not None
         return x, rows

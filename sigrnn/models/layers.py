@@ -10,6 +10,7 @@ import numpy as np
 from sigrnn._arrays import F8, Array, whole
 from sigrnn.activations import Activation, known, respond, slope_of_output
 from sigrnn.gradients import jvp
+from sigrnn.gradients.recurrent import dense_pass
 from sigrnn.gradients.sensitivities import layer_rows
 from sigrnn.layers import recurrent as layers
 from sigrnn.layers._cells import MODELS, Cell
@@ -364,7 +365,7 @@ class Dense(Model):
         return dense(x, *self._arguments(), activation=self.activation), None
 
     def _vjp(self, x: Array, state: Any) -> tuple[tuple[Array, Any], Pull]:
-        y, pullback = checked_vjp(dense, None, x=x, activation=self.activation, **self._named())
+        y, pullback = dense_pass(x, *self._arguments(), self.activation)
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
             found = pullback(dy)

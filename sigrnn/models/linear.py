@@ -12,7 +12,7 @@ import sigrnn.filters.streams
 from sigrnn._arrays import F8, Array, whole
 from sigrnn.filters._coefficients import sections
 from sigrnn.filters.linear import lfilter, sosfilt
-from sigrnn.gradients import jvp
+from sigrnn.gradients import jvp, steps
 from sigrnn.models.base import Model, Pull
 from sigrnn.models.multi_input import (
     delay,
@@ -154,6 +154,23 @@ class Fraction(Linear):
 
     def _inputs_of(self, params: Mapping[str, Any]) -> int:
         return inputs_of(params["b"])
+
+    def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
+        given = self._named()
+        if (
+            size is not None
+            or "a" not in given
+            or not single(x)
+            or not steps.serves(x[0, :, 0], given["b"], given["a"])
+        ):
+            return super()._vjp(x, state, size)
+        y, after, pullback = steps.filtered(given["b"], given["a"], x[0, :, 0], state)
+
+        def pull(dy: Array) -> tuple[dict[str, Array], Array]:
+            db, da, dx = pullback(dy[0, :, 0])
+            return {"b": db, "a": da}, dx.reshape(x.shape)
+
+        return (y.reshape(x.shape), after), pull
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
         inputs, a = x.shape[-1], self._arguments()["a"]

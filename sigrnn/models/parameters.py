@@ -128,11 +128,17 @@ class Fixed(Constraint):
         return array.size // array.shape[-1] * (array.shape[-1] - 1)
 
     def pack(self, array: Array) -> Array:
+        if not self.index and array.ndim == 1:  # what trainers do in each step
+            return array[1:].astype(F8)
         others = array[..., : self.index], array[..., self.index + 1 :]
         return np.concatenate(others, axis=-1).reshape(-1).astype(F8, copy=False)
 
     def unpack(self, vector: Array, array: Array) -> Array:
-        new, others = array.copy(), vector.reshape(*array.shape[:-1], -1)
+        new = array.copy()
+        if not self.index and array.ndim == 1:
+            new[1:] = vector
+            return new
+        others = vector.reshape(*array.shape[:-1], -1)
         new[..., : self.index], new[..., self.index + 1 :] = others[..., : self.index], others[..., self.index :]
         return new
 
@@ -140,7 +146,31 @@ class Fixed(Constraint):
         return self.pack(np.asarray(gradient))
 
 
-ALL_FREE, FIRST_FIXED, FOURTH_FIXED = Constraint(), Fixed(0), Fixed(3)  # all; but a[0]; but sos[..., 3]
+class Held(Constraint):
+    """No entry is trained."""
+
+    def free(self, array: Array) -> Array:
+        return np.zeros(array.shape, bool)
+
+    def count(self, array: Array) -> int:
+        return 0
+
+    def pack(self, array: Array) -> Array:
+        return np.empty(0)
+
+    def unpack(self, vector: Array, array: Array) -> Array:
+        return array
+
+    def gradient(self, array: Array, gradient: Array) -> Array:
+        return np.empty(0)
+
+
+ALL_FREE, FIRST_FIXED, FOURTH_FIXED, HELD = (
+    Constraint(),
+    Fixed(0),
+    Fixed(3),
+    Held(),
+)  # all; but a[0]; but sos[..., 3]; none
 
 
 class Parametrised:
@@ -243,17 +273,18 @@ class Parametrised:
         self._touch()
         return self
 
-    def _unpack(self, theta: Array) -> None:
-        """`from_vector` without its checks."""
+    def _unpack(self, theta: Array) -> int:
+        """`from_vector` without its checks, from the first entries of theta; returns how many there are."""
         assert self._values is not None
         start, values = 0, {}
         for name, value in self._values.items():
             constraint = self._constraint(name)
             stop = start + constraint.count(value)
             new = constraint.unpack(theta[start:stop], value)
-            values[name] = new.reshape(value.shape).astype(value.dtype)
+            values[name] = np.array(new, value.dtype).reshape(value.shape)
             start = stop
         self._values = values  # all at once, whatever interrupts
+        return start
 
     def vector_gradient(self, grads: Mapping[str, Any]) -> Array:
         """

@@ -9,6 +9,7 @@ import numpy as np
 from sigrnn._arrays import F8, Array
 from sigrnn.models.base import Model
 from sigrnn.models.composition import Chain
+from sigrnn.models.delay import Delay
 from sigrnn.models.feedback import Feedback
 from sigrnn.models.layers import Dense, Recurrent
 from sigrnn.models.linear import SOS, Linear
@@ -24,7 +25,9 @@ HOMOGENEOUS = "linear", "relu", "leaky_relu"  # g(s e) = s g(e) for s > 0
 def input_level(model: Model) -> int:
     """What can be taken in before the input, exactly."""
     if isinstance(model, Chain):
-        return input_level(model.parts[0])
+        first = after_delays(model)
+        level = NOTHING if first is None else input_level(first)
+        return level if first is model.parts[0] else min(level, GAIN)  # what comes before the first sample is 0
     if isinstance(model, Parallel | Bidirectional):
         return min(map(input_level, model.parts))
     if isinstance(model, Feedback):
@@ -61,11 +64,16 @@ def loop_level(model: Feedback) -> int:
     return GAIN if min(levels) >= GAIN else NOTHING
 
 
+def after_delays(model: Chain) -> Model | None:
+    """The first part that is no delay."""
+    return next((part for part in model.parts if not isinstance(part, Delay)), None)
+
+
 def take_input(model: Any, gain: Array, offset: Array) -> None:
     """Change the parameters of f so that it becomes f(gain x + offset), with a gain for each input."""
     p = {name: np.array(value, F8) for name, value in model._named().items()}
     if isinstance(model, Chain):
-        take_input(model.parts[0], gain, offset)
+        take_input(after_delays(model), gain, offset)
     elif isinstance(model, Parallel | Bidirectional):
         for part in model.parts:
             take_input(part, gain, offset)

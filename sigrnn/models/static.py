@@ -11,33 +11,11 @@ from sigrnn._arrays import F8, Array, whole
 from sigrnn.activations import respond
 from sigrnn.models.base import Model, Pull
 from sigrnn.models.multi_input import inputs_of, of_inputs
-from sigrnn.models.parameters import ALL_FREE, Constraint, precision
+from sigrnn.models.parameters import ALL_FREE, HELD, Constraint, precision
 
 __all__ = ["PiecewiseLinear", "Polynomial", "TanhNetwork"]
 
 SPAN = 3.0  # knots are drawn from -SPAN to SPAN
-
-
-class Held(Constraint):
-    """No entry is trained."""
-
-    def free(self, array: Array) -> Array:
-        return np.zeros(array.shape, bool)
-
-    def count(self, array: Array) -> int:
-        return 0
-
-    def pack(self, array: Array) -> Array:
-        return np.empty(0)
-
-    def unpack(self, vector: Array, array: Array) -> Array:
-        return array
-
-    def gradient(self, array: Array, gradient: Array) -> Array:
-        return np.empty(0)
-
-
-HELD = Held()
 
 
 class Static(Model):

@@ -26,8 +26,9 @@ from .data import Data, sequences
 from .losses import Named
 from .problem import Problem
 from .short import descended, shortened
-from .start import Filter, better_start, inside, put
+from .start import Filter, better_start, delayed, inside, put
 
+Pair = tuple[Filter, Filter]
 LINEAR, STATIC = (FIR, IIR, SOS), (Static, Dense, NonlinearFIR)
 ORDERS, SPLITS = 5, 300  # of the approximation; ways to share out, in all
 FACTORS, MASKS = 12, 1024  # up to FACTORS factors every split is tried, and MASKS are kept
@@ -72,7 +73,7 @@ def starts(problem: Problem, count: int, rng: np.random.Generator) -> list[tuple
     data = shortened(problem.data, SAMPLES)
     found: list[tuple[str, Model]] = []
     whole = without_means(shortened(problem.data, LONG))
-    if data.inputs == 1 and data.outputs == 1:
+    if data.outputs == 1:
         model = problem.model.copy()
         for _ in itertools.islice(for_model(model, data, whole, rng), count):
             found.append((f"best linear approximation, {len(found) + 1}", model.copy()))
@@ -87,6 +88,8 @@ def for_model(model: Model, data: Data, whole: Data, rng: np.random.Generator) -
         for split in splits(*cut, data, whole, rng):
             if apply(split, *cut, rng):
                 yield
+    elif data.inputs > 1:
+        return
     elif isinstance(model, Feedback):
         yield from around_loop(model, data, whole, rng)
     else:
@@ -115,13 +118,15 @@ def tail_of(data: Data) -> tuple[bool, list[int], list[int]]:
 
 
 def around_curve(parts: list[Model]) -> tuple[list[Model], list[Model], list[Model]] | None:
-    """Filters before, one curve, filters after; None if the parts are no such chain."""
+    """Filters before, one curve, filters after; None if the parts are no such chain. Of several inputs, one filter before."""
     kinds = [linear(part) for part in parts]
     if not all(linear(part) or static(part) for part in parts) or all(kinds) or not any(kinds):
         return None
     first = kinds.index(False)
     last = len(kinds) - kinds[::-1].index(False)
-    if any(kinds[first:last]) or any(part.inputs != 1 or part.outputs != 1 for part in parts if linear(part)):
+    if any(kinds[first:last]) or any(part.inputs != 1 for part in parts[1:] if linear(part)):
+        return None
+    if parts[0].inputs != 1 and (first != 1 or isinstance(parts[0], SOS)):
         return None
     return parts[:first], parts[first:last], parts[last:]
 
@@ -149,7 +154,7 @@ def approximations(data: Data, zeros: int, poles: int) -> Iterator[Filter]:
 
 def trained(model: Any, data: Data) -> Filter:
     """A linear filter fitted to the data without their means, stable."""
-    model.init(1, rng=0)
+    model.init(data.inputs, rng=0)
     problem = Problem(model, data, Named("mse", 1.0))
     found = min(better_start(problem, model.to_vector(), "lm"), key=lambda start: start[1])
     if not isinstance(model, FIR):
@@ -168,7 +173,7 @@ def without_means(data: Data) -> Data:
     """A curve may add a constant, and a filter would need a pole at 1 for it."""
     total = sum(float(w.sum()) for w in data.w)
     mean = sum(float(np.sum(np.where(w > 0, w * t, 0.0))) for t, w in zip(data.t, data.w, strict=True)) / total
-    level = float(np.mean(np.concatenate(data.x)))
+    level = np.mean(np.concatenate(data.x), axis=0)
     return Data([x - level for x in data.x], [t - mean for t in data.t], data.w, *tail_of(data))
 
 
@@ -208,20 +213,12 @@ def splits(
     before: list[Model], curve: list[Model], after: list[Model], data: Data, whole: Data, rng: np.random.Generator
 ) -> list[Split]:
     """Ways to share out poles and zeros of the approximations, the best first, each different from those before it."""
-    (z1, p1), (z2, p2) = orders_of(before), orders_of(after)
-    approximated = list(approximations(whole, z1 + z2, p1 + p2))
+    share = shared if data.inputs == 1 else shared_of_several
     found: list[Split] = []
-    for b, a in approximated:
-        numerators = ways(factors(b), z1, z2, rng)
-        denominators = [(c / c[0], d / d[0]) for c, d in ways(factors(a), p1, p2, rng)]
-        pairs = list(itertools.product(range(len(numerators)), range(len(denominators))))
-        if len(pairs) > SPLITS // len(approximated):
-            pairs = [pairs[k] for k in rng.permutation(len(pairs))[: SPLITS // len(approximated)]]
-        for n, d in pairs:
-            (b1, b2), (a1, a2) = numerators[n], denominators[d]
-            split = judged((b1, a1), (b2, a2), data, bool(after))
-            if split is not None:
-                found.append(split)
+    for first, second in share(orders_of(before), orders_of(after), whole, rng):
+        split = judged(first, second, data, bool(after))
+        if split is not None:
+            found.append(split)
     kept: list[Split] = []
     for split in sorted(found, key=lambda split: split.error):
         unit = split.v / np.linalg.norm(split.v)
@@ -232,9 +229,61 @@ def splits(
     return kept
 
 
+def shared(first: tuple[int, int], second: tuple[int, int], whole: Data, rng: np.random.Generator) -> Iterator[Pair]:
+    """The approximations as two filters, with numbers of zeros and poles up to these."""
+    (z1, p1), (z2, p2) = first, second
+    approximated = list(approximations(whole, z1 + z2, p1 + p2))
+    for b, a in approximated:
+        numerators = ways(factors(b), z1, z2, rng)
+        denominators = [(c / c[0], d / d[0]) for c, d in ways(factors(a), p1, p2, rng)]
+        pairs = list(itertools.product(range(len(numerators)), range(len(denominators))))
+        if len(pairs) > SPLITS // len(approximated):
+            pairs = [pairs[k] for k in rng.permutation(len(pairs))[: SPLITS // len(approximated)]]
+        for n, d in pairs:
+            (b1, b2), (a1, a2) = numerators[n], denominators[d]
+            yield (b1, a1), (b2, a2)
+
+
+def shared_of_several(
+    first: tuple[int, int], second: tuple[int, int], whole: Data, rng: np.random.Generator
+) -> Iterator[Pair]:
+    """The same for several inputs, whose zeros are all in the first filter: least squares find them for each share of poles."""
+    (zeros, p1), (_, p2) = first, second
+    approximated = list(approximations(whole, max(zeros, p1 + p2), p1 + p2))
+    short = shortened(whole, SAMPLES)
+    for _, a in approximated:
+        denominators = ways(factors(a), p1, p2, rng)
+        if len(denominators) > SPLITS // len(approximated):
+            kept = rng.permutation(len(denominators))[: SPLITS // len(approximated)]
+            denominators = [denominators[k] for k in kept]
+        for a1, a2 in denominators:
+            rows, wanted = fixed_poles(short, np.convolve(a1 / a1[0], a2 / a2[0]), zeros + 1)
+            if np.isfinite(rows).all():
+                b = np.linalg.lstsq(rows, wanted, rcond=None)[0].reshape(whole.inputs, zeros + 1)
+                yield (b, a1 / a1[0]), (np.ones(1), a2 / a2[0])
+
+
+def fixed_poles(data: Data, a: Array, taps: int) -> tuple[Array, Array]:
+    """Inputs through 1/a, delayed, and the target: what is left of the equations of a filter if its poles are known."""
+    rows, wanted = [], []
+    for x, t, w in zip(data.x, data.t, data.w, strict=True):
+        u = lfilter([1.0], a, x.astype(F8), axis=0)
+        late = np.stack([delayed(u[:, i], m) for i in range(data.inputs) for m in range(taps)], axis=1)
+        weight = np.sqrt(w[:, 0].astype(F8))
+        rows.append(late[weight > 0] * weight[weight > 0, None])
+        wanted.append((t[:, 0] * weight)[weight > 0])
+    return np.concatenate(rows), np.concatenate(wanted).astype(F8)
+
+
+def through(filter: Filter, x: Array) -> Array:
+    """A signal (N, I) through a filter with a numerator for each input (I, taps), or (taps,) of one."""
+    b, a = filter
+    return np.asarray(sum(lfilter(row, a, x[:, i].astype(F8)) for i, row in enumerate(np.atleast_2d(b))))
+
+
 def judged(before: Filter, after: Filter, data: Data, filtered: bool) -> Split | None:
     """The curve between two filters by linear least squares, of straight lines between knots."""
-    signals = [lfilter(*before, x[:, 0].astype(F8)) for x in data.x]
+    signals = [through(before, x) for x in data.x]
     v = np.concatenate(signals)
     with np.errstate(all="ignore"):
         size = np.std(v)
@@ -280,7 +329,10 @@ def apply(split: Split, before: list[Model], curve: list[Model], after: list[Mod
 
 
 def distribute(parts: list[Model], filter: Filter) -> None:
-    """A filter as one or several, in their order."""
+    """A filter as one or several, in their order; that of several inputs as one."""
+    if filter[0].ndim > 1:
+        put(parts[0], filter)
+        return
     zeros, poles = factors(filter[0]), factors(filter[1])
     whole = product(zeros)
     largest = int(np.argmax(np.abs(whole)))

@@ -95,10 +95,19 @@ class Adam:
 
     def __call__(self, slope: Array, rate: float) -> Array:
         self.count += 1
-        self.mean += 0.1 * (slope - self.mean)
-        self.square += 0.001 * (slope * slope - self.square)
-        mean, square = self.mean / (1.0 - 0.9**self.count), self.square / (1.0 - 0.999**self.count)
-        return -rate * mean / (np.sqrt(square) + 1e-8)
+        self.mean *= 0.9
+        self.mean += 0.1 * slope
+        self.square *= 0.999
+        slope = slope * slope
+        slope *= 0.001
+        self.square += slope
+        # The means are divided by 1 - 0.9^n and 1 - 0.999^n: as numbers that saves two passes.
+        root = np.sqrt(self.square)
+        root *= 1.0 / math.sqrt(1.0 - 0.999**self.count)
+        root += 1e-8
+        step = self.mean / root
+        step *= -rate / (1.0 - 0.9**self.count)
+        return step
 
 
 class Sgd:

@@ -192,7 +192,10 @@ def fit(
     `TanhNetwork`) in compositions, its start is the best linear approximation of the data, of several orders. Poles and
     zeros are shared out among the filters around a curve in all ways [4]_, or some hundred of them, and the curve follows by
     linear least squares; elsewhere they are shared out at random. The best ones get short runs.
-    They run on the threads that `set_workers` allows.
+    They run on the threads that `set_workers` allows. Of several inputs, the first filter takes all zeros. `StateSpace` begins
+    with a linear system realised from impulse responses, of any number of inputs and outputs.
+
+    A `Delay` at the beginning of a chain is found before, input by input: from linear difference equations with each delay.
 
     Signals of unusual size, or with a large mean, are scaled where the first and last parts of the model can take gain and
     offset in: so volts and millivolts give the same model, but for its first and last coefficients. `learning_rate` and

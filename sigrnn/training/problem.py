@@ -53,11 +53,14 @@ class Problem:
     def gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the loss without the penalty, and the gradient of both."""
         self.model._unpack(theta)
-        total, slope = 0.0, 2.0 * self.regularization * theta
+        total, slopes = 0.0, []
         for batch in self.batches:
             value, part, _, _ = self.pulled(batch, None)
             total += value / self.total
-            slope = slope + part / self.total
+            slopes.append(part / self.total)
+        slope: Array = slopes[0] if len(slopes) == 1 else sum(slopes[1:], slopes[0])
+        if self.regularization:
+            slope = slope + 2.0 * self.regularization * theta
         return total, slope
 
     def pulled(self, batch: Batch, state: Any) -> tuple[float, Array, Array, Any]:

@@ -16,7 +16,7 @@ from sigrnn.models import StateSpace
 from sigrnn.models.composition import leaves_of
 from sigrnn.workers import share
 
-from . import blocks, descent, realization, start
+from . import blocks, delays, descent, realization, start
 from .problem import Problem
 from .short import descended, scored, shortened
 from .watch import Watch
@@ -41,10 +41,16 @@ def found(
     """
     The vector to begin with, and the starts that were tried; the model has the parameters of the best.
 
-    theta : of the model as it is, always one of the starts. plan : of small steps. count : of starts, None for as many as
+    A delay at the input is found first. theta : of the model as it is, always one of the starts. plan : of small steps. count : of starts, None for as many as
     usual for the model. fresh : whether those of block-oriented models are to be found if `count` does not say so.
     """
     model = problem.model
+    if (parts := delays.parted(model)) is not None:
+        delay, rest = parts
+        if fresh or count is not None:
+            delay.params = {"samples": delays.found(problem.data, delay.longest, rest)}
+        inner = Problem(rest, delays.after(delay, problem.data), problem.loss, problem.regularization)
+        return found(inner, theta, solver, plan, count, fresh, rng, bar)
     if start.served(problem) and solver not in descent.RULES:
         tried = start.better_start(problem, theta, solver)
         best = min(tried, key=lambda each: each[1])
