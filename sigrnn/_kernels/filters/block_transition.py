@@ -6,7 +6,7 @@ magnified by 1e6 within the next block. So blocks are chained in the coordinates
 of z after P 2^HORIZON samples of white noise from rest: the input-normal form over that time. No power of A up to there
 exceeds 1 by much in the 2-norm, so an error is not magnified by blocks of any length, and what it does to later outputs is
 bounded by the Hankel singular values of the filter. Over all times, what a pole within 1e-9 of the circle remembers of 1e9
-samples would have variance 1, and what it has after a few thousand would drown in the roundings of the other states.
+samples would have variance 1, and what it has after a few thousand would be lost in the rounding errors of the other states.
 
 T is as ill-conditioned as the coordinates z are, so what leads from one to the other is done in double-double, a value
 as a sum high + low. S sections of order P have R = S P states. Matrices have W columns, a multiple of WIDTH and more
@@ -28,7 +28,7 @@ from sigrnn._kernels.sizes import TRANSITION_WIDTH as WIDTH
 
 CHAINED = (LANES + 1) * (BLOCK_STATES + WIDTH)  # numbers: the states before and after all blocks
 HORIZON = 12  # doublings of the time over which the covariance is summed: longer than any block
-DOUBLINGS = 26  # of the time after which a power of A tells that the filter is stable
+DOUBLINGS = 26  # of the time after which a power of A must have decayed in a stable filter
 FORGOTTEN, GROWN = 1e-12, 1e14  # squared norms of a power of A: nothing is left of it; the filter is taken as unstable
 UNREACHED = (
     2.0**-80

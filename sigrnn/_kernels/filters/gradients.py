@@ -110,7 +110,7 @@ def _pulled_plain(order: int) -> Any:
         order, samples, total = known if known else b.shape[0] - 1, x.shape[0], pointer(sums)
         if known:
             poles, z = stack(capacity, 0.0), stack(capacity, 0.0)
-        else:  # of any order: where the sums will be
+        else:  # any order: in the memory of the sums, which are not used yet
             poles, z = total, offset(total, order + 1)
         for p in range(order):
             poles[p], z[p] = 0.0 - a[p + 1], 0.0
@@ -247,7 +247,7 @@ call_section = caller(*section_arguments("d"))
 
 @once
 def pulled_short() -> Any:
-    """`pulled_plain` and `denormalise` for float64 from rest, with few arguments: each array takes 0.1 us to hand over."""
+    """`pulled_plain` and `denormalise` for float64 from rest, with few arguments: each array argument takes 0.1 us."""
 
     def run(where, c, first, kept, dy, dx, work, sums):
         # where: the address of `section`   c (2, 1, P + 1): b, a   first: a[0]   kept (2, N): x, y   dy (N,) any strides
