@@ -19,6 +19,7 @@ from sigrnn.filters._coefficients import inner
 from sigrnn.filters._fir import FIRFilter
 from sigrnn.filters._options import PLAIN, Gaps, Options, Rounded, Runner, deliver, dtype_of, integral
 from sigrnn.filters._recursive import METHODS, RecursiveFilter
+from sigrnn.workers import get_workers
 
 ndarray, empty, zeros, may_share_memory = np.ndarray, np.empty, np.zeros, np.may_share_memory
 
@@ -119,6 +120,19 @@ def one_channel(
         x = y
     filter.one(x, y, flat, method)
     return y if zi is None else (y, z if dtype is F8 else z.astype(dtype))
+
+
+def few_channels(filter: RecursiveFilter | FIRFilter, x: Array, axis: Any) -> Array | None:
+    """Filter one or two channels (C, N) or (N, C) in float64, from rest; None where that takes more care, or others do it faster."""
+    if x.ndim != 2 or type(axis) is not int or not -2 <= axis < 2 or not isinstance(filter, RecursiveFilter):
+        return None
+    y = empty(x.shape)
+    given, filtered = (x, y) if axis % 2 else (x.T, y.T)
+    if len(given) > 2 or get_workers() > 1:
+        return None
+    for c in range(len(given)):
+        filter.one(given[c], filtered[c], zeros(filter.started))
+    return y
 
 
 def apply(

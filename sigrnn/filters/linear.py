@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sigrnn._arrays import F8, NATIVE, Array, Double, Sample, array, initial_state, promoted, time_axis
-from sigrnn.filters._call import Recursion, Taps, apply, by_scipy, matched, one_channel, repeated, state_layout
+from sigrnn.filters._call import (
+    Recursion,
+    Taps,
+    apply,
+    by_scipy,
+    few_channels,
+    matched,
+    one_channel,
+    repeated,
+    state_layout,
+)
 from sigrnn.filters._coefficients import (
     cascaded,
     check_first,
@@ -200,22 +210,24 @@ def lfilter(
     if (
         type(x) is type(b) is type(a) is ndarray
         and x.dtype is b.dtype is a.dtype is F8
-        and x.ndim == b.ndim == a.ndim == 1
-        and axis is LAST
+        and b.ndim == a.ndim == 1
         and method is AUTO
         and direction is FORWARD
         and nan_policy is PROPAGATE
         and (kept := direct_forms.get((b.tobytes(), a.tobytes()))) is not None
     ):
-        if zi is out is None:
-            samples = len(x)
-            y, z = empty(samples), zeros(kept.started)
-            if samples < kept.least:
-                kept.plain(x, y, z)
-            else:
-                kept.one(x, y, z)
-            return y
-        result = one_channel(kept, F8, x, zi, out, AUTO)
+        if x.ndim == 1 and axis is LAST:
+            if zi is out is None:
+                samples = len(x)
+                y, z = empty(samples), zeros(kept.started)
+                if samples < kept.least:
+                    kept.plain(x, y, z)
+                else:
+                    kept.one(x, y, z)
+                return y
+            result = one_channel(kept, F8, x, zi, out, AUTO)
+        else:
+            result = few_channels(kept, x, axis) if zi is out is None else None
         if result is not None:
             return result
     if type(a) is float:  # as in lfilter(taps, 1.0, x)
@@ -369,23 +381,24 @@ def sosfilt(
     if (
         type(x) is type(sos) is ndarray
         and x.dtype is sos.dtype is F8
-        and x.ndim == 1
         and sos.ndim == 2
         and sos.shape[1] == 6
-        and (axis is LAST or (type(axis) is int and axis == 0))
         and direction is FORWARD
         and nan_policy is PROPAGATE
         and (known := cascaded(sos.tobytes())) is not None
     ):
-        if zi is out is None and method is AUTO:
-            samples = len(x)
-            y, z = empty(samples), zeros(known.states)
-            if samples < known.least:
-                known.plain(x, y, z)
-            else:
-                known.one(x, y, z)
-            return y
-        result = one_channel(known, F8, x, zi, out, method)
+        if x.ndim == 1 and (axis is LAST or (type(axis) is int and axis == 0)):
+            if zi is out is None and method is AUTO:
+                samples = len(x)
+                y, z = empty(samples), zeros(known.started)
+                if samples < known.least:
+                    known.plain(x, y, z)
+                else:
+                    known.one(x, y, z)
+                return y
+            result = one_channel(known, F8, x, zi, out, method)
+        else:
+            result = few_channels(known, x, axis) if zi is out is None and method is AUTO else None
         if result is not None:
             return result
     how = options(direction, nan_policy)

@@ -9,7 +9,7 @@ import scipy.signal
 from helpers import LAYOUTS, WRITABLE, Unchanged, assert_close, assert_same, noise, same_values, stable
 
 import sigrnn
-from sigrnn import lfilter, lfilter_tv
+from sigrnn import lfilter, lfilter_tv, sosfilt
 from sigrnn.filters import _fir
 
 ORDERS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12]
@@ -806,3 +806,22 @@ def test_transforms_serve_a_signal_from_its_first_sample(rng, monkeypatch):
 @pytest.mark.parametrize(("taps", "samples", "chosen"), [(512, 4096, False), (512, 65_536, True), (383, 10**7, False)])
 def test_transforms_where_they_pay(taps, samples, chosen):
     assert _fir.transforms_pay(taps, samples) == chosen
+
+
+@pytest.mark.parametrize("samples", [0, 1, 40, 900])
+@pytest.mark.parametrize("channels", [0, 1, 2])
+def test_few_channels_are_each_by_itself(rng, channels, samples):
+    """Of a filter that is known, on either axis, whatever the layout."""
+    (b, a), sos = stable(rng, 3), scipy.signal.butter(4, 0.3, output="sos")
+    whole = noise(rng, (channels, samples))
+    for function, filter in ((lfilter, (b, a)), (sosfilt, (sos,))):
+        function(*filter, np.ones(3))
+        each = [function(*filter, x) for x in whole]
+        for x in (whole, np.asfortranarray(whole), np.repeat(whole, 2, axis=1)[:, ::2]):
+            with Unchanged(x):
+                y = function(*filter, x)
+                turned = function(*filter, x.T, axis=0)
+            assert y.flags.c_contiguous
+            for c in range(channels):
+                assert_same(y[c], each[c])
+                assert_same(turned[:, c], each[c])

@@ -22,6 +22,8 @@ def test_filters_of_one_channel(rng, samples):
     assert python_calls(lambda: sigrnn.filtfilt(B, A, x)) <= 8
     assert python_calls(lambda: sigrnn.sosfiltfilt(SOS, x)) <= 8
     assert python_calls(lambda: sigrnn.lfilter(B, np.ones(1), x)) <= 12
+    assert python_calls(lambda: sigrnn.lfilter(B, A, x.reshape(2, -1))) <= 6
+    assert python_calls(lambda: sigrnn.sosfilt(SOS, x.reshape(-1, 2), axis=0)) <= 7
 
 
 @pytest.mark.parametrize("samples", [64, 1000, 5000])
