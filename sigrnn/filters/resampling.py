@@ -10,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import NATIVE, Array, array, short, signal, time_axis, whole
+from sigrnn._arrays import F8, NATIVE, Array, array, short, signal, time_axis, whole
 from sigrnn._scipy import own
 from sigrnn.filters._extension import MODES
-from sigrnn.filters._polyphase import Rates, resampled
+from sigrnn.filters._polyphase import Rates, one_channel, resampled
 from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
 
@@ -97,6 +97,12 @@ def upfirdn(
     >>> sigrnn.upfirdn([0.5, 1.0, 0.5], range(10), 2, 3)
     array([0. , 1. , 2.5, 4. , 5.5, 7. , 8.5])
     """
+    if type(h) is type(x) is np.ndarray and h.dtype is x.dtype is F8 and h.ndim == x.ndim == 1 and mode == "constant":
+        plain = x.size and h.size and x.flags.carray and h.flags.carray and type(up) is type(down) is int
+        if plain and min(up, down) > 0 and cval == 0 and axis in (0, -1):
+            y = one_channel(h, x, up, down)
+            if y is not None:
+                return y
     h, x = array("h", h), array("x", x)
     if h.ndim != 1 or h.size == 0:
         raise ValueError(f"h must be 1-D with non-zero length, got shape {h.shape}")
