@@ -9,14 +9,16 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+import scipy.signal
 
 from . import plain
 from .case import Array, Binding, Call, Case, Peer
-from .inputs import Inputs, Noise, ba
+from .inputs import Design, Inputs, Noise, ba
 from .layers import label
 
 _STEP = "Training in PyTorch"
 _FILTER = "Filters in PyTorch"
+_AUDIO = "In torchaudio's place"
 
 RATES: dict[str, int] = {}
 
@@ -30,6 +32,7 @@ NOTES = {
         "`sigrnn.torch.lfilter` of order 2 forward and backward, with gradients of b, a and x, compared with torchaudio's "
         "and philtorch's filters in the same program."
     ),
+    _AUDIO: "`sigrnn.torch.functional` in the place of torchaudio's functions, on tensors, 16 channels of a second at 48 kHz.",
 }
 
 
@@ -84,6 +87,51 @@ def _differentiated(module: str, arrange: Callable[[Any, Any, Any, Any], Any]) -
     return bound
 
 
+def _functional(module: str, name: str, *args: Any) -> Binding:
+    """One of torchaudio's functions of a waveform."""
+
+    def bound(i: Inputs) -> Call:
+        function = getattr(import_module(module), name)
+        x, coefficients = import_module("torch").from_numpy(i.x), args or _reversed(i)
+        return lambda: function(x, *coefficients).numpy()
+
+    return bound
+
+
+def _reversed(i: Inputs) -> tuple[Any, ...]:
+    """Coefficients in torchaudio's order, a before b."""
+    from_numpy = import_module("torch").from_numpy
+    b, a = i.filter
+    return from_numpy(a), from_numpy(b)
+
+
+def _of_torchaudio(name: str, design: Design, *args: Any, both: bool = False) -> Case:
+    def expected(i: Inputs) -> Call:
+        def call() -> Array:
+            y = scipy.signal.lfilter(*i.filter, i.x)
+            return np.clip(scipy.signal.lfilter(*i.filter, y[:, ::-1])[:, ::-1] if both else y, -1.0, 1.0)
+
+        return call
+
+    return Case(
+        f"torch.functional.{name}",
+        _AUDIO,
+        Noise(design),
+        _functional("sigrnn.torch.functional", name, *args),
+        {"torchaudio": Peer(_functional("torchaudio.functional", name, *args))},
+        expected=expected,
+        samples=48_000,
+        channels=16,
+    )
+
+
+def _low_pass(*_: int) -> tuple[Array, Array]:
+    """The cookbook's low-pass at 1 kHz of 48 kHz, Q 0.707."""
+    w = 2.0 * np.pi * 1000.0 / 48_000.0
+    alpha, cos = np.sin(w) / (2.0 * 0.707), np.cos(w)
+    return np.array([0.5, 1.0, 0.5]) * (1.0 - cos), np.array([1.0 + alpha, -2.0 * cos, 1.0 - alpha])
+
+
 _PEERS = {
     "torchaudio": Peer(
         _differentiated("torchaudio.functional", lambda f, b, a, x: f(x, a, b, clamp=False, batching=False))
@@ -123,4 +171,7 @@ CASES: tuple[Case, ...] = (
         )
         for wide, samples, channels in (("", 100_000, 1), (", 32 channels", 16_384, 32))
     ),
+    _of_torchaudio("lfilter", ba(2)),
+    _of_torchaudio("filtfilt", ba(2), both=True),
+    _of_torchaudio("lowpass_biquad", _low_pass, 48_000, 1000.0),
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 
-from . import adaptive, bridges, calls, dask_arrays, family, filters, layers, training
+from . import adaptive, bridges, calls, dask_arrays, extensions, family, filters, layers, training
 from .case import Case
 
-_FILES = (calls, filters, family, layers, training, adaptive, bridges, dask_arrays)
+_FILES = (calls, filters, family, extensions, layers, training, adaptive, bridges, dask_arrays)
 CASES: tuple[Case, ...] = tuple(case for file in _FILES for case in file.CASES)
 NOTES = {group: note for file in _FILES for group, note in file.NOTES.items()}  # text above a table
 # Sampling rates in Hz, for groups whose tables give the speed as a multiple of real time.

@@ -79,14 +79,21 @@ class Measurement:
 
 def difference(y: Any, reference: Any) -> float:
     """Return the largest difference between two results, or of the parts of two tuples, as a fraction of the reference's
-    largest value; infinite if a NaN is in either."""
+    largest value; infinite if there is a NaN in one alone. What is NaN in both is left out."""
     if isinstance(reference, tuple):
         return max(difference(*pair) for pair in zip(y, reference, strict=True))
     # A few rows at a time: another array of this size may not fit into memory.
     step = max(1, len(reference) // 64)
     parts = [slice(k, k + step) for k in range(0, len(reference), step)]
-    worst = max((_largest(y[part] - reference[part]) for part in parts), default=0.0)
-    scale = max((_largest(reference[part]) for part in parts), default=0.0)
+    pairs = ((y[part], reference[part]) for part in parts)
+    worst, scale = 0.0, 0.0
+    for mine, expected in pairs:
+        missing = np.isnan(expected)
+        if missing.any():
+            if not np.array_equal(missing, np.isnan(mine)):
+                return np.inf
+            mine, expected = mine[~missing], expected[~missing]
+        worst, scale = max(worst, _largest(mine - expected)), max(scale, _largest(expected))
     return 0.0 if worst == 0 else worst / scale if scale else np.inf
 
 

@@ -7,6 +7,17 @@ except ModuleNotFoundError as error:
 
 from sigrnn.dask.adaptive import map_adaptive
 from sigrnn.dask.filters import lfilter, sosfilt
+from sigrnn.dask.resampling import decimate, resample_poly, savgol_filter, upfirdn
 from sigrnn.dask.zerophase import filtfilt, sosfiltfilt
 
-__all__ = ["filtfilt", "lfilter", "map_adaptive", "sosfilt", "sosfiltfilt"]
+__all__ = [
+    "decimate",
+    "filtfilt",
+    "lfilter",
+    "map_adaptive",
+    "resample_poly",
+    "savgol_filter",
+    "sosfilt",
+    "sosfiltfilt",
+    "upfirdn",
+]

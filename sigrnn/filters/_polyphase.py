@@ -18,6 +18,7 @@ from sigrnn.workers import get_workers, share
 
 SCRATCH = 8192  # samples: a first-level cache
 THREADED = 500_000  # nanoseconds from which threads pay
+SHORT = 4096  # taps, and a factor up to which `one_channel` serves
 KEPT = 1 << 20  # entries of a table that is kept
 
 
@@ -77,6 +78,28 @@ def _bank(h: Array, up: int, down: int, start: int, rows: int) -> Bank:
     taps[...] = 0.0
     taps[:, width - reach :][inside] = h[places[inside]]
     return Bank(taps, inside.sum(axis=1), first, reach)
+
+
+def one_channel(h: Array, x: Array, up: int, down: int) -> Array | None:
+    """Filter x (N,), contiguous, with zeros beyond its ends; both in float64. None where it is too long for one thread alone."""
+    outputs = ((len(x) - 1) * up + len(h) - 1) // down + 1
+    if up > SHORT or len(h) > SHORT or outputs * len(h) > THREADED:
+        return None
+    taps, counts, first, step, size, kernel = _short(h.tobytes(), up, down)
+    if outputs < len(taps):
+        return None
+    y = np.empty(outputs)
+    kernel(taps, counts, first, step, x.reshape(1, -1, 1), y.reshape(1, -1, 1), aligned(size))
+    return y
+
+
+@lru_cache(maxsize=32)
+def _short(h: bytes, up: int, down: int) -> tuple[Array, Array, Array, int, int, Any]:
+    """All that depends on the taps and rates alone: the bank, samples between its periods, scratch, and the compiled loop."""
+    phases = up // math.gcd(up, down)
+    taps, counts, first, _ = _bank(np.frombuffer(h), up, down, 0, phases)
+    step = down // math.gcd(up, down)
+    return taps, counts, first, step, _scratch(taps, first, step), _kernel("along_time", "d")
 
 
 def resampled(
@@ -158,9 +181,13 @@ def _one(found: Bank, rates: Rates, x: Array, y: Array, begin: int, shift: int) 
     if x.shape[2] >= FIR_WIDTH and x.strides[2] == x.itemsize:
         _kernel("along_channels", dtype)(taps, counts, first, step, x, y)
     else:
-        reach = taps.shape[1] + int(first[-1] - first[0])
-        scratch = aligned(max(SCRATCH, 2 * reach, reach + 8 * step))
-        _kernel("along_time", dtype)(taps, counts, first, step, x, y, scratch)
+        _kernel("along_time", dtype)(taps, counts, first, step, x, y, aligned(_scratch(taps, first, step)))
+
+
+def _scratch(taps: Array, first: Array, step: int) -> int:
+    """Numbers of scratch that `along_time` takes."""
+    reach = taps.shape[1] + int(first[-1] - first[0])
+    return max(SCRATCH, 2 * reach, reach + 8 * step)
 
 
 @cache

@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sigrnn._arrays import NATIVE, Array, array, time_axis
+from sigrnn._arrays import F8, NATIVE, Array, array, time_axis
+from sigrnn.filters._decimation import decimated
 from sigrnn.filters._extension import MODES
-from sigrnn.filters._polyphase import Rates, resampled
+from sigrnn.filters._polyphase import Rates, one_channel, resampled
 from sigrnn.filters._rates import against_aliasing, by_scipy, common, reduced, taps_of
-from sigrnn.filters.linear import lfilter, sosfilt
-from sigrnn.filters.zerophase import filtfilt, sosfiltfilt
 
 __all__ = ["decimate", "resample_poly", "upfirdn"]
 
 BACKGROUNDS: dict[str, Any] = {"mean": np.mean, "median": np.median, "minimum": np.min, "maximum": np.max}
-TOGETHER = 1 << 22  # samples of a group of channels that is filtered at a time
 
 
 def upfirdn(
@@ -96,6 +94,12 @@ def upfirdn(
     >>> sigrnn.upfirdn([0.5, 1.0, 0.5], range(10), 2, 3)
     array([0. , 1. , 2.5, 4. , 5.5, 7. , 8.5])
     """
+    if type(h) is type(x) is np.ndarray and h.dtype is x.dtype is F8 and h.ndim == x.ndim == 1 and mode == "constant":
+        plain = x.size and h.size and x.flags.carray and h.flags.carray and type(up) is type(down) is int
+        if plain and min(up, down) > 0 and cval == 0 and axis in (0, -1):
+            y = one_channel(h, x, up, down)
+            if y is not None:
+                return y
     h, x = array("h", h), array("x", x)
     if h.ndim != 1 or h.size == 0:
         raise ValueError(f"h must be 1-D with non-zero length, got shape {h.shape}")
@@ -252,7 +256,8 @@ def decimate(
     With 'fir' only the samples that are kept are computed: 20 products for each sample of `x`. The IIR filter runs as
     second-order sections with float64 coefficients and states, also for float32 signals: SciPy rounds the coefficients to
     float32, which is another filter for large q (by 150 the result is 9e-3 off; its issues 15072 and 15393). Channels are
-    filtered in groups, so that beyond the result memory for about four million samples, or one channel, is needed.
+    filtered in groups, and longer channels in blocks, so that beyond the result memory for about four million samples is
+    needed; with `zero_phase`, those of more than four million are filtered forward twice.
 
     Examples
     --------
@@ -275,7 +280,7 @@ def decimate(
         y = np.empty((*x.shape[:axis], -(-x.shape[axis] // q), *x.shape[axis + 1 :]), dtype)
         before, after = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
         shapes = ((before, c.shape[axis], after) for c in (x, y))
-        _decimated(filter, x.reshape(next(shapes)), q, zero_phase, y.reshape(next(shapes)))
+        decimated(filter, x.reshape(next(shapes)), q, zero_phase, y.reshape(next(shapes)))
         return y
     (h,) = filter
     if h.ndim != 1:
@@ -284,23 +289,3 @@ def decimate(
         return x.copy()
     rates = Rates(1, q, (len(h) - 1) // 2 if zero_phase else 0, -(-x.shape[axis] // q))
     return resampled(h, x, rates, axis, dtype)
-
-
-def _decimated(filter: tuple[Array, ...], x: Array, q: int, zero_phase: bool, y: Array) -> None:
-    """Every q-th sample of x (A, N, B) through sections, or b and a, in double precision, some channels at a time."""
-    most = 0 if len(x) > 1 else 2
-    if x.size > TOGETHER and x.shape[most] > 1:
-        group = max(1, TOGETHER * x.shape[most] // x.size)
-        for low in range(0, x.shape[most], group):
-            part = slice(low, low + group) if most == 0 else (slice(None), slice(None), slice(low, low + group))
-            _decimated(filter, x[part], q, zero_phase, y[part])
-        return
-    if len(filter) == 1:
-        run: Any = sosfiltfilt if zero_phase else sosfilt
-    else:
-        run = filtfilt if zero_phase else lfilter
-    wide = x.astype(np.result_type(x, np.float64), copy=False)
-    if len(x) == x.shape[2] == 1:
-        y[0, :, 0] = run(*filter, wide[0, :, 0])[::q]
-    else:
-        y[...] = run(*filter, wide, axis=1)[:, ::q]

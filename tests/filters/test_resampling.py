@@ -1,6 +1,7 @@
 """`upfirdn`, `resample_poly`, `decimate` and `Resampler` against SciPy, against sums in plain Python, and block by block."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import sigrnn
 from sigrnn import Resampler, decimate, resample_poly, upfirdn
-from sigrnn.filters import _polyphase, resampling
+from sigrnn.filters import _decimation, _polyphase, resampling
 from sigrnn.filters._extension import MODES
 
 examples = settings(derandomize=True, max_examples=150, deadline=None, database=None)
@@ -203,8 +204,36 @@ def test_decimate_by_groups_of_channels(shape, dtype, monkeypatch):
     x = np.random.default_rng(6).standard_normal(shape).astype(dtype)
     axis = shape.index(200)
     whole = decimate(x, 4, axis=axis)
-    monkeypatch.setattr(resampling, "TOGETHER", 700)
+    monkeypatch.setattr(_decimation, "TOGETHER", 700)
     assert_close(decimate(x, 4, axis=axis), whole)
+
+
+@pytest.mark.parametrize("zero_phase", [True, False])
+@pytest.mark.parametrize("system", ["iir", "butter", "real pole", "complex"])
+@pytest.mark.parametrize("block", [64, 100, 333, 1000])
+@pytest.mark.parametrize("dtype", "fdDh")
+def test_decimate_of_a_long_channel_block_by_block(zero_phase, system, block, dtype, monkeypatch):
+    x = (100.0 * noise(np.random.default_rng(7), (2, 1000), "D" if dtype == "D" else "d")).astype(dtype)
+    whole, reversed_time = (decimate(part, 7, None, SYSTEMS[system], zero_phase=zero_phase) for part in (x, x[0, ::-1]))
+    monkeypatch.setattr(_decimation, "TOGETHER", 900)
+    monkeypatch.setattr(_decimation, "BLOCK", block)
+    with Unchanged(x):
+        assert_close(decimate(x, 7, None, SYSTEMS[system], zero_phase=zero_phase), whole, 1e4)
+    assert_close(decimate(x[0, ::-1], 7, None, SYSTEMS[system], zero_phase=zero_phase), reversed_time, 1e4)
+
+
+def test_memory_does_not_grow_with_a_long_channel(monkeypatch):
+    monkeypatch.setattr(_decimation, "TOGETHER", 1 << 14)
+    monkeypatch.setattr(_decimation, "BLOCK", 1 << 14)
+    x = np.random.default_rng(8).standard_normal(1 << 19)
+    decimate(x[: 1 << 15], 10)  # compiles
+    tracemalloc.start()
+    try:
+        decimate(x, 10)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < x.nbytes // 4  # a tenth is the result
 
 
 # ----------------------------------------------------------------------------------------------------------- Resampler

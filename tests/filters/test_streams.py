@@ -525,3 +525,23 @@ def test_wrong_steady():
         Stream([1.0], [1.0, 0.5], activation="tanh", zi="steady")
     with pytest.raises(np.linalg.LinAlgError, match="pole at z = 1"):
         Stream([1.0], [1.0, -1.0], zi="steady")(np.ones(3))
+
+
+@pytest.mark.parametrize("given", ["d", "f"])
+@pytest.mark.parametrize("dtype", ["f", "h", "l", "d"])
+@pytest.mark.parametrize("feedback", [True, False])
+def test_dtypes_that_change_from_block_to_block(rng, given, dtype, feedback):
+    # A block of the same dtype as the one before takes the short way, another one does not.
+    b, a = (np.array(c, given) for c in (([0.5, 0.2], [1.0, -0.5]) if feedback else ([0.5, 0.2, 0.1], [1.0])))
+    stream, state = Stream(b, a), np.zeros(max(len(b), len(a)) - 1)
+    for kind in (dtype, dtype, "d", dtype, dtype, "i", dtype):
+        x = (100.0 * rng.standard_normal(40)).astype(kind)
+        before = x.copy()
+        wide, state = sigrnn.lfilter(b.astype(float), a.astype(float), x.astype(float), zi=state)
+        y = stream(x)
+        assert y.dtype == np.result_type(x, b)
+        np.testing.assert_allclose(y, wide, rtol=4 * np.finfo(y.dtype).eps, atol=100 * np.finfo(y.dtype).eps)
+        np.testing.assert_allclose(stream.zi, state, rtol=1e-12, atol=1e-12)
+        assert np.array_equal(x, before)
+    stream.b = b.astype("d")  # the dtype of the result changes with that of the coefficients
+    assert stream(np.ones(3, "f")).dtype == stream(np.ones(3, "f")).dtype == np.float64
