@@ -40,8 +40,9 @@ class Activation:
     Notes
     -----
     The functions are compiled as they are when the object is first used and are not kept on disk, so edits always take
-    effect; make a new object after changing a global constant they read. They are compiled anew in each process, for each
-    kind of signal. `math.tanh` and its like are the C library's there, and slower than the built-in ones here.
+    effect; make a new object after changing a global constant they read. They are compiled in each process, for each
+    kind of signal. `math.tanh` and similar functions are those of the C library, and slower than the built-in ones
+    here.
 
     Examples
     --------

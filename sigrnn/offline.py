@@ -177,10 +177,9 @@ def sosfiltfilt(
 
     Notes
     -----
-    Two passes: forward from `x` into a temporary file, then backward from its end into `out`. It is the whole signal that is
-    filtered, not overlapping parts of it: the result is that of `sigrnn.sosfiltfilt`, to rounding. All is computed in
-    float64, one sample after the other, so that results do not depend on `block`. Cost: O(S N) time for each channel; memory
-    for two blocks.
+    There are two passes: forward from `x` to a temporary file, then backward from its end to `out`. The whole signal is
+    filtered, not overlapping parts: the result is that of `sigrnn.sosfiltfilt`, to rounding. It is computed in float64,
+    sample by sample, so it does not depend on `block`. Cost: O(S N) time for each channel; memory for two blocks.
 
     Examples
     --------
@@ -239,7 +238,7 @@ def filtfilt(
     progress: bool = True,
 ) -> Out | Memmap:
     """
-    Filter a recording on disk forward and backward with a filter in one piece, FIR or IIR.
+    Filter a recording on disk forward and backward with coefficients `b` and `a`.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ KINDS: dict[str, type[AdaptiveFilter]] = {}  # algorithms by name, for `files.lo
 
 class AdaptiveFilter:
     """
-    What all adaptive filters can do; the algorithms are its subclasses.
+    The base class of all adaptive filters.
 
     Parameters
     ----------
@@ -61,11 +61,10 @@ class AdaptiveFilter:
 
     Notes
     -----
-    `copy` makes another filter with the same past. A call that begins during another one, in a second thread or a signal
-    handler, raises RuntimeError.
+    A call that begins during another one, in a second thread or a signal handler, raises RuntimeError.
 
-    A call that ends by an exception, Ctrl-C included, leaves the filter as it was before the block or as it is after it. Where
-    it diverges, or `nan_policy` raises, it stays as it is before that sample.
+    After a call that ends with an exception, Ctrl-C included, the filter is as before the block or as after it. If it
+    diverges, or `nan_policy` raises, it is as before that sample.
     """
 
     _busy = False  # whether a call runs
@@ -279,7 +278,7 @@ class AdaptiveFilter:
     # -------------------------------------------------------------------------------------------------- state
 
     def reset(self) -> None:
-        """Go back to the beginning: initial weights, no past; the next block may have other channels."""
+        """Return to the initial weights and clear the past; the next block may have other channels."""
         columns = self._w0 is not None and self._w0.ndim == 2
         self.__dict__.update(_state={}, _channels=None, _quick=None, _columns=columns)
 
@@ -413,7 +412,7 @@ class AdaptiveFilter:
 
     def copy(self) -> Self:
         """
-        Make another filter with the same settings, weights and past.
+        Copy the filter, with its settings, weights and past samples.
 
         Returns
         -------
@@ -456,7 +455,7 @@ class AdaptiveFilter:
 
     def save(self, path: str | PathLike[str]) -> None:
         """
-        Write settings, weights and state to a file, from which `load` goes on.
+        Write settings, weights and state to a file that `load` reads.
 
         Parameters
         ----------

@@ -14,7 +14,7 @@ SMALLEST, LARGEST = 64, 2048  # samples of a block that PBFDAF chooses
 
 class FDAF(SpectralFilter):
     r"""
-    Adapt in the frequency domain: block LMS by overlap-save, with a step of its own for each frequency.
+    Adapt in the frequency domain: block LMS by overlap-save, with a step size for each frequency.
 
     .. math:: W_{k+1} = (1 - \mu\gamma)\, W_k + \mathcal F\, \mathcal P\, \mathcal F^{-1} \Bigl(
         \frac{\mu}{\varepsilon + P_k} \circ X_k^* \circ E_k \Bigr), \qquad
@@ -51,13 +51,13 @@ class FDAF(SpectralFilter):
 
     Notes
     -----
-    Each frequency converges at its own pace whatever its power, which is what speech and music need: `NLMS` waits for the
-    weakest. With the present power a step is a contraction for :math:`0 < \mu < 2`, as for NLMS; unnormalised, for
-    :math:`0 < \mu < 2/(B \lambda_{max})`, as in `BlockLMS`.
+    Each frequency converges independently of its power, as speech and music require: with `NLMS` the weakest frequency
+    converges last. With the present power a step is a contraction for :math:`0 < \mu < 2`, as for NLMS; unnormalised,
+    for :math:`0 < \mu < 2/(B \lambda_{max})`, as in `BlockLMS`.
 
-    Outputs come without latency and do not depend on how the signal is cut into calls, to the last bit: the part of a block's
-    output that is due to samples before it is found by Fourier transform when it begins, the rest is summed sample by
-    sample. Errors of a transform are relative to the loudest sample in reach.
+    Outputs have no latency, and their bits do not depend on how the signal is divided into calls: the contribution of
+    samples before a block is computed by Fourier transform when the block begins, the rest is summed sample by sample.
+    Errors of a transform are relative to the loudest sample of its window.
 
     References
     ----------
@@ -82,7 +82,7 @@ class FDAF(SpectralFilter):
 
 class PBFDAF(SpectralFilter):
     r"""
-    Adapt a long filter in the frequency domain, cut into partitions of the length of a block.
+    Adapt a long filter in the frequency domain, in partitions of the length of a block.
 
     .. math:: W_{k+1}^{(p)} = (1 - \mu\gamma)\, W_k^{(p)} + \mathcal F\, \mathcal P\, \mathcal F^{-1} \Bigl(
         \frac{\mu}{\varepsilon + P_k} \circ X_{k-p}^* \circ E_k \Bigr), \qquad
@@ -119,9 +119,9 @@ class PBFDAF(SpectralFilter):
 
     Notes
     -----
-    For echoes: 16384 taps are a third of a second at 48 kHz. Short blocks follow changes faster and need more transforms;
-    outputs come without latency at any length. Bounds of the step are as in `FDAF`, divided by nothing: S has all
-    partitions in it.
+    For echoes: 16384 taps are a third of a second at 48 kHz. Short blocks follow changes faster and need more
+    transforms; outputs have no latency at any length. Bounds of the step size are those of `FDAF`: S includes all
+    partitions.
 
     References
     ----------

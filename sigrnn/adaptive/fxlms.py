@@ -34,7 +34,7 @@ def compiled(dtype: str) -> tuple[Any, Any, Any]:
 @dataclass(slots=True)
 class ControlResult(AdaptiveResult):
     """
-    What `FxLMS` gives back for a block.
+    The result of `FxLMS` for a block.
 
     Parameters
     ----------
@@ -96,13 +96,13 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
 
     Notes
     -----
-    Calling the filter simulates the loop, and gives `y` at the microphone, the error, and `u`. Where the path is a real one
-    use `control`, which gives the output for a block of the reference, and `adapt` with the errors that were measured: block
-    by block, of one sample or more; with blocks of one sample and a path that follows `plant` the numbers are those of a call.
+    A call simulates the loop, and returns `y` at the microphone, the error, and `u`. With a real path use `control`,
+    which returns the output for a block of the reference, and `adapt` with the measured errors, in blocks of one sample
+    or more; with blocks of one sample and a path equal to `plant` the numbers are those of a call.
 
-    It converges slowly enough if :math:`\mu < 2/(\sigma'^2 (L + \Delta))`, with the power :math:`\sigma'^2` of the filtered
-    reference and the delay :math:`\Delta` of the path [1]_: `suggest_mu` gives a third of half of it. Phase errors of the
-    estimate below 90 degrees slow it down, beyond it diverges [2]_. Cost: 2 L + S + S2 products a sample.
+    It converges for :math:`\mu < 2/(\sigma'^2 (L + \Delta))`, with the power :math:`\sigma'^2` of the filtered
+    reference and the delay :math:`\Delta` of the path [1]_: `suggest_mu` returns a sixth of it. Phase errors of the
+    estimate below 90 degrees slow it down, larger ones make it diverge [2]_. Cost: 2 L + S + S2 products a sample.
 
     References
     ----------
@@ -227,7 +227,7 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
 
     def control(self, x: ArrayLike) -> Array:
         """
-        Filter the next block of the reference, without adapting: its errors are to be given to `adapt`.
+        Filter the next block of the reference without adapting; `adapt` takes the errors.
 
         Parameters
         ----------
@@ -266,7 +266,7 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
 
     def adapt(self, e: ArrayLike) -> None:
         """
-        Adapt by the errors that were measured for the oldest samples given to `control`.
+        Adapt by the errors measured for the oldest samples given to `control`.
 
         Parameters
         ----------

@@ -117,7 +117,7 @@ def bit(value: str, name: str, bits: dict[str, int]) -> int:
 
 class IIRLMS(FeedbackFilter):
     r"""
-    Adapt a recursive filter by the error of its output.
+    Adapt a recursive filter by its output error.
 
     .. math:: y[n] = \sum_m b_m\, x[n-m] - \sum_k a_k\, y[n-k], \qquad e[n] = d[n] - y[n], \qquad
         \theta \leftarrow (1 - \mu\gamma)\,\theta + \mu\, e[n]\, \psi^*[n]
@@ -164,10 +164,10 @@ class IIRLMS(FeedbackFilter):
 
     Notes
     -----
-    A few coefficients do what takes an FIR filter hundreds of taps. The error of the output is not quadratic in `a`: there may
-    be local minima if the filter has too few coefficients, and convergence is slow near the unit circle [1]_. No bound
-    of the step is known; begin with 0.001 over the power of `x`. Poles are watched by the reflection coefficients of each
-    new `a`. Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
+    A few coefficients replace hundreds of taps of an FIR filter. The output error is not quadratic in `a`: there may be
+    local minima if the filter has too few coefficients, and convergence is slow near the unit circle [1]_. No bound of
+    the step size is known; start with 0.001 over the power of `x`. Stability is checked by the reflection coefficients
+    of each new `a`. Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
 
     References
     ----------
@@ -204,7 +204,7 @@ class IIRLMS(FeedbackFilter):
 
 class EquationErrorLMS(SuggestsStep, FeedbackFilter):
     r"""
-    Adapt a recursive filter by the error of its equation: what should have come out is fed back, not what did.
+    Adapt a recursive filter by its equation error: the desired output is fed back.
 
     .. math:: y[n] = \sum_m b_m\, x[n-m] - \sum_k a_k\, d[n-k], \qquad e[n] = d[n] - y[n], \qquad
         \theta \leftarrow (1 - \mu\gamma)\,\theta + \mu\, e[n]\, (x[n] \dots, -d[n-1] \dots)^*
@@ -242,8 +242,8 @@ class EquationErrorLMS(SuggestsStep, FeedbackFilter):
 
     Notes
     -----
-    An LMS filter with two inputs, so there is one minimum, and bounds of the step are known: `suggest_mu`. Noise in `d` is fed
-    back with it and pulls the poles towards zero [1]_. `predict` runs the filter that was found on its own outputs.
+    It is an LMS filter with two inputs, so there is one minimum, and `suggest_mu` has a bound of the step size. Noise
+    in `d` is fed back with it and biases the poles towards zero [1]_. `predict` feeds back the filter's own outputs.
 
     References
     ----------
@@ -316,10 +316,10 @@ class RTRL(FeedbackFilter):
 
     Notes
     -----
-    With :math:`\mu = 0` the sum of :math:`e[n]\,\psi[n]` is minus the gradient of half the squared error that back-propagation
-    through time finds, at the price of a sensitivity for each weight and without keeping the past. With steps it is the
-    gradient along the weights as they were, exact as they change slowly. No bound of the step is known. Signals are real.
-    Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
+    With :math:`\mu = 0` the sum of :math:`e[n]\,\psi[n]` is minus the gradient of half the squared error, as by
+    back-propagation through time, at the cost of a sensitivity for each weight and without storing the past. With
+    adaptation it is the gradient along the past weights, which is accurate if they change slowly. No bound of the step
+    size is known. Signals are real. Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
 
     References
     ----------
@@ -365,7 +365,7 @@ class RTRL(FeedbackFilter):
 
     def save(self, path: Any) -> None:
         """
-        Write settings, weights and state to a file, from which `load` goes on.
+        Write settings, weights and state to a file that `load` reads.
 
         Parameters
         ----------

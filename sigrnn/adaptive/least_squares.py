@@ -43,14 +43,14 @@ class AP(SuggestsStep, GradientFilter):
 
     Notes
     -----
-    Stable for :math:`0 < \mu < 2` [1]_. It learns faster than `NLMS` from coloured signals, and noise reaches the weights
-    more.
+    Stable for :math:`0 < \mu < 2` [1]_. It converges faster than `NLMS` for coloured signals, but noise affects the
+    weights more.
 
-    Neither the matrix nor the errors are computed anew. Its entries are sums of products of the signal with itself, which
-    slide as the power of `NLMS` does; the errors of past windows follow from those before the step,
-    :math:`\mathbf e - \mu \mathbf X^{\mathsf T} \mathbf X^* \mathbf c = (1 - \mu)\, \mathbf e + \mu \varepsilon \mathbf c`
-    where :math:`\mathbf c` is the solution (with leakage it is that but for the share that leaks). Each is carried on for K - 1
-    samples only, so rounding errors do not add up. Cost: (K + 1) L products a sample, and K^3 / 6.
+    Neither the matrix nor the errors are recomputed. The entries of the matrix are sliding sums of products, like the
+    power in `NLMS`; the errors of past windows follow from those before the step, :math:`\mathbf e - \mu \mathbf
+    X^{\mathsf T} \mathbf X^* \mathbf c = (1 - \mu)\, \mathbf e + \mu \varepsilon \mathbf c` where :math:`\mathbf c` is
+    the solution (with leakage, up to the share that leaks). Each is updated for K - 1 samples only, so rounding errors
+    do not accumulate. Cost: (K + 1) L products a sample, and K^3 / 6.
 
     References
     ----------
@@ -128,15 +128,15 @@ class RLS(SampleFilter):
 
     Notes
     -----
-    P is kept as :math:`\mathbf U \mathbf D \mathbf U^{\mathsf H}`, U triangular with ones on its diagonal, D diagonal, and updated by Bierman's
-    method [2]_. D is only ever multiplied by quotients of positive numbers: P is symmetric by its form and positive definite
-    whatever rounding does, with half the work of the plain update.
+    P is kept as :math:`\mathbf U \mathbf D \mathbf U^{\mathsf H}`, U triangular with ones on its diagonal, D diagonal,
+    and updated by Bierman's method [2]_. D is multiplied by quotients of positive numbers only, so P is symmetric by
+    construction and stays positive definite in spite of rounding, with half the work of the plain update.
 
-    Where the input does not excite a direction, forgetting lets P grow by :math:`1/\lambda` at each sample, without end. So at
-    each sample one variance :math:`P_{jj}`, each in turn, is looked at. When it is beyond twice `p_max`, P is updated as if weight j had been
-    measured, and confirmed, with just the accuracy that brings the variance to `p_max`. Directions that are excited keep
-    forgetting, and until a variance gets there the method is the textbook's. Cost: 2 L^2 products a sample, memory L^2, whatever
-    the length of the signal.
+    In directions that the input does not excite, forgetting makes P grow by :math:`1/\lambda` at each sample without
+    bound. So each sample checks one variance :math:`P_{jj}` in turn. If it exceeds twice `p_max`, P is updated as if
+    weight j had been measured with the accuracy that brings the variance to `p_max`. Excited directions keep
+    forgetting, and until a variance reaches the bound the method is that of textbooks. Cost: 2 L^2 products a sample,
+    memory L^2, whatever the length of the signal.
 
     References
     ----------
@@ -196,7 +196,7 @@ class RLS(SampleFilter):
 
 class KalmanFilter(SampleFilter):
     r"""
-    Adapt by Kalman's filter, for weights that wander at random.
+    Adapt by the Kalman filter, for weights that follow a random walk.
 
     .. math:: \mathbf P \leftarrow \mathbf P + \mathbf Q, \qquad
         \mathbf k = \frac{\mathbf P \mathbf u^*[n]}{R + \mathbf u^{\mathsf T}[n] \mathbf P \mathbf u^*[n]}, \qquad
@@ -231,9 +231,9 @@ class KalmanFilter(SampleFilter):
 
     Notes
     -----
-    P changes by the product of a vector with itself, computed alike on both sides of the diagonal: it is symmetric to the
-    last bit. Process noise above 0 keeps it from becoming singular, and in silence it grows by q at each sample, not
-    exponentially. Cost: 2 L^2 products a sample.
+    P changes by the outer product of a vector with itself, so it is symmetric to the last bit. Process noise above 0
+    keeps it from becoming singular, and in silence it grows by q at each sample, not exponentially. Cost: 2 L^2
+    products a sample.
 
     References
     ----------

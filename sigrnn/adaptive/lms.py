@@ -40,10 +40,10 @@ class LMS(SuggestsStep, GradientFilter):
 
     Notes
     -----
-    The mean of the weights converges for :math:`0 < \mu < 2/\lambda_{max}`, the largest eigenvalue of the autocorrelation
-    matrix of `x`; the mean square of the error, for white Gaussian `x` of power :math:`\sigma^2`, for
-    :math:`\mu < 2/((L+2)\sigma^2)` [2]_. What is enough for any Gaussian `x` is :math:`\mu < 2/(3 L \sigma^2)` [3]_:
-    `suggest_mu` gives half of it. Cost: 2 L products a sample.
+    The mean of the weights converges for :math:`0 < \mu < 2/\lambda_{max}`, the largest eigenvalue of the
+    autocorrelation matrix of `x`; the mean square of the error, for white Gaussian `x` of power :math:`\sigma^2`, for
+    :math:`\mu < 2/((L+2)\sigma^2)` [2]_. A sufficient bound for any Gaussian `x` is :math:`\mu < 2/(3 L \sigma^2)`
+    [3]_: `suggest_mu` returns half of it. Cost: 2 L products a sample.
 
     References
     ----------
@@ -142,8 +142,8 @@ class NLMS(SuggestsStep, GradientFilter):
 
     Notes
     -----
-    Stable for :math:`0 < \mu < 2`, whatever the signal [1]_; fastest at 1. The power of the window is a sum that is
-    never subtracted from, so silence after a loud passage leaves no rounding error behind that could be divided by. Cost: 2 L
+    Stable for :math:`0 < \mu < 2`, whatever the signal [1]_; fastest at 1. Nothing is subtracted from the sum of the
+    power of the window, so after a loud passage no rounding error remains that silence would be divided by. Cost: 2 L
     products a sample.
 
     References

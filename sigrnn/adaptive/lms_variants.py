@@ -39,9 +39,9 @@ class SignErrorLMS(SuggestsStep, GradientFilter):
 
     Notes
     -----
-    All errors count the same, however large: single outliers do little harm. The step does not shrink with the error, so
-    the weights settle within a distance that grows with :math:`\mu`; for any :math:`\mu > 0` they stay bounded where there
-    is noise [1]_. Of a complex number sgn takes the signs of real and imaginary part. MATLAB's 'Sign-Error LMS'.
+    All errors have the same weight, so single outliers do little harm. The step does not decrease with the error, so
+    the weights converge to within a distance proportional to :math:`\mu`; with noise they stay bounded for any
+    :math:`\mu > 0` [1]_. Of a complex number sgn takes the signs of real and imaginary part. MATLAB's 'Sign-Error LMS'.
 
     References
     ----------
@@ -123,8 +123,8 @@ class SignSignLMS(SignErrorLMS):
 
     Notes
     -----
-    The rule of ITU-T G.721 and G.726, there with leakage: without it the weights may run away on some inputs [1]_. MATLAB's
-    'Sign-Sign LMS'.
+    The rule of ITU-T G.721 and G.726, there with leakage: without it the weights may diverge for some inputs [1]_.
+    MATLAB's 'Sign-Sign LMS'.
 
     References
     ----------
@@ -165,7 +165,7 @@ class LMF(SuggestsStep, GradientFilter):
     Notes
     -----
     More accurate than `LMS` at the same speed where the noise has shorter tails than a Gaussian: uniform, or of two
-    values [1]_. Whether it is stable depends on the error it starts from: LMS with a step of :math:`\mu |e|^2`.
+    values [1]_. Its stability depends on the initial error: it is LMS with a step of :math:`\mu |e|^2`.
 
     References
     ----------
@@ -281,7 +281,7 @@ class VSSLMS(SuggestsStep, GradientFilter):
 
 class GNGD(SuggestsStep, GradientFilter):
     r"""
-    Adapt by the generalised normalised gradient descent: NLMS that finds its own regularisation.
+    Adapt by generalised normalised gradient descent: NLMS with an adaptive regularisation.
 
     .. math:: \varepsilon[n] = \varepsilon[n-1] - \rho \mu \frac{\operatorname{Re}(e^*[n]\, e[n-1]\, \mathbf u^{\mathsf T}[n]
         \mathbf u^*[n-1])}{(\varepsilon[n-1] + \|\mathbf u[n-1]\|^2)^2}, \qquad
@@ -310,7 +310,7 @@ class GNGD(SuggestsStep, GradientFilter):
 
     Notes
     -----
-    Stable for :math:`0 < \mu < 2`, as `NLMS`, and beyond for a while, as :math:`\varepsilon` grows to slow it down [1]_.
+    Stable for :math:`0 < \mu < 2`, as `NLMS`; for larger steps :math:`\varepsilon` grows and delays divergence [1]_.
     Cost: 2 L products a sample.
 
     References

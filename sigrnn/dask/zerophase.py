@@ -34,7 +34,7 @@ def filtfilt(
     reread: bool = True,
 ) -> da.Array:
     r"""
-    Filter a dask array forward and backward along one axis, in chunks, as if it were one piece.
+    Filter a dask array forward and backward along one axis, chunk by chunk, with the exact result.
 
     .. math:: Y(e^{i\omega}) = |H(e^{i\omega})|^2 X(e^{i\omega})
 
@@ -119,7 +119,7 @@ def sosfiltfilt(
     reread: bool = True,
 ) -> da.Array:
     r"""
-    Filter a dask array forward and backward with second-order sections, in chunks, as if it were one piece.
+    Filter a dask array forward and backward with second-order sections, chunk by chunk, with the exact result.
 
     .. math:: Y(e^{i\omega}) = |H(e^{i\omega})|^2 X(e^{i\omega})
 

@@ -149,12 +149,12 @@ def nlfilter(
 
     Notes
     -----
-    Cost: for each sample and channel, O(M + P) and one g. A single channel with feedback waits for each g to be there;
-    many channels, and filters without feedback, find several at once and are several times faster a sample. So is one
-    channel of 4096 samples and more if the filter forgets where it began, as stable ones do: blocks of time run side by
-    side, once more from where their predecessors ended, until nothing changes, not even the last bit. Only 'tanh' is
-    not computed by the same operations for many as for one: there long and short pieces of a signal differ by rounding.
-    float32 signals are filtered in float64 and rounded once. NaN and inf go where the equation takes them.
+    Cost: for each sample and channel, O(M + P) and one g. With feedback, a single channel has to wait for each g; many
+    channels, and filters without feedback, compute several at a time and are several times faster per sample. So is one
+    channel of 4096 samples or more if the filter has fading memory, as stable ones have: time segments run in parallel,
+    and again from the final states of their predecessors, until not even the last bit changes. Only 'tanh' is computed
+    by other operations for many samples than for one: results of long and short pieces of a signal differ by rounding.
+    float32 signals are filtered in float64 and rounded once. NaN and inf propagate as in the equation.
 
     References
     ----------

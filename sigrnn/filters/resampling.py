@@ -79,8 +79,8 @@ def upfirdn(
     -----
     Cost: L / up products for each output; memory is the result and a scratch that does not grow with the signal.
     Vectors run over outputs of one phase, over taps, or over channels that are adjacent in memory. float32 signals are
-    filtered in float64 and rounded once. A single sample is continued as a constant where SciPy reads beyond it. Taps
-    without imaginary part filter the two parts of a complex signal by themselves.
+    filtered in float64 and rounded once. A single sample is extended as a constant, where SciPy reads beyond it. Taps
+    with zero imaginary part filter the real and imaginary parts of a complex signal separately.
 
     References
     ----------
@@ -166,8 +166,8 @@ def resample_poly(
 
     Notes
     -----
-    Cost: about ``20 * max(1, down / up)`` products for each output; only the outputs that remain are computed. Filters that
-    were designed are kept between calls, in float64 also for float32 signals.
+    Cost: about ``20 * max(1, down / up)`` products for each output; only the outputs that remain are computed. Designed
+    filters are cached between calls, in float64 also for float32 signals.
 
     Examples
     --------
@@ -211,7 +211,7 @@ def decimate(
     zero_phase: bool = True,
 ) -> Array:
     r"""
-    Lower the sampling rate by a whole factor, after a filter against aliasing.
+    Lower the sampling rate by an integer factor, after an anti-aliasing filter.
 
     Parameters
     ----------
@@ -250,9 +250,10 @@ def decimate(
     Notes
     -----
     With 'fir' only the samples that are kept are computed: 20 products for each sample of `x`. The IIR filter runs as
-    second-order sections with float64 coefficients and states, also for float32 signals: SciPy rounds the coefficients to
-    float32, which is another filter for large q (by 150 the result is 9e-3 off; its issues 15072 and 15393). Channels are
-    filtered in groups, so that beyond the result memory for about four million samples, or one channel, is needed.
+    second-order sections with float64 coefficients and states, also for float32 signals: SciPy rounds the coefficients
+    to float32, which changes the filter for large q (for q = 150 the error is 9e-3; SciPy's issues 15072 and 15393).
+    Channels are filtered in groups, so besides the result it needs memory for about four million samples, or for one
+    channel.
 
     Examples
     --------

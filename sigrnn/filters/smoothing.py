@@ -28,7 +28,7 @@ def savgol_filter(
     cval: float = 0.0,
 ) -> Array:
     r"""
-    Smooth or differentiate a signal with a polynomial through the samples around each one.
+    Smooth or differentiate a signal by fitting polynomials (Savitzky-Golay filter).
 
     Parameters
     ----------
@@ -69,7 +69,8 @@ def savgol_filter(
 
     Notes
     -----
-    Away from the ends it is a filter without feedback with `window_length` taps [1]_. The taps are kept between calls.
+    Away from the ends it is a filter without feedback with `window_length` taps [1]_. The taps are cached between
+    calls.
 
     References
     ----------

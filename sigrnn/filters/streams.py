@@ -33,7 +33,7 @@ __all__ = ["Stream"]
 
 class Stream:
     r"""
-    A filter with memory: a callable that filters block after block.
+    A filter with memory: a callable that filters block by block.
 
     Calling it with the blocks of a signal in turn gives what `lfilter` or `sosfilt` gives for the whole, to rounding;
     with ``method='sequential'`` to the last bit.
@@ -85,11 +85,11 @@ class Stream:
 
     Notes
     -----
-    A call costs one to two microseconds beyond the filtering. The state is kept in float64 also for float32 blocks. `copy`
-    makes another stream with the same past, and streams can be pickled.
+    A call costs one to two microseconds beyond the filtering. The state is kept in float64 also for float32 blocks.
+    Streams can be copied and pickled.
 
-    A call that ends by an exception, Ctrl-C included, leaves the state as it was before the block or as it is after it. Of
-    calls that overlap, from two threads or from a signal handler, only one counts: the others raise RuntimeError.
+    After a call that ends with an exception, Ctrl-C included, the state is that before the block or that after it. If
+    calls overlap, in two threads or a signal handler, only one takes effect: the others raise RuntimeError.
 
     Examples
     --------
@@ -314,12 +314,12 @@ class Stream:
         return state_rows(zi, self._runner.state, x, time_axis(self._axis, x), kind)
 
     def reset(self) -> None:
-        """Go back to the state the stream was made with; the next block may have other channels."""
+        """Return to the initial state; the next block may have other channels."""
         self.__dict__.update(_channels=None, _quick=None, _state=None)
 
     def copy(self) -> Self:
         """
-        Make another stream with the same coefficients and the same past.
+        Copy the stream, with its coefficients and state.
 
         Returns
         -------

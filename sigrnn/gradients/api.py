@@ -78,13 +78,13 @@ def vjp(
 
     Notes
     -----
-    The gradient of a linear filter is the same filter over reversed time, and sums of products with what it gives [1]_:
+    The gradient of a linear filter is the same filter over reversed time, and sums of products with its output [1]_:
     one pass for all gradients. Cost: O((M + P) N), about two more calls of the function; copies of x and y are kept
     (`lfilter`), of x (`sosfilt`). Sums are taken in float64 also for float32 signals.
 
     Gradients are total derivatives: that of ``a[0]`` includes the division of all coefficients by it. The same holds
-    for ``sos[:, 3]``, though `sosfilt` itself accepts nothing but 1 there: its gradient is that of a filter that
-    divides. For complex arrays J^H is PyTorch's convention: the gradient is the direction of steepest ascent of a real
+    for ``sos[:, 3]``, though `sosfilt` itself accepts only 1 there: the gradient is that of a filter that divides by
+    it. For complex arrays J^H is PyTorch's convention: the gradient is the direction of steepest ascent of a real
     error; real arguments get the real part.
 
     References
@@ -169,8 +169,8 @@ def synchronous_grad(function: Callable[..., V], *args: Any, **kwargs: Any) -> t
 
     Notes
     -----
-    It is not the gradient of anything when there is feedback: a step along it may go uphill. Signs are those of `lfilter`:
-    the lecture's coefficients of y[n-m] are -a[m]. Cost: as `vjp`.
+    With feedback it is not the gradient of any function: a step against it may increase the error. Signs are those of
+    `lfilter`: the lecture's coefficients of y[n-m] are -a[m]. Cost: as `vjp`.
 
     References
     ----------

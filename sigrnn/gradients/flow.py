@@ -69,7 +69,7 @@ class GradientFlow:
 
     def plot(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """
-        Draw the norm against the lag, and the exponential it was found to follow.
+        Draw the norm against the lag, and the fitted exponential.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class GradientFlow:
 
 def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = None, **kwargs: Any) -> GradientFlow:
     r"""
-    Measure how a gradient vanishes or explodes as it goes back in time.
+    Measure how a gradient vanishes or explodes over time.
 
     .. math:: \delta[n-k] = \frac{dE}{de[n-k]} = g'(e[n-k]) \Bigl( -\sum_{m=1}^{P} a_m \delta[n-k+m] \Bigr),
         \qquad \delta[n] = g'(e[n])
@@ -139,8 +139,8 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
     Notes
     -----
     The growth rate is that of a straight line through the logarithm of the norm, over the last three quarters of the
-    lags as far as numbers reach; P lags are taken together, so that an oscillation does not pass for a fall. Cost:
-    one call of the function, and O(P K) for each of the outputs.
+    lags with finite values; P lags are combined, so that an oscillation is not mistaken for a decay. Cost: one call of
+    the function, and O(P K) for each of the outputs.
 
     References
     ----------

@@ -149,8 +149,8 @@ def gru(
 
     Notes
     -----
-    Cost: O(N B H (H + I)); all in the precision of the arrays. With ``reset_after=False`` the units are weighed twice in
-    a step, the second time after the first.
+    Cost: O(N B H (H + I)); all in the precision of the arrays. With ``reset_after=False`` a step has two matrix
+    products, one after the other.
 
     References
     ----------
@@ -231,8 +231,8 @@ def lstm(
 
     Notes
     -----
-    Cost: O(N B H (H + I)); all in the precision of the arrays. Block by block gives the bits of all at once. Calls by way
-    of `vjp`, and those with `lengths`, may differ from others in the last bit: they keep the gates, others need not.
+    Cost: O(N B H (H + I)); all in the precision of the arrays. Block by block gives the same bits as one call. Calls by
+    `vjp`, and those with `lengths`, may differ from others in the last bit, since they also store the gates.
 
     References
     ----------
@@ -264,7 +264,7 @@ def mingru(
     lengths: ArrayLike | None = None,
 ) -> tuple[Array, Array]:
     r"""
-    Run a layer of minimal gated recurrent units, whose gates see inputs only, over one sequence or several.
+    Run a layer of minimal gated recurrent units over one sequence or several.
 
     .. math::
         z &= \sigma(W_{iz} x[n] + b_{iz}) \\
@@ -304,7 +304,7 @@ def mingru(
 
     Notes
     -----
-    Each unit is a filter of first order whose pole 1 - z moves with the input [1]_: it is linear in its state, and the
+    Each unit is a filter of order 1 whose pole 1 - z depends on the input [1]_: it is linear in its state, and the
     candidate :math:`\tilde h` has no activation. Cost: O(N B H I).
 
     References
@@ -328,7 +328,7 @@ def dense(
     x: ArrayLike, v: ArrayLike, bias: ArrayLike | None = None, *, activation: str | Activation = "linear"
 ) -> Array:
     r"""
-    Weigh inputs: the lecture's fully connected layer.
+    Run a fully connected layer.
 
     .. math:: z[n] = g(V x[n] + v_0)
 
@@ -361,7 +361,7 @@ def dense(
 
     Notes
     -----
-    Cost: one product of matrices.
+    Cost: one matrix product.
 
     Examples
     --------

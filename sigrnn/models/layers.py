@@ -269,7 +269,7 @@ class LSTM(Recurrent):
 
 class MinGRU(Recurrent):
     r"""
-    A layer of minimal gated recurrent units, to be trained: gates see inputs only.
+    A layer of minimal gated recurrent units, to be trained: gates depend on inputs only.
 
     Parameters
     ----------
@@ -320,8 +320,8 @@ class Dense(Model):
 
     Notes
     -----
-    Weights ``v`` (O, I) and ``bias`` (O,) are drawn as by PyTorch, between :math:`\pm 1 / \sqrt I`; those of one output of
-    one input, a curve in a chain of filters, near the identity.
+    Weights ``v`` (O, I) and ``bias`` (O,) are drawn as by PyTorch, between :math:`\pm 1 / \sqrt I`; with one input and
+    one output, as for a curve in a chain of filters, near the identity.
 
     Examples
     --------

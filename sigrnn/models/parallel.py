@@ -193,7 +193,7 @@ class Bidirectional(Composition):
 
     Notes
     -----
-    It needs the whole signal: it has no stream and no state, and each segment of a signal is taken for a whole one.
+    It needs the whole signal, so it has no stream and no state: each segment is treated as a whole signal.
 
     Examples
     --------

@@ -48,7 +48,7 @@ class Stand(NamedTuple):
 
 class patch_scipy:
     """
-    Put the functions of sigrnn in the place of those of `scipy.signal`, for programs that call SciPy.
+    Replace functions of `scipy.signal` by those of sigrnn, for programs that call SciPy.
 
     It takes effect at once, in all threads; as a context manager until the end of the block, as a decorator while the
     function runs. Patches are counted: a name is SciPy's again when each of its patches has been taken back.
@@ -78,9 +78,9 @@ class patch_scipy:
 
     Notes
     -----
-    Names are bound anew in `scipy.signal`, in its own modules (so that its functions that call them gain, too) and in each
-    module that has imported a name from it (``from scipy.signal import sosfilt``). A function stored elsewhere, in a class,
-    a dictionary or as a default value, stays SciPy's. Looking for names takes some milliseconds.
+    Names are rebound in `scipy.signal`, in its own modules (so SciPy's functions that call them gain, too) and in each
+    module that has imported a name from it (``from scipy.signal import sosfilt``). A function stored elsewhere, in a
+    class, a dictionary or as a default value, stays SciPy's. Looking for names takes some milliseconds.
 
     Worker processes: see :doc:`/howto/in_scipys_place`.
 
@@ -132,7 +132,7 @@ class patch_scipy:
 
 def unpatch_scipy(*names: str) -> dict[str, list[str]]:
     """
-    Take back a call of `patch_scipy`.
+    Undo a call of `patch_scipy`.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def unpatch_scipy(*names: str) -> dict[str, list[str]]:
 
 def is_patched(*names: str) -> bool:
     """
-    Whether functions of sigrnn stand in the place of SciPy's.
+    Return whether functions of SciPy are patched.
 
     Parameters
     ----------

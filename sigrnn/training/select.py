@@ -67,7 +67,7 @@ def select(
     models: Iterable[Model], x: Signals, t: Signals, *, validation: float | tuple[Any, ...] = 0.2, **options: Any
 ) -> Selection:
     """
-    Train several models, and find the one that is best on validation data: orders, sizes, kinds.
+    Train several models, and select the best on validation data.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from sigrnn.xarray.sampling import Labelled, check, sampling_rate
 
 def decimate(data: Labelled, q: int, dim: str = "time", **options: Any) -> Labelled:
     """
-    Lower the sampling rate along a named dimension by a whole factor.
+    Lower the sampling rate along a named dimension by an integer factor.
 
     Parameters
     ----------
