@@ -25,8 +25,8 @@ class Activation:
     Parameters
     ----------
     g, dg : callable
-        Functions of one float that return one float, in the part of Python that Numba compiles: arithmetic, ``if``,
-        loops, `math`, constants from around them. They are compiled at the first use of this object.
+        Functions of one float that return one float, in the subset of Python that Numba compiles: arithmetic, ``if``,
+        loops, `math`, global constants. They are compiled at the first use of this object.
 
     Raises
     ------

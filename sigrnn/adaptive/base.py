@@ -41,12 +41,12 @@ class AdaptiveFilter:
     w0 : array_like, shape (n_taps,) or (n_taps, channels), optional
         Weights to start from, newest sample first; zeros by default.
     nan_policy : {'propagate', 'raise', 'omit'}
-        What becomes of NaN and inf in the signals: they go where the equation takes them, are an error, or the update is
-        left out at every sample that sees one.
+        How NaN and inf in the signals are handled: they propagate as in the equation, raise an error, or the update is
+        skipped at every sample whose window contains one.
     on_divergence : {'raise', 'reset', 'ignore'}
-        What to do when the error is not finite, or :math:`10^8` times the largest ``|d|`` so far and what the weights at the
-        start can make of `x`: raise `DivergenceError`, start again from `w0` at that sample (it is raised, too, if that does
-        not help), or go on.
+        What to do when the error is not finite, or exceeds :math:`10^8` times the largest ``|d|`` so far plus the
+        largest output of the initial weights: raise `DivergenceError`, restart from `w0` at that sample (and raise if
+        that does not help), or continue.
 
     Attributes
     ----------

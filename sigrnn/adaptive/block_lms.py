@@ -42,7 +42,7 @@ class BlockLMS(SuggestsStep, SteppedFilter):
     block : int, optional
         Samples B of a block, `n_taps` by default; 1 makes it `LMS`.
     **settings
-        ``leakage=0.0``: :math:`\gamma`; weights that nothing excites decay. Others are those of `AdaptiveFilter`.
+        ``leakage=0.0``: :math:`\gamma`; weights without excitation decay. Others are those of `AdaptiveFilter`.
 
     See Also
     --------

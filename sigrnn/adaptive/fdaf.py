@@ -36,14 +36,14 @@ class FDAF(SpectralFilter):
         :math:`|X|^2` of a bin. By default each bin has its own: 1e-3 times the sum of its mean power over all blocks so far, and
         of the mean power of a sample of `x`.
     normalised : bool, default True
-        Whether to divide each bin's step by its power. Without, it is `BlockLMS`, to rounding.
+        Whether to divide each bin's step by its power. If not, it is `BlockLMS`, to rounding.
     smoothing : float, default 0.9
         :math:`\beta`, how much of the power is kept from block to block. The power rises at once and falls slowly.
     dtype : {None, float32, float64}, keyword-only
         Precision of all computation, float64 by default; in float32 it takes about half the time.
     **settings
-        ``leakage=0.0``: :math:`\gamma`; weights that nothing excites decay. Others are those of `AdaptiveFilter`; with
-        ``nan_policy='omit'`` a NaN in x counts as silence, and samples whose window holds one are left out.
+        ``leakage=0.0``: :math:`\gamma`; weights without excitation decay. Others are those of `AdaptiveFilter`; with
+        ``nan_policy='omit'`` a NaN in x counts as 0, and samples whose window contains one do not adapt.
 
     See Also
     --------
@@ -101,8 +101,8 @@ class PBFDAF(SpectralFilter):
     eps : float, default 1e-3 of the mean power
         As in `FDAF`, with :math:`S` for the power of a bin.
     constraint : {'full', 'alternate'}
-        Which partitions are brought back to their taps at each update: all; or the first and one of the others in turn,
-        which takes a fraction of the transforms, at the price of errors from what is wrapped around meanwhile.
+        Which partitions are constrained to their taps at each update: all; or the first and one of the others in turn,
+        which takes a fraction of the transforms but adds errors by circular convolution in between.
     normalised : bool, default True
         As in `FDAF`.
     smoothing : float, default 0.9
@@ -110,8 +110,8 @@ class PBFDAF(SpectralFilter):
     dtype : {None, float32, float64}, keyword-only
         As in `FDAF`.
     **settings
-        ``leakage=0.0``: :math:`\gamma`; weights that nothing excites decay. Others are those of `AdaptiveFilter`; with
-        ``nan_policy='omit'`` a NaN in x counts as silence, and samples whose window holds one are left out.
+        ``leakage=0.0``: :math:`\gamma`; weights without excitation decay. Others are those of `AdaptiveFilter`; with
+        ``nan_policy='omit'`` a NaN in x counts as 0, and samples whose window contains one do not adapt.
 
     See Also
     --------

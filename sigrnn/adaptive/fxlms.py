@@ -39,7 +39,7 @@ class ControlResult(AdaptiveResult):
     Parameters
     ----------
     y : ndarray, shape (N,)
-        What arrived at the end of the path, with the weights before the update at each sample.
+        The output at the end of the path, with the weights before the update at each sample.
     e : ndarray, shape (N,)
         Error d - y.
     w_final : ndarray, shape (n_taps,)
@@ -76,14 +76,14 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
     mu : float
         Step size :math:`\mu`. May be assigned between calls.
     secondary_path : array_like, shape (S,)
-        :math:`\hat s`, the impulse response of the secondary path as it is believed to be: all that the steps know.
+        :math:`\hat s`, the estimated impulse response of the secondary path, which the steps use.
     eps : float, default 0.0
         If positive, steps are divided by :math:`\varepsilon + \|\mathbf x'[n]\|^2`.
     plant : array_like, shape (S2,), optional
         :math:`s`, the true secondary path that calls simulate; that of `secondary_path` by default.
     **settings
-        ``leakage=0.0``: :math:`\gamma`; it keeps what the loudspeaker has to give in bounds. `w0`, `nan_policy` and
-        `on_divergence` as in `AdaptiveFilter`.
+        ``leakage=0.0``: :math:`\gamma`; it limits the output of the loudspeaker. `w0`, `nan_policy` and `on_divergence`
+        as in `AdaptiveFilter`.
 
     Attributes
     ----------
@@ -276,7 +276,7 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
         Raises
         ------
         ValueError
-            If there are more errors than samples that wait for them, or one is not finite and ``nan_policy='raise'``.
+            If there are more errors than samples waiting for them, or one is not finite and ``nan_policy='raise'``.
         DivergenceError
             If an error is more than :math:`10^8` times the largest ``|x|``, and the errors of the first `n_taps` samples, and
             ``on_divergence='raise'``.

@@ -137,10 +137,10 @@ class IIRLMS(FeedbackFilter):
     eps : float, default 0.0
         If positive, steps are divided by :math:`\varepsilon + \|\psi[n]\|^2`.
     gradient : {'full', 'feintuch'}
-        The sensitivities above, or without their recursion: Feintuch's filter, at a fraction of the cost, whose mean step
-        may point elsewhere.
+        The sensitivities above, or without their recursion: Feintuch's filter, at a fraction of the cost, whose mean
+        step may have another direction.
     unstable : {'hold', 'ignore'}
-        What to do with a step after which a pole would lie on or beyond the circle of `radius`: leave out its part for `a`,
+        What to do with a step after which a pole would lie on or beyond the circle of `radius`: skip its part for `a`,
         or take it.
     radius : float, default 1.0
         Of that circle.
@@ -220,7 +220,7 @@ class EquationErrorLMS(SuggestsStep, FeedbackFilter):
     eps : float, default 0.0
         If positive, steps are divided by :math:`\varepsilon` plus the power of the window of `x` and `d`.
     unstable : {'ignore', 'hold'}
-        As in `IIRLMS`. The filter that learns is stable in any case; `predict` is not.
+        As in `IIRLMS`. The adapting filter is always stable; `predict` may not be.
     radius : float, default 1.0
         As in `IIRLMS`.
     **settings

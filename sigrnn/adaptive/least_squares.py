@@ -29,7 +29,7 @@ class AP(SuggestsStep, GradientFilter):
     n_taps : int
         Weights L of each channel.
     mu : float
-        Step size :math:`\mu`, without unit; 1 makes all K errors vanish at once.
+        Step size :math:`\mu`, without unit; with 1 each step cancels all K errors.
     order : int, default 4
         Number K of errors that are cancelled at once; 1 is `NLMS`.
     eps : float, default 1e-3 of the mean power of a window
@@ -108,11 +108,11 @@ class RLS(SampleFilter):
     forgetting : float, default 0.99
         :math:`\lambda`, above 0 and at most 1; the memory is :math:`1/(1-\lambda)` samples long.
     delta : float, default 0.1 of the power of a sample
-        :math:`\delta`: P begins at ``I / delta``. A number is absolute, in units of the power of `x`. By default it is 0.1 times
-        the power :math:`|x|^2` of the first sample that is not 0, at which P begins then.
+        :math:`\delta`: P begins at ``I / delta``. A number is absolute, in units of the power of `x`. By default it is
+        0.1 times the power :math:`|x|^2` of the first non-zero sample, at which P then begins.
     p_max : float, optional
-        Where the variances on the diagonal of P are held, by default ``1e10 / delta``, in units of one over the same power;
-        see the notes.
+        Upper bound of the variances on the diagonal of P, by default ``1e10 / delta``, in units of one over the same
+        power; see the notes.
     **settings
         `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
 
@@ -211,10 +211,10 @@ class KalmanFilter(SampleFilter):
     n_taps : int
         Weights L of each channel.
     process : float or array_like, shape (n_taps,) or (n_taps, channels)
-        Variance :math:`q` of what each weight changes by from sample to sample, for all or for each; Q is diagonal.
+        Variance :math:`q` of the change of each weight per sample, one for all or one for each; Q is diagonal.
     measurement : float
-        Variance R of the noise in `d`: in other units of `d` it is another number. The other settings are variances of
-        weights, which stay if `x` and `d` change their units together.
+        Variance R of the noise in `d`, in the square of its unit. The other settings are variances of weights, which do
+        not change if `x` and `d` are scaled together.
     delta : float, default 0.1
         P begins at ``I / delta``: the inverse variance of the weights before the first sample.
     **settings

@@ -113,7 +113,7 @@ class SignSignLMS(SignErrorLMS):
     n_taps : int
         Weights L of each channel.
     mu : float
-        Step size :math:`\mu`, in units of the weights: what each of them changes by at each sample.
+        Step size :math:`\mu`, in units of the weights: the change of each of them per sample.
     **settings
         `leakage`, `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
 
@@ -205,8 +205,8 @@ class VSSLMS(SuggestsStep, GradientFilter):
         :math:`\rho`, how fast the step size changes. It has a unit: for `x` and `d` times c divide it by :math:`c^6`, or
         :math:`c^4` with Kwong and Johnston's rule.
     mu_min, mu_max : float, default 0.0 and inf
-        Bounds of the step size. In any case no step is larger than the one that makes the error vanish, one over the power
-        of the window.
+        Bounds of the step size. No step is larger than the one that cancels the error, one over the power of the
+        window.
     method : {'mathews', 'kwong'}
         By whom.
     decay : float, default 0.97
@@ -294,13 +294,13 @@ class GNGD(SuggestsStep, GradientFilter):
     mu : float, default 1.0
         Step size :math:`\mu`, without unit.
     eps : float, default 1.0 of the mean power of a window
-        :math:`\varepsilon` to begin with. A number is absolute, in units of the power of a window, as padasip's is. If neither it
-        nor `eps_min` is given, :math:`\varepsilon` stands times the mean of :math:`\|\mathbf u\|^2` over all samples so far in
-        the equation: the filter learns alike from volts and from microvolts.
+        Initial :math:`\varepsilon`. A number is absolute, in units of the power of a window, as padasip's is. If
+        neither it nor `eps_min` is given, :math:`\varepsilon` in the equation is multiplied by the mean of
+        :math:`\|\mathbf u\|^2` over all samples so far: the filter adapts in the same way in volts and in microvolts.
     rho : float, default 0.1
         :math:`\rho`, how fast :math:`\varepsilon` changes.
     eps_min : float, default 1e-6 of the mean power of a window
-        :math:`\varepsilon` stays at least this, which bounds the step in silence.
+        Lower bound of :math:`\varepsilon`, which bounds the step in silence.
     **settings
         `leakage`, `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
 

@@ -115,11 +115,10 @@ def nlfilter(
     axis : int, default -1
         The axis of time.
     zi : array_like, optional
-        Initial state (transposed direct form II), as in `lfilter`: what the samples before `x` add to the
+        Initial state (transposed direct form II), as in `lfilter`: the contribution of samples before `x` to the
         excitations.
     activation : str or Activation, default 'tanh'
-        'tanh', 'relu' or another name of the table in :doc:`/howto/nonlinear`, which an unknown name prints; or an
-        `Activation` of your own.
+        'tanh', 'relu' or another name of the table in :doc:`/howto/nonlinear`; or an `Activation` of your own.
     bias : array_like, default 0.0
         Added to each excitation; one for all channels, or an array that broadcasts against the channels of `x`.
     direction : {'forward', 'backward'}, default 'forward'

@@ -41,10 +41,10 @@ class Resampler:
     Raises
     ------
     ValueError
-        If `up` or `down` is not a positive whole number, taps are not 1-D or there are none, or a block has other channels
+        If `up` or `down` is not a positive integer, taps are not 1-D or there are none, or a block has other channels
         than the blocks before it.
     NotImplementedError
-        If a block and the taps make a dtype other than float32, float64 or a complex one of that precision.
+        If the common dtype of a block and the taps is not float32, float64 or a complex one of that precision.
 
     See Also
     --------

@@ -49,7 +49,7 @@ def upfirdn(
     axis : int, default -1
         The axis of time.
     mode : str, default 'constant'
-        What the signal is beyond its ends: 'constant' (`cval`), 'edge' (its last sample), 'wrap', 'symmetric',
+        How the signal is extended beyond its ends: 'constant' (`cval`), 'edge' (its last sample), 'wrap', 'symmetric',
         'reflect', 'antisymmetric', 'antireflect', 'smooth' (along the slope of the last two samples), or 'line' (along
         that from the first sample to the last).
     cval : float, default 0
@@ -68,7 +68,7 @@ def upfirdn(
     IndexError
         If there is no such axis.
     TypeError
-        If `h` or `x` is not of numbers with a kernel here or in SciPy.
+        If `h` or `x` has a dtype that neither sigrnn nor SciPy supports.
 
     See Also
     --------
@@ -130,15 +130,15 @@ def resample_poly(
     x : array_like
         Signal, any number of axes. All axes but `axis` are channels.
     up, down : int
-        The rate becomes ``up / down`` of what it was; only the reduced fraction counts.
+        The rate is multiplied by ``up / down``; only the reduced fraction matters.
     axis : int, default 0
         The axis of time.
     window : str, tuple, float, list or ndarray, default ('kaiser', 5.0)
-        The window of the low-pass, as for `scipy.signal.get_window`: it has ``20 * max(up, down) + 1`` taps and is cut
-        off at the lower of the two Nyquist frequencies. A list or an array holds the taps themselves.
+        The window of the low-pass, as for `scipy.signal.get_window`: it has ``20 * max(up, down) + 1`` taps, and its
+        cut-off is the lower of the two Nyquist frequencies. A list or an array contains the taps themselves.
     padtype : str, default 'constant'
-        What the signal is beyond its ends: a mode of `upfirdn`; or 'mean', 'median', 'minimum', 'maximum', that value
-        of the channel.
+        How the signal is extended: a mode of `upfirdn`; or 'mean', 'median', 'minimum', 'maximum', that value of the
+        channel.
     cval : float, optional
         The value for 'constant'; 0 by default.
 
@@ -151,7 +151,7 @@ def resample_poly(
     Raises
     ------
     ValueError
-        If `up` or `down` is not a positive whole number, `padtype` is unknown, `cval` is given for another one than
+        If `up` or `down` is not a positive integer, `padtype` is unknown, `cval` is given for another one than
         'constant', or taps are not 1-D.
     IndexError
         If there is no such axis.
@@ -218,7 +218,7 @@ def decimate(
     x : array_like
         Signal, any number of axes. All axes but `axis` are channels.
     q : int
-        The factor. With an IIR filter, large ones are better taken in steps of at most 13.
+        The factor. With an IIR filter, split large factors into steps of at most 13.
     n : int, optional
         Order of the filter: 8 for 'iir', ``20 * q`` for 'fir' by default.
     ftype : {'iir', 'fir'} or scipy.signal.dlti, default 'iir'
@@ -226,7 +226,7 @@ def decimate(
     axis : int, default -1
         The axis of time.
     zero_phase : bool, default True
-        Filter forward and backward ('iir'), or take out the delay ('fir').
+        Filter forward and backward ('iir'), or remove the delay ('fir').
 
     Returns
     -------

@@ -45,8 +45,9 @@ def savgol_filter(
     axis : int, default -1
         The axis of time.
     mode : {'interp', 'mirror', 'constant', 'nearest', 'wrap'}, default 'interp'
-        What the signal is beyond its ends: mirrored at the end sample, `cval`, its last sample, or its other end. With
-        'interp' the polynomials through the first and the last `window_length` samples give the outputs near the ends.
+        How the signal is extended beyond its ends: mirrored at the end sample, `cval`, its last sample, or its other
+        end. With 'interp' the polynomials through the first and the last `window_length` samples give the outputs near
+        the ends.
     cval : float, default 0.0
         The value for 'constant'.
 

@@ -30,14 +30,14 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
     Returns
     -------
     zi : ndarray, shape (max(M, P),)
-        The state; multiplied by the first sample of a signal it avoids the filter's start-up.
+        The state; multiplied by the first sample of a signal, it avoids the initial transient.
 
     Raises
     ------
     ValueError
         If `b` or `a` is not 1-D, or all of `a` is 0.
     numpy.linalg.LinAlgError
-        If the filter has a pole at z = 1: it answers a constant with a ramp.
+        If the filter has a pole at z = 1: its response to a constant is a ramp.
 
     See Also
     --------

@@ -45,8 +45,9 @@ class Stream:
     sos : array_like, shape (S, 6), keyword-only
         Second-order sections, as in `sosfilt`, in place of `b` and `a`.
     zi : array_like or 'steady', optional
-        State to start from, as in `lfilter` or `sosfilt`; at rest by default. 'steady' is that of a filter whose input
-        has always been each channel's first sample: `lfilter_zi` or `sosfilt_zi` times that sample, without a transient.
+        State to start from, as in `lfilter` or `sosfilt`; at rest by default. 'steady' is the steady state for a
+        constant input of each channel's first sample, `lfilter_zi` or `sosfilt_zi` times that sample: there is no
+        transient.
     axis : int, default -1
         The axis of time in the blocks; all others are channels.
     method : {'auto', 'sequential', 'blocked', 'fft'}, default 'auto'
@@ -59,12 +60,12 @@ class Stream:
     Attributes
     ----------
     b, a, sos : ndarray
-        The coefficients. They may be reassigned between blocks while the state stays; `b` and `a` may not become
-        longer than the longest of them was, `sos` must keep its number of sections. `b` and `a` are None for a stream
-        of sections, `sos` for the other.
+        The coefficients. They may be reassigned between blocks while the state stays; `b` and `a` may not become longer
+        than the longer of them was, `sos` must keep its number of sections. `b` and `a` are None for a stream of
+        sections, `sos` is None otherwise.
     zi : ndarray
-        The state, in SciPy's layout and in double precision; 'steady' before the first sample of a stream that starts so.
-        May be assigned; 'steady' begins anew with the next block.
+        The state, in SciPy's layout and in double precision; 'steady' before the first sample of a stream that starts
+        with it. May be assigned; 'steady' restarts with the next block.
 
     Raises
     ------

@@ -40,8 +40,9 @@ def vjp(
     ----------
     function : callable
         One of `lfilter`, `lfilter_tv`, `sosfilt`, `filtfilt`, `sosfiltfilt`, `nlfilter`, a recurrent layer (`rnn`,
-        `gru`, `lstm`, ...), `dense`; `upfirdn`, `resample_poly`, `decimate`, `savgol_filter`, `deconvolve`, `lsim` (by
-        `U` and `X0`), `dlsim` (by `u`, `x0`, and, of a system ``(A, B, C, D, dt)``, by A, B, C and D, which come first).
+        `gru`, `lstm`, ...), `dense`; `upfirdn`, `resample_poly`, `decimate`, `savgol_filter`, `deconvolve`, `lsim`
+        (with respect to `U` and `X0`), `dlsim` (with respect to `u`, `x0` and, for a system ``(A, B, C, D, dt)``, A, B,
+        C and D, which come first).
     *args : array_like
         Its arguments. Coefficients, signals and states given here get a gradient.
     checkpoint : int, optional
@@ -64,7 +65,7 @@ def vjp(
     Raises
     ------
     TypeError
-        If the function has no gradient here, or an array is one of integers, or ``out=`` or a ``nan_policy`` is given.
+        If the function has no gradient here, an array contains integers, or ``out=`` or ``nan_policy`` is given.
     ValueError
         If `checkpoint` is not positive or the function has no state, or what the function raises itself; in the
         pull-back, if `dy` or `dzf` has another shape than the value.
@@ -241,11 +242,11 @@ def jvp(
     Raises
     ------
     TypeError
-        If the function has no derivative here, an array is one of integers, a tangent is given for what has none, or
-        is complex for a real array.
+        If the function has no derivative here, an array is one of integers, a tangent is given for an argument without
+        one, or is complex for a real array.
     ValueError
-        If a tangent has another shape than its array, the number of tangents fits neither way, or what the function
-        raises itself.
+        If a tangent has another shape than its array, the number of tangents does not fit, or what the function raises
+        itself.
     NotImplementedError
         As for `vjp`.
 

@@ -46,7 +46,7 @@ class GradientFlow:
     lags : ndarray, shape (K + 1,)
         Lags k = 0, 1, ... K in samples.
     norm : ndarray, shape (K + 1,)
-        Root mean square of dE/de[n-k] over the outputs and channels it was measured from, with dE/dy[n] = 1.
+        Root mean square of dE/de[n-k] over outputs and channels, with dE/dy[n] = 1.
     growth_rate : float
         Factor per sample by which the norm changes in the long run; for a linear filter the radius of its outermost
         pole.
@@ -114,9 +114,9 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
     function : callable or Model
         `nlfilter`, `lfilter`, `sosfilt` or a recurrent layer (`rnn`, `gru`, `lstm`, ...); or a model, compositions included.
     *args : array_like
-        Its arguments; of a model, the signal. For linear ones it does not matter but for its length.
+        Its arguments; of a model, the signal. For linear functions only its length matters.
     lags : int, optional
-        How far back to go, less than there are samples. By default 1000, or half the signal if that is less.
+        The largest lag, less than the number of samples. By default 1000, or half the signal if that is less.
     **kwargs : dict
         More of its arguments.
 

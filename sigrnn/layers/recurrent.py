@@ -46,7 +46,8 @@ def rnn(
     activation : str or Activation, default 'tanh'
         As in `nlfilter`.
     lengths : array_like of int, shape (B,), optional
-        How many steps of each sequence count. Outputs after them are zero, final states are those they lead to.
+        Number of valid steps of each sequence. Outputs after them are zero, final states are those after the last valid
+        step.
 
     Returns
     -------
@@ -123,10 +124,11 @@ def gru(
     h0 : array_like, shape (H,) or (B, H), optional
         Initial state, zero by default.
     reset_after : bool, default True
-        Whether r acts after the units are weighed, as above and in PyTorch; if not, on the units themselves [1]_:
+        Whether r multiplies the weighted units, as above and in PyTorch; if not, the units themselves [1]_:
         :math:`W_{hn} (r \odot h[n-1]) + b_{hn}`.
     lengths : array_like of int, shape (B,), optional
-        How many steps of each sequence count. Outputs after them are zero, final states are those they lead to.
+        Number of valid steps of each sequence. Outputs after them are zero, final states are those after the last valid
+        step.
 
     Returns
     -------
@@ -206,9 +208,10 @@ def lstm(
     h0, c0 : array_like, shape (H,) or (B, H), optional
         Initial state, zero by default.
     peephole : array_like, shape (3, H), optional
-        Weights by which the gates i, f and o see the cell [2]_; none by default.
+        Weights of the cell in the gates i, f and o [2]_; none by default.
     lengths : array_like of int, shape (B,), optional
-        How many steps of each sequence count. Outputs after them are zero, final states are those they lead to.
+        Number of valid steps of each sequence. Outputs after them are zero, final states are those after the last valid
+        step.
 
     Returns
     -------
@@ -282,7 +285,8 @@ def mingru(
     h0 : array_like, shape (H,) or (B, H), optional
         Initial state, zero by default.
     lengths : array_like of int, shape (B,), optional
-        How many steps of each sequence count. Outputs after them are zero, final states are those they lead to.
+        Number of valid steps of each sequence. Outputs after them are zero, final states are those after the last valid
+        step.
 
     Returns
     -------

@@ -443,7 +443,7 @@ class Model(Exchange, Parametrised):
         Raises
         ------
         TypeError
-            If an argument cannot be written, as an `Activation` of your own.
+            If an argument cannot be written, such as an `Activation` of your own.
         """
         files.write(self, path)
 

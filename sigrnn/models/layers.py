@@ -175,7 +175,7 @@ class GRU(Recurrent):
     reset_after : bool, default True
         As in `gru`.
     initial : bool, default False
-        Whether the state before the first sample is a parameter, too: ``h0`` (H,). It is 0 as drawn.
+        Whether the initial state is also a parameter: ``h0`` (H,). Its initial value is 0.
     dtype : {'float64', 'float32'}, default 'float64'
         The dtype of all weights, sums and outputs.
 
@@ -213,11 +213,11 @@ class LSTM(Recurrent):
     hidden : int
         H, the number of cells, whose h are the outputs.
     peephole : bool, default False
-        Whether gates see the cell, by another parameter ``peephole`` (3, H).
+        Whether gates depend on the cell, with the parameter ``peephole`` (3, H).
     forget_bias : float, default 0.0
-        Added to the initial bias of the forget gates; with 1 or more, cells keep their content at first [1]_.
+        Added to the initial bias of the forget gates; with 1 or more, cells initially keep their content [1]_.
     initial : bool, default False
-        Whether the state before the first sample is a parameter, too: ``h0`` and ``c0`` (H,). It is 0 as drawn.
+        Whether the initial state is also a parameter: ``h0`` and ``c0`` (H,). Its initial value is 0.
     dtype : {'float64', 'float32'}, default 'float64'
         The dtype of all weights, sums and outputs.
 

@@ -185,7 +185,7 @@ class Bidirectional(Composition):
     forward : Model
         The layer.
     backward : Model, optional
-        The layer for reversed time; by default one like the first, with parameters of its own.
+        The layer for reversed time; by default one like the first, with its own parameters.
 
     See Also
     --------

@@ -56,15 +56,15 @@ class patch_scipy:
     Parameters
     ----------
     *names : str
-        Of functions of `scipy.signal`, as ``'lfilter'``. All that sigrnn has, if none is given.
+        Of functions of `scipy.signal`, as ``'lfilter'``. By default all that sigrnn has.
 
     Attributes
     ----------
     names : tuple of str
         The functions of this patch.
     modules : dict of str to list of str
-        Modules in which names were bound anew, and these names. Empty where they had been before, or where
-        `scipy.signal` has not been imported yet: it is patched as soon as that happens.
+        Modules in which names were rebound, and these names. Empty if they were patched before, or if `scipy.signal`
+        has not been imported yet: it is patched when that happens.
 
     Raises
     ------
@@ -137,8 +137,7 @@ def unpatch_scipy(*names: str) -> dict[str, list[str]]:
     Parameters
     ----------
     *names : str
-        Functions to take back one patch of; all that are patched, if none is given. Names that are not patched are left
-        as they are.
+        Functions of which one patch is undone; by default all that are patched. Names that are not patched are ignored.
 
     Returns
     -------

@@ -23,7 +23,7 @@ class Selection:
     results : tuple of FitResult
         In the order of the models.
     best : FitResult
-        That with the lowest validation loss; of equal ones that with the fewest parameters.
+        The result with the lowest validation loss; among equal ones that with the fewest parameters.
     """
 
     results: tuple[FitResult, ...]
