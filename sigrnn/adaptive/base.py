@@ -1,4 +1,4 @@
-"""What all adaptive filters share: blocks, state, copies, files, and what becomes of NaN and of divergence.
+"""The base class of adaptive filters: blocks, state, copies, files, handling of NaN and divergence.
 
 An algorithm is a subclass that names the arrays it keeps (`_arrays`), and runs a block over them (`_run`). Everything that
 makes the filter go on where it stopped lies in the dict `_state` of arrays, so that `copy`, `save` and `load` know no

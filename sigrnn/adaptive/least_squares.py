@@ -1,4 +1,5 @@
-"""Least squares: affine projections, recursive least squares, and Kalman's filter for weights that wander."""
+"""Least squares: affine projections, recursive least squares, and the Kalman filter for a random walk of the
+weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps along the gradient: LMS and its relatives."""
+"""Steps along the gradient: LMS, NLMS and leakage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Relatives of LMS: signs, a fourth power, and steps that find their own size."""
+"""Variants of LMS: signs, a fourth power, and variable step sizes."""
 
 from __future__ import annotations
 

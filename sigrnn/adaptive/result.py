@@ -1,4 +1,4 @@
-"""What an adaptive filter gives back, and its picture."""
+"""The result of an adaptive filter, and its plot."""
 
 from __future__ import annotations
 

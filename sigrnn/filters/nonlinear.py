@@ -1,4 +1,4 @@
-"""The nonlinear FIR and IIR filter: `nlfilter`, in the form of `lfilter`, and what its derivatives are made of."""
+"""The nonlinear FIR and IIR filter: `nlfilter`, in the form of `lfilter`, and the parts of its derivatives."""
 
 from __future__ import annotations
 

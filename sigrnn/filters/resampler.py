@@ -24,7 +24,7 @@ class Resampler:
     Parameters
     ----------
     up, down : int
-        The rate becomes ``up / down`` of what it was.
+        The rate is multiplied by ``up / down``.
     window : str, tuple, float, list or ndarray, default ('kaiser', 5.0)
         The window of the low-pass, or its taps, as in `resample_poly`.
     axis : int, default 0

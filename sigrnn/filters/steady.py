@@ -1,4 +1,4 @@
-"""Initial states: of a filter at rest in a constant, or in the middle of a known past."""
+"""Initial states: the steady state for a constant input, or the state after a known past."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filtering forward and backward, so that nothing is delayed: `filtfilt`, `sosfiltfilt`."""
+"""Zero-phase filters, forward and backward: `filtfilt`, `sosfiltfilt`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Derivatives of all functions by one pair: `vjp` (reverse mode), `jvp` (forward mode). Here only dispatch and checks."""
+"""`vjp` (reverse mode) and `jvp` (forward mode) for all functions: dispatch and checks."""
 
 from __future__ import annotations
 

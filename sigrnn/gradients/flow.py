@@ -1,4 +1,4 @@
-"""What becomes of a gradient as it goes back in time: `gradient_flow` measures vanishing and exploding."""
+"""Vanishing and exploding gradients: `gradient_flow` measures them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recurrent layers with PyTorch's weights: `rnn`, `gru`, `lstm`, `mingru`; and `dense`, which weighs what they give."""
+"""Recurrent layers with PyTorch's weights: `rnn`, `gru`, `lstm`, `mingru`; and `dense`, which maps units to outputs."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def gru(
 
     Examples
     --------
-    A unit whose z is 1, by a large bias, keeps what it has:
+    A unit with z = 1, by a large bias, keeps its value:
 
     >>> import sigrnn
     >>> h, h_N = sigrnn.gru([[5.0]] * 3, [[1.0]] * 3, [[0.0]] * 3, [0.0, 800.0, 0.0], h0=[0.25])

@@ -1,4 +1,4 @@
-"""Static nonlinearities with parameters, to stand between filters: `Polynomial`, `PiecewiseLinear`, `TanhNetwork`."""
+"""Static nonlinearities with parameters, for use between filters: `Polynomial`, `PiecewiseLinear`, `TanhNetwork`."""
 
 from __future__ import annotations
 

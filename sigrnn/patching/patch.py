@@ -1,4 +1,4 @@
-"""Put sigrnn's functions in the place of SciPy's, wherever those are bound, and take them out again."""
+"""Put sigrnn's functions in the place of SciPy's, wherever those are bound, and undo it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class patch_scipy:
     Replace functions of `scipy.signal` by those of sigrnn, for programs that call SciPy.
 
     It takes effect at once, in all threads; as a context manager until the end of the block, as a decorator while the
-    function runs. Patches are counted: a name is SciPy's again when each of its patches has been taken back.
+    function runs. Patches are counted: a name is SciPy's again when each of its patches has been undone.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`report`: calls, samples and seconds of each function, the loop that served them, and what went back to SciPy."""
+"""`report`: calls, samples and seconds of each function, the loop that served them, and calls passed on to SciPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`AdaptiveFilterRegressor`: an adaptive filter that follows y from X, in one call or part after part."""
+"""`AdaptiveFilterRegressor`: an adaptive filter that follows y from X, in one call or in parts."""
 
 from __future__ import annotations
 
