@@ -164,10 +164,10 @@ class IIRLMS(FeedbackFilter):
 
     Notes
     -----
-    A few coefficients replace hundreds of taps of an FIR filter. The output error is not quadratic in `a`: there may be
-    local minima if the filter has too few coefficients, and convergence is slow near the unit circle [1]_. No bound of
-    the step size is known; start with 0.001 over the power of `x`. Stability is checked by the reflection coefficients
-    of each new `a`. Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
+    A few coefficients do what takes an FIR filter hundreds of taps. The error of the output is not quadratic in `a`: there may
+    be local minima if the filter has too few coefficients, and convergence is slow near the unit circle [1]_. No bound
+    of the step is known; begin with 0.001 over the power of `x`. Poles are watched by the reflection coefficients of each
+    new `a`. Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
 
     References
     ----------
@@ -316,10 +316,10 @@ class RTRL(FeedbackFilter):
 
     Notes
     -----
-    With :math:`\mu = 0` the sum of :math:`e[n]\,\psi[n]` is minus the gradient of half the squared error, as by
-    back-propagation through time, at the cost of a sensitivity for each weight and without storing the past. With
-    adaptation it is the gradient along the past weights, which is accurate if they change slowly. No bound of the step
-    size is known. Signals are real. Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
+    With :math:`\mu = 0` the sum of :math:`e[n]\,\psi[n]` is minus the gradient of half the squared error that back-propagation
+    through time finds, at the price of a sensitivity for each weight and without keeping the past. With steps it is the
+    gradient along the weights as they were, exact as they change slowly. No bound of the step is known. Signals are real.
+    Cost: of the order of (n_taps + n_feedback) n_feedback products a sample.
 
     References
     ----------

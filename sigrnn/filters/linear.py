@@ -171,10 +171,10 @@ def lfilter(
     Cost: O((M + P) N) time for each channel; memory is the result and a scratch that does not grow with the signal.
     float32 signals are filtered in float64 and rounded once. NaN and inf propagate as in the equation.
 
-    Blocks [1]_ are chained in input-normal coordinates [2]_, in which no power of the state matrix exceeds 1, so
-    rounding errors do not grow from block to block. Constants that depend on the coefficients alone are cached between
-    calls. Two kinds of filters always run sample by sample, since rounding errors of blocks would accumulate: those
-    with a pole within 1e-4 of -1, and cascades with poles within 1e-6 of the unit circle.
+    Blocks [1]_ are chained in input-normal coordinates [2]_, in which no power of the state matrix exceeds 1, so that
+    rounding errors do not grow from block to block. All that depends on the coefficients alone is kept between calls.
+    Two kinds of filters run sample after sample all the same, as rounding errors of blocks would add up: those with a
+    pole within 1e-4 of -1, and cascades with poles within 1e-6 of the unit circle.
 
     On processors other than x86-64 SciPy's wheels fuse products and sums, and its last digits differ from these.
 

@@ -61,7 +61,7 @@ def dlsim(system: Any, u: ArrayLike, t: ArrayLike | None = None, x0: ArrayLike |
     Notes
     -----
     Cost: (K + I)(K + O) products for each sample, in float64. Complex systems and inputs go to SciPy, which drops their
-    imaginary parts. `vjp` and `jvp` differentiate with respect to A, B, C, D, `u` and `x0`.
+    imaginary parts. `vjp` and `jvp` differentiate by A, B, C, D, `u` and `x0`.
 
     Examples
     --------
@@ -218,8 +218,8 @@ def lsim(
 
     Notes
     -----
-    Exact for such inputs, by the matrix exponential. Cost: (K + 2 I) K products for each sample. Complex systems and
-    inputs go to SciPy.
+    Exact for such inputs: the matrix exponential makes a system in discrete time of it. Cost: (K + 2 I) K products for
+    each sample. Complex systems and inputs go to SciPy.
 
     Examples
     --------

@@ -40,9 +40,8 @@ def vjp(
     ----------
     function : callable
         One of `lfilter`, `lfilter_tv`, `sosfilt`, `filtfilt`, `sosfiltfilt`, `nlfilter`, a recurrent layer (`rnn`,
-        `gru`, `lstm`, ...), `dense`; `upfirdn`, `resample_poly`, `decimate`, `savgol_filter`, `deconvolve`, `lsim`
-        (with respect to `U` and `X0`), `dlsim` (with respect to `u`, `x0` and, for a system ``(A, B, C, D, dt)``, A, B,
-        C and D, which come first).
+        `gru`, `lstm`, ...), `dense`; `upfirdn`, `resample_poly`, `decimate`, `savgol_filter`, `deconvolve`, `lsim` (by
+        `U` and `X0`), `dlsim` (by `u`, `x0`, and, of a system ``(A, B, C, D, dt)``, by A, B, C and D, which come first).
     *args : array_like
         Its arguments. Coefficients, signals and states given here get a gradient.
     checkpoint : int, optional
