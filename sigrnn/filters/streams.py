@@ -86,8 +86,8 @@ class Stream:
 
     Notes
     -----
-    A call costs one to two microseconds beyond the filtering. The state is kept in float64 also for float32 blocks.
-    Streams can be copied and pickled.
+    A call costs one to two microseconds beyond the filtering. The state is kept in float64 also for float32 blocks. `copy`
+    makes another stream with the same past, and streams can be pickled.
 
     After a call that ends with an exception, Ctrl-C included, the state is that before the block or that after it. If
     calls overlap, in two threads or a signal handler, only one takes effect: the others raise RuntimeError.
