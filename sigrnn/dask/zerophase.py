@@ -83,7 +83,7 @@ def filtfilt(
     Notes
     -----
     The backward pass starts with the last chunk of the forward pass. With `reread` the first reading keeps only states, a
-    few numbers for each chunk; the second computes the forward result anew, chunk by chunk from the end. `x` must then give
+    few numbers for each chunk; the second recomputes the forward result, chunk by chunk from the end. `x` must then give
     the same numbers each time it is read.
 
     Examples

@@ -105,7 +105,7 @@ class patch_scipy:
     def __repr__(self) -> str:
         given = ", ".join(map(repr, self.names)) if len(self.names) < len(FUNCTIONS) else ""
         where = "; ".join(f"{module}: {', '.join(names)}" for module, names in self.modules.items())
-        return f"<patch_scipy({given}){', bound anew in ' if where else ''}{where}>"
+        return f"<patch_scipy({given}){', rebound in ' if where else ''}{where}>"
 
     def __enter__(self) -> patch_scipy:
         return self
