@@ -1,4 +1,5 @@
-"""Recurrences over samples, fast and with gradients: SciPy's linear filters, and nonlinear ones in their form."""
+"""Fast recurrences with exact gradients: SciPy's linear filters, nonlinear filters, recurrent layers, adaptive
+filters."""
 
 from sigrnn import adaptive
 from sigrnn.activations import Activation

@@ -27,8 +27,8 @@ class Activation:
     Parameters
     ----------
     g, dg : callable
-        Functions of one float that return one float, in the part of Python that Numba compiles: arithmetic, ``if``,
-        loops, `math`, constants from around them. They are compiled at the first use of this object.
+        Functions of one float that return one float, in the subset of Python that Numba compiles: arithmetic, ``if``,
+        loops, `math`, global constants. They are compiled at the first use of this object.
 
     Raises
     ------
@@ -42,8 +42,9 @@ class Activation:
     Notes
     -----
     The functions are compiled as they are when the object is first used and are not kept on disk, so edits always take
-    effect; make a new object after changing a global constant they read. They are compiled anew in each process, for each
-    kind of signal. `math.tanh` and its like are the C library's there, and slower than the built-in ones here.
+    effect; make a new object after changing a global constant they read. They are compiled in each process, for each
+    kind of signal. `math.tanh` and similar functions are those of the C library, and slower than the built-in ones
+    here.
 
     Examples
     --------

@@ -56,9 +56,9 @@ def raw(
     channels : int
         How many.
     dtype : dtype, default int16
-        Of the numbers in the file: '>i2' for the other order of bytes.
+        Of the numbers in the file: '>i2' for big-endian ones.
     samples : int, optional
-        Make a new file of this length, in place of an old one; else the file is opened for reading.
+        Create a new file of this length, replacing an old one; by default the file is opened for reading.
     offset : int, default 0
         Bytes before the first sample.
 
@@ -137,10 +137,10 @@ def sosfiltfilt(
     sos : array_like, shape (S, 6)
         Second-order sections.
     x : array_like on disk, or path
-        The recording: a `numpy.memmap`, a data set of h5py, an array of Zarr, or whatever has `shape` and `dtype` and is
-        sliced like them; the path of an ``.npy`` file; or an array.
+        The recording: a `numpy.memmap`, a data set of h5py, a Zarr array, or another object with `shape`, `dtype` and
+        slices; the path of an ``.npy`` file; or an array.
     out : array on disk, or path
-        Where the result goes, of the shape of `x`, which it may be itself. Integers are rounded to nearest and saturated.
+        Where the result goes, of the shape of `x`; it may be `x` itself. Integers are rounded to nearest and saturated.
         A path makes an ``.npy`` file, of float64 (complex128 if `x` is complex).
     axis : int, default -1
         The axis of time.
@@ -151,7 +151,8 @@ def sosfiltfilt(
     block : int, optional
         Samples taken at a time; by default two million over all channels. The result does not depend on it.
     folder : path, optional
-        Where the temporary file lies: 8 bytes a sample, 16 if complex. That of `out` if it is a file, else the system's.
+        Folder of the temporary file, which has 8 bytes a sample, 16 if complex. By default that of `out` if it is a
+        file, else the system's.
     progress : bool, default True
         Whether a bar shows how far it is, where tqdm is installed.
 
@@ -177,10 +178,9 @@ def sosfiltfilt(
 
     Notes
     -----
-    Two passes: forward from `x` into a temporary file, then backward from its end into `out`. It is the whole signal that is
-    filtered, not overlapping parts of it: the result is that of `sigrnn.sosfiltfilt`, to rounding. All is computed in
-    float64, one sample after the other, so that results do not depend on `block`. Cost: O(S N) time for each channel; memory
-    for two blocks.
+    There are two passes: forward from `x` to a temporary file, then backward from its end to `out`. The whole signal is
+    filtered, not overlapping parts: the result is that of `sigrnn.sosfiltfilt`, to rounding. It is computed in float64,
+    sample by sample, so it does not depend on `block`. Cost: O(S N) time for each channel; memory for two blocks.
 
     Examples
     --------
@@ -239,7 +239,7 @@ def filtfilt(
     progress: bool = True,
 ) -> Out | Memmap:
     """
-    Filter a recording on disk forward and backward with a filter in one piece, FIR or IIR.
+    Filter a recording on disk forward and backward with coefficients `b` and `a`.
 
     Parameters
     ----------

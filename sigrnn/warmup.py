@@ -1,4 +1,4 @@
-"""Compile the kernels ahead of time, so that no later call has to: `sigrnn warmup`."""
+"""Compile the kernels ahead of time: `sigrnn warmup`."""
 
 from __future__ import annotations
 

@@ -55,8 +55,8 @@ class set_workers:
 
     Notes
     -----
-    Work is shared out only where it takes longer than about half a millisecond; below that, waking a thread costs more
-    than it saves. Results do not depend on the number of workers.
+    Calls shorter than about half a millisecond stay on one thread, since waking another costs more than it saves.
+    Results do not depend on the number of workers.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class set_workers:
 
 def get_workers() -> int:
     """
-    Return how many threads a call made here may use.
+    Return the number of threads that a call in this thread may use.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Names that users look for in `sigrnn`, and where they live: for the message of the AttributeError."""
+"""Names that users may look for in `sigrnn`, and where they are: for the message of the AttributeError."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ class DivergenceError(FloatingPointError, ValueError):
     Attributes
     ----------
     sample : int or None
-        In training, where the output, or else the error, is the first that is not finite; in an adaptive filter, the sample
-        of this block at which divergence was noticed.
+        In training, the first sample at which the output, or the error, is not finite; in an adaptive filter, the
+        sample of this block at which divergence was detected.
     sequence : int or None
         Training: the sequence of that sample.
     parameter : str or None
@@ -34,7 +34,7 @@ class DivergenceError(FloatingPointError, ValueError):
     algorithm : str or None
         Adaptive filters: name of the algorithm.
     step : str or None
-        Adaptive filters: the setting that decides whether it stays stable, such as ``'mu=0.5'``.
+        Adaptive filters: the setting that stability depends on, such as ``'mu=0.5'``.
     e : complex or None
         Adaptive filters: the error at that sample.
     """

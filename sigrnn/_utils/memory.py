@@ -1,4 +1,4 @@
-"""A pool of large arrays: fresh pages of memory cost more than most passes over them."""
+"""A pool of large arrays: new pages of memory cost more than most passes over them."""
 
 from __future__ import annotations
 

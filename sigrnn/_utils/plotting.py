@@ -1,4 +1,4 @@
-"""What all pictures share: colours, and axes with labels, a grid and a legend. Matplotlib is imported when one is drawn."""
+"""Style of all plots: colours, and axes with labels, a grid and a legend. Matplotlib is imported when one is drawn."""
 
 from __future__ import annotations
 

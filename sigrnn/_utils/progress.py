@@ -1,4 +1,4 @@
-"""Progress of long work: tqdm's bar where it can be seen, or a line now and then."""
+"""Progress of long work: tqdm's bar in a terminal, otherwise a line from time to time."""
 
 from __future__ import annotations
 

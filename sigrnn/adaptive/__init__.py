@@ -1,4 +1,4 @@
-"""Adaptive filters: weights that follow what they see, sample by sample, in one call or block by block."""
+"""Adaptive filters: weights updated sample by sample, in one call or block by block."""
 
 from sigrnn._utils.errors import DivergenceError as DivergenceError
 from sigrnn.adaptive.base import AdaptiveFilter

@@ -1,4 +1,4 @@
-"""What all adaptive filters share: blocks, state, copies, files, and what becomes of NaN and of divergence.
+"""The base class of adaptive filters: blocks, state, copies, files, handling of NaN and divergence.
 
 An algorithm is a subclass that names the arrays it keeps (`_arrays`), and runs a block over them (`_run`). Everything that
 makes the filter go on where it stopped lies in the dict `_state` of arrays, so that `copy`, `save` and `load` know no
@@ -32,7 +32,7 @@ KINDS: dict[str, type[AdaptiveFilter]] = {}  # algorithms by name, for `files.lo
 
 class AdaptiveFilter:
     """
-    What all adaptive filters can do; the algorithms are its subclasses.
+    The base class of all adaptive filters.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ class AdaptiveFilter:
     w0 : array_like, shape (n_taps,) or (n_taps, channels), optional
         Weights to start from, newest sample first; zeros by default.
     nan_policy : {'propagate', 'raise', 'omit'}
-        What becomes of NaN and inf in the signals: they go where the equation takes them, are an error, or the update is
-        left out at every sample that sees one.
+        How NaN and inf in the signals are handled: they propagate as in the equation, raise an error, or the update is
+        skipped at every sample whose window contains one.
     on_divergence : {'raise', 'reset', 'ignore'}
-        What to do when the error is not finite, or :math:`10^8` times the largest ``|d|`` so far and what the weights at the
-        start can make of `x`: raise `DivergenceError`, start again from `w0` at that sample (it is raised, too, if that does
-        not help), or go on.
+        What to do when the error is not finite, or exceeds :math:`10^8` times the largest ``|d|`` so far plus the
+        largest output of the initial weights: raise `DivergenceError`, restart from `w0` at that sample (and raise if
+        that does not help), or continue.
 
     Attributes
     ----------
@@ -61,11 +61,10 @@ class AdaptiveFilter:
 
     Notes
     -----
-    `copy` makes another filter with the same past. A call that begins during another one, in a second thread or a signal
-    handler, raises RuntimeError.
+    A call that begins during another one, in a second thread or a signal handler, raises RuntimeError.
 
-    A call that ends by an exception, Ctrl-C included, leaves the filter as it was before the block or as it is after it. Where
-    it diverges, or `nan_policy` raises, it stays as it is before that sample.
+    After a call that ends with an exception, Ctrl-C included, the filter is as before the block or as after it. If it
+    diverges, or `nan_policy` raises, it is as before that sample.
     """
 
     _busy = False  # whether a call runs
@@ -279,7 +278,7 @@ class AdaptiveFilter:
     # -------------------------------------------------------------------------------------------------- state
 
     def reset(self) -> None:
-        """Go back to the beginning: initial weights, no past; the next block may have other channels."""
+        """Return to the initial weights and clear the past; the next block may have other channels."""
         columns = self._w0 is not None and self._w0.ndim == 2
         self.__dict__.update(_state={}, _channels=None, _quick=None, _columns=columns)
 
@@ -413,7 +412,7 @@ class AdaptiveFilter:
 
     def copy(self) -> Self:
         """
-        Make another filter with the same settings, weights and past.
+        Copy the filter, with its settings, weights and past samples.
 
         Returns
         -------
@@ -460,7 +459,7 @@ class AdaptiveFilter:
 
     def save(self, path: str | PathLike[str]) -> None:
         """
-        Write settings, weights and state to a file, from which `load` goes on.
+        Write settings, weights and state to a file that `load` reads.
 
         Parameters
         ----------

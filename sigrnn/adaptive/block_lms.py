@@ -24,7 +24,7 @@ def compiled(dtype: str) -> Any:
 
 class BlockLMS(SuggestsStep, SteppedFilter):
     r"""
-    Adapt by block LMS: the weights stay for a block, then take the step of all its samples at once.
+    Adapt by block LMS: one update of the weights per block of samples.
 
     .. math:: y[n] = \mathbf w_k^{\mathsf T} \mathbf u[n], \qquad e[n] = d[n] - y[n], \qquad
         \mathbf w_{k+1} = (1 - \mu \gamma)\, \mathbf w_k + \mu \sum_{n \in \text{block } k} e[n]\, \mathbf u^*[n]
@@ -40,7 +40,7 @@ class BlockLMS(SuggestsStep, SteppedFilter):
     block : int, optional
         Samples B of a block, `n_taps` by default; 1 makes it `LMS`.
     **settings
-        ``leakage=0.0``: :math:`\gamma`; weights that nothing excites decay. Others are those of `AdaptiveFilter`.
+        ``leakage=0.0``: :math:`\gamma`; weights without excitation decay. Others are those of `AdaptiveFilter`.
 
     See Also
     --------
@@ -48,11 +48,10 @@ class BlockLMS(SuggestsStep, SteppedFilter):
 
     Notes
     -----
-    Blocks count from the first sample on, however the signal is cut into calls: outputs come without latency, and a block
-    that a call leaves unfinished is finished by the next. On average weights go where those of `LMS` go, for
-    :math:`0 < \mu < 2/(B \lambda_{max})` [1]_; `suggest_mu` divides the step of `LMS` by B. Some texts divide the sum by B:
-    their step is B times this one. Cost: 2 L products a sample, none of
-    which waits for the sample before.
+    Blocks are counted from the first sample, however the signal is divided into calls: outputs have no latency, and the
+    next call completes an unfinished block. On average the weights follow those of `LMS`, for :math:`0 < \mu < 2/(B
+    \lambda_{max})` [1]_; `suggest_mu` divides the step of `LMS` by B. Some texts divide the sum by B: their step is B
+    times this one. Cost: 2 L products a sample.
 
     References
     ----------

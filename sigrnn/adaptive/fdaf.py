@@ -14,7 +14,7 @@ SMALLEST, LARGEST = 64, 2048  # samples of a block that PBFDAF chooses
 
 class FDAF(SpectralFilter):
     r"""
-    Adapt in the frequency domain: block LMS by overlap-save, with a step of its own for each frequency.
+    Adapt in the frequency domain: block LMS by overlap-save, with a step size for each frequency.
 
     .. math:: W_{k+1} = (1 - \mu\gamma)\, W_k + \mathcal F\, \mathcal P\, \mathcal F^{-1} \Bigl(
         \frac{\mu}{\varepsilon + P_k} \circ X_k^* \circ E_k \Bigr), \qquad
@@ -36,14 +36,14 @@ class FDAF(SpectralFilter):
         :math:`|X|^2` of a bin. By default each bin has its own: 1e-3 times the sum of its mean power over all blocks so far, and
         of the mean power of a sample of `x`.
     normalised : bool, default True
-        Whether to divide each bin's step by its power. Without, it is `BlockLMS`, to rounding.
+        Whether to divide each bin's step by its power. If not, it is `BlockLMS`, to rounding.
     smoothing : float, default 0.9
         :math:`\beta`, how much of the power is kept from block to block. The power rises at once and falls slowly.
     dtype : {None, float32, float64}, keyword-only
         Precision of all computation, float64 by default; in float32 it takes about half the time.
     **settings
-        ``leakage=0.0``: :math:`\gamma`; weights that nothing excites decay. Others are those of `AdaptiveFilter`; with
-        ``nan_policy='omit'`` a NaN in x counts as silence, and samples whose window holds one are left out.
+        ``leakage=0.0``: :math:`\gamma`; weights without excitation decay. Others are those of `AdaptiveFilter`; with
+        ``nan_policy='omit'`` a NaN in x counts as 0, and samples whose window contains one do not adapt.
 
     See Also
     --------
@@ -51,13 +51,13 @@ class FDAF(SpectralFilter):
 
     Notes
     -----
-    Each frequency converges at its own pace whatever its power, which is what speech and music need: `NLMS` waits for the
-    weakest. With the present power a step is a contraction for :math:`0 < \mu < 2`, as for NLMS; unnormalised, for
-    :math:`0 < \mu < 2/(B \lambda_{max})`, as in `BlockLMS`.
+    Each frequency converges independently of its power, as speech and music require: with `NLMS` the weakest frequency
+    converges last. With the present power a step is a contraction for :math:`0 < \mu < 2`, as for NLMS; unnormalised,
+    for :math:`0 < \mu < 2/(B \lambda_{max})`, as in `BlockLMS`.
 
-    Outputs come without latency and do not depend on how the signal is cut into calls, to the last bit: the part of a block's
-    output that is due to samples before it is found by Fourier transform when it begins, the rest is summed sample by
-    sample. Errors of a transform are relative to the loudest sample in reach.
+    Outputs have no latency, and their bits do not depend on how the signal is divided into calls: the contribution of
+    samples before a block is computed by Fourier transform when the block begins, the rest is summed sample by sample.
+    Errors of a transform are relative to the loudest sample of its window.
 
     References
     ----------
@@ -82,7 +82,7 @@ class FDAF(SpectralFilter):
 
 class PBFDAF(SpectralFilter):
     r"""
-    Adapt a long filter in the frequency domain, cut into partitions of the length of a block.
+    Adapt a long filter in the frequency domain, in partitions of the length of a block.
 
     .. math:: W_{k+1}^{(p)} = (1 - \mu\gamma)\, W_k^{(p)} + \mathcal F\, \mathcal P\, \mathcal F^{-1} \Bigl(
         \frac{\mu}{\varepsilon + P_k} \circ X_{k-p}^* \circ E_k \Bigr), \qquad
@@ -101,8 +101,8 @@ class PBFDAF(SpectralFilter):
     eps : float, default 1e-3 of the mean power
         As in `FDAF`, with :math:`S` for the power of a bin.
     constraint : {'full', 'alternate'}
-        Which partitions are brought back to their taps at each update: all; or the first and one of the others in turn,
-        which takes a fraction of the transforms, at the price of errors from what is wrapped around meanwhile.
+        Which partitions are constrained to their taps at each update: all; or the first and one of the others in turn,
+        which takes a fraction of the transforms but adds errors by circular convolution in between.
     normalised : bool, default True
         As in `FDAF`.
     smoothing : float, default 0.9
@@ -110,8 +110,8 @@ class PBFDAF(SpectralFilter):
     dtype : {None, float32, float64}, keyword-only
         As in `FDAF`.
     **settings
-        ``leakage=0.0``: :math:`\gamma`; weights that nothing excites decay. Others are those of `AdaptiveFilter`; with
-        ``nan_policy='omit'`` a NaN in x counts as silence, and samples whose window holds one are left out.
+        ``leakage=0.0``: :math:`\gamma`; weights without excitation decay. Others are those of `AdaptiveFilter`; with
+        ``nan_policy='omit'`` a NaN in x counts as 0, and samples whose window contains one do not adapt.
 
     See Also
     --------
@@ -119,9 +119,9 @@ class PBFDAF(SpectralFilter):
 
     Notes
     -----
-    For echoes: 16384 taps are a third of a second at 48 kHz. Short blocks follow changes faster and need more transforms;
-    outputs come without latency at any length. Bounds of the step are as in `FDAF`, divided by nothing: S has all
-    partitions in it.
+    For echoes: 16384 taps are a third of a second at 48 kHz. Short blocks follow changes faster and need more
+    transforms; outputs have no latency at any length. Bounds of the step size are those of `FDAF`: S includes all
+    partitions.
 
     References
     ----------

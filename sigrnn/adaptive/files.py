@@ -21,7 +21,7 @@ def load(path: str | PathLike[str]) -> AdaptiveFilter:
     Returns
     -------
     AdaptiveFilter
-        Of the algorithm that was saved; its next block goes on where the other stopped.
+        The saved filter; its next block continues where the saved one stopped.
 
     Raises
     ------

@@ -34,12 +34,12 @@ def compiled(dtype: str) -> tuple[Any, Any, Any]:
 @dataclass(slots=True)
 class ControlResult(AdaptiveResult):
     """
-    What `FxLMS` gives back for a block.
+    The result of `FxLMS` for a block.
 
     Parameters
     ----------
     y : ndarray, shape (N,)
-        What arrived at the end of the path, with the weights before the update at each sample.
+        The output at the end of the path, with the weights before the update at each sample.
     e : ndarray, shape (N,)
         Error d - y.
     w_final : ndarray, shape (n_taps,)
@@ -76,14 +76,14 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
     mu : float
         Step size :math:`\mu`. May be assigned between calls.
     secondary_path : array_like, shape (S,)
-        :math:`\hat s`, the impulse response of the secondary path as it is believed to be: all that the steps know.
+        :math:`\hat s`, the estimated impulse response of the secondary path, which the steps use.
     eps : float, default 0.0
         If positive, steps are divided by :math:`\varepsilon + \|\mathbf x'[n]\|^2`.
     plant : array_like, shape (S2,), optional
         :math:`s`, the true secondary path that calls simulate; that of `secondary_path` by default.
     **settings
-        ``leakage=0.0``: :math:`\gamma`; it keeps what the loudspeaker has to give in bounds. `w0`, `nan_policy` and
-        `on_divergence` as in `AdaptiveFilter`.
+        ``leakage=0.0``: :math:`\gamma`; it limits the output of the loudspeaker. `w0`, `nan_policy` and `on_divergence`
+        as in `AdaptiveFilter`.
 
     Attributes
     ----------
@@ -96,13 +96,13 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
 
     Notes
     -----
-    Calling the filter simulates the loop, and gives `y` at the microphone, the error, and `u`. Where the path is a real one
-    use `control`, which gives the output for a block of the reference, and `adapt` with the errors that were measured: block
-    by block, of one sample or more; with blocks of one sample and a path that follows `plant` the numbers are those of a call.
+    A call simulates the loop, and returns `y` at the microphone, the error, and `u`. With a real path use `control`,
+    which returns the output for a block of the reference, and `adapt` with the measured errors, in blocks of one sample
+    or more; with blocks of one sample and a path equal to `plant` the numbers are those of a call.
 
-    It converges slowly enough if :math:`\mu < 2/(\sigma'^2 (L + \Delta))`, with the power :math:`\sigma'^2` of the filtered
-    reference and the delay :math:`\Delta` of the path [1]_: `suggest_mu` gives a third of half of it. Phase errors of the
-    estimate below 90 degrees slow it down, beyond it diverges [2]_. Cost: 2 L + S + S2 products a sample.
+    It converges for :math:`\mu < 2/(\sigma'^2 (L + \Delta))`, with the power :math:`\sigma'^2` of the filtered
+    reference and the delay :math:`\Delta` of the path [1]_: `suggest_mu` returns a sixth of it. Phase errors of the
+    estimate below 90 degrees slow it down, larger ones make it diverge [2]_. Cost: 2 L + S + S2 products a sample.
 
     References
     ----------
@@ -227,7 +227,7 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
 
     def control(self, x: ArrayLike) -> Array:
         """
-        Filter the next block of the reference, without adapting: its errors are to be given to `adapt`.
+        Filter the next block of the reference without adapting; `adapt` takes the errors.
 
         Parameters
         ----------
@@ -266,7 +266,7 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
 
     def adapt(self, e: ArrayLike) -> None:
         """
-        Adapt by the errors that were measured for the oldest samples given to `control`.
+        Adapt by the errors measured for the oldest samples given to `control`.
 
         Parameters
         ----------
@@ -276,7 +276,7 @@ class FxLMS(SuggestsStep, OneChannel, SteppedFilter):
         Raises
         ------
         ValueError
-            If there are more errors than samples that wait for them, or one is not finite and ``nan_policy='raise'``.
+            If there are more errors than samples waiting for them, or one is not finite and ``nan_policy='raise'``.
         DivergenceError
             If an error is more than :math:`10^8` times the largest ``|x|``, and the errors of the first `n_taps` samples, and
             ``on_divergence='raise'``.

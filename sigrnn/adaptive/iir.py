@@ -115,7 +115,7 @@ def bit(value: str, name: str, bits: dict[str, int]) -> int:
 
 class IIRLMS(SuggestsStep, FeedbackFilter):
     r"""
-    Adapt a recursive filter by the error of its output.
+    Adapt a recursive filter by its output error.
 
     .. math:: y[n] = \sum_m b_m\, x[n-m] - \sum_k a_k\, y[n-k], \qquad e[n] = d[n] - y[n], \qquad
         \theta \leftarrow (1 - \mu\gamma)\,\theta + \mu\, e[n]\, \psi^*[n]
@@ -135,10 +135,10 @@ class IIRLMS(SuggestsStep, FeedbackFilter):
     eps : float, default 0.0
         If positive, steps are divided by :math:`\varepsilon + \|\psi[n]\|^2`.
     gradient : {'full', 'feintuch'}
-        The sensitivities above, or without their recursion: Feintuch's filter, at a fraction of the cost, whose mean step
-        may point elsewhere.
+        The sensitivities above, or without their recursion: Feintuch's filter, at a fraction of the cost, whose mean
+        step may have another direction.
     unstable : {'hold', 'ignore'}
-        What to do with a step after which a pole would lie on or beyond the circle of `radius`: leave out its part for `a`,
+        What to do with a step after which a pole would lie on or beyond the circle of `radius`: skip its part for `a`,
         or take it.
     radius : float, default 1.0
         Of that circle.
@@ -202,7 +202,7 @@ class IIRLMS(SuggestsStep, FeedbackFilter):
 
 class EquationErrorLMS(SuggestsStep, FeedbackFilter):
     r"""
-    Adapt a recursive filter by the error of its equation: what should have come out is fed back, not what did.
+    Adapt a recursive filter by its equation error: the desired output is fed back.
 
     .. math:: y[n] = \sum_m b_m\, x[n-m] - \sum_k a_k\, d[n-k], \qquad e[n] = d[n] - y[n], \qquad
         \theta \leftarrow (1 - \mu\gamma)\,\theta + \mu\, e[n]\, (x[n] \dots, -d[n-1] \dots)^*
@@ -218,7 +218,7 @@ class EquationErrorLMS(SuggestsStep, FeedbackFilter):
     eps : float, default 0.0
         If positive, steps are divided by :math:`\varepsilon` plus the power of the window of `x` and `d`.
     unstable : {'ignore', 'hold'}
-        As in `IIRLMS`. The filter that learns is stable in any case; `predict` is not.
+        As in `IIRLMS`. The adapting filter is always stable; `predict` may not be.
     radius : float, default 1.0
         As in `IIRLMS`.
     **settings
@@ -240,8 +240,8 @@ class EquationErrorLMS(SuggestsStep, FeedbackFilter):
 
     Notes
     -----
-    An LMS filter with two inputs, so there is one minimum, and bounds of the step are known: `suggest_mu`. Noise in `d` is fed
-    back with it and pulls the poles towards zero [1]_. `predict` runs the filter that was found on its own outputs.
+    It is an LMS filter with two inputs, so there is one minimum, and `suggest_mu` has a bound of the step size. Noise
+    in `d` is fed back with it and biases the poles towards zero [1]_. `predict` feeds back the filter's own outputs.
 
     References
     ----------
@@ -364,7 +364,7 @@ class RTRL(FeedbackFilter):
 
     def save(self, path: Any) -> None:
         """
-        Write settings, weights and state to a file, from which `load` goes on.
+        Write settings, weights and state to a file that `load` reads.
 
         Parameters
         ----------

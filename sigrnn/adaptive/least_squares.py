@@ -1,4 +1,5 @@
-"""Least squares: affine projections, recursive least squares, and Kalman's filter for weights that wander."""
+"""Least squares: affine projections, recursive least squares, and the Kalman filter for a random walk of the
+weights."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ class AP(SuggestsStep, GradientFilter):
     n_taps : int
         Weights L of each channel.
     mu : float
-        Step size :math:`\mu`, without unit; 1 makes all K errors vanish at once.
+        Step size :math:`\mu`, without unit; with 1 each step cancels all K errors.
     order : int, default 4
         Number K of errors that are cancelled at once; 1 is `NLMS`.
     eps : float, default 1e-3 of the mean power of a window
@@ -43,14 +44,14 @@ class AP(SuggestsStep, GradientFilter):
 
     Notes
     -----
-    Stable for :math:`0 < \mu < 2` [1]_. It learns faster than `NLMS` from coloured signals, and noise reaches the weights
-    more.
+    Stable for :math:`0 < \mu < 2` [1]_. It converges faster than `NLMS` for coloured signals, but noise affects the
+    weights more.
 
-    Neither the matrix nor the errors are computed anew. Its entries are sums of products of the signal with itself, which
-    slide as the power of `NLMS` does; the errors of past windows follow from those before the step,
-    :math:`\mathbf e - \mu \mathbf X^{\mathsf T} \mathbf X^* \mathbf c = (1 - \mu)\, \mathbf e + \mu \varepsilon \mathbf c`
-    where :math:`\mathbf c` is the solution (with leakage it is that but for the share that leaks). Each is carried on for K - 1
-    samples only, so rounding errors do not add up. Cost: (K + 1) L products a sample, and K^3 / 6.
+    Neither the matrix nor the errors are recomputed. The entries of the matrix are sliding sums of products, like the
+    power in `NLMS`; the errors of past windows follow from those before the step, :math:`\mathbf e - \mu \mathbf
+    X^{\mathsf T} \mathbf X^* \mathbf c = (1 - \mu)\, \mathbf e + \mu \varepsilon \mathbf c` where :math:`\mathbf c` is
+    the solution (with leakage, up to the share that leaks). Each is updated for K - 1 samples only, so rounding errors
+    do not accumulate. Cost: (K + 1) L products a sample, and K^3 / 6.
 
     References
     ----------
@@ -108,11 +109,11 @@ class RLS(SampleFilter):
     forgetting : float, default 0.99
         :math:`\lambda`, above 0 and at most 1; the memory is :math:`1/(1-\lambda)` samples long.
     delta : float, default 0.1 of the power of a sample
-        :math:`\delta`: P begins at ``I / delta``. A number is absolute, in units of the power of `x`. By default it is 0.1 times
-        the power :math:`|x|^2` of the first sample that is not 0, at which P begins then.
+        :math:`\delta`: P begins at ``I / delta``. A number is absolute, in units of the power of `x`. By default it is
+        0.1 times the power :math:`|x|^2` of the first non-zero sample, at which P then begins.
     p_max : float, optional
-        Where the variances on the diagonal of P are held, by default ``1e10 / delta``, in units of one over the same power;
-        see the notes.
+        Upper bound of the variances on the diagonal of P, by default ``1e10 / delta``, in units of one over the same
+        power; see the notes.
     **settings
         `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
 
@@ -128,15 +129,15 @@ class RLS(SampleFilter):
 
     Notes
     -----
-    P is kept as :math:`\mathbf U \mathbf D \mathbf U^{\mathsf H}`, U triangular with ones on its diagonal, D diagonal, and updated by Bierman's
-    method [2]_. D is only ever multiplied by quotients of positive numbers: P is symmetric by its form and positive definite
-    whatever rounding does, with half the work of the plain update.
+    P is kept as :math:`\mathbf U \mathbf D \mathbf U^{\mathsf H}`, U triangular with ones on its diagonal, D diagonal,
+    and updated by Bierman's method [2]_. D is multiplied by quotients of positive numbers only, so P is symmetric by
+    construction and stays positive definite in spite of rounding, with half the work of the plain update.
 
-    Where the input does not excite a direction, forgetting lets P grow by :math:`1/\lambda` at each sample, without end. So at
-    each sample one variance :math:`P_{jj}`, each in turn, is looked at. When it is beyond twice `p_max`, P is updated as if weight j had been
-    measured, and confirmed, with just the accuracy that brings the variance to `p_max`. Directions that are excited keep
-    forgetting, and until a variance gets there the method is the textbook's. Cost: 2 L^2 products a sample, memory L^2, whatever
-    the length of the signal.
+    In directions that the input does not excite, forgetting makes P grow by :math:`1/\lambda` at each sample without
+    bound. So each sample checks one variance :math:`P_{jj}` in turn. If it exceeds twice `p_max`, P is updated as if
+    weight j had been measured with the accuracy that brings the variance to `p_max`. Excited directions keep
+    forgetting, and until a variance reaches the bound the method is that of textbooks. Cost: 2 L^2 products a sample,
+    memory L^2, whatever the length of the signal.
 
     References
     ----------
@@ -196,7 +197,7 @@ class RLS(SampleFilter):
 
 class KalmanFilter(SampleFilter):
     r"""
-    Adapt by Kalman's filter, for weights that wander at random.
+    Adapt by the Kalman filter, for weights that follow a random walk.
 
     .. math:: \mathbf P \leftarrow \mathbf P + \mathbf Q, \qquad
         \mathbf k = \frac{\mathbf P \mathbf u^*[n]}{R + \mathbf u^{\mathsf T}[n] \mathbf P \mathbf u^*[n]}, \qquad
@@ -211,10 +212,10 @@ class KalmanFilter(SampleFilter):
     n_taps : int
         Weights L of each channel.
     process : float or array_like, shape (n_taps,) or (n_taps, channels)
-        Variance :math:`q` of what each weight changes by from sample to sample, for all or for each; Q is diagonal.
+        Variance :math:`q` of the change of each weight per sample, one for all or one for each; Q is diagonal.
     measurement : float
-        Variance R of the noise in `d`: in other units of `d` it is another number. The other settings are variances of
-        weights, which stay if `x` and `d` change their units together.
+        Variance R of the noise in `d`, in the square of its unit. The other settings are variances of weights, which do
+        not change if `x` and `d` are scaled together.
     delta : float, default 0.1
         P begins at ``I / delta``: the inverse variance of the weights before the first sample.
     **settings
@@ -231,9 +232,9 @@ class KalmanFilter(SampleFilter):
 
     Notes
     -----
-    P changes by the product of a vector with itself, computed alike on both sides of the diagonal: it is symmetric to the
-    last bit. Process noise above 0 keeps it from becoming singular, and in silence it grows by q at each sample, not
-    exponentially. Cost: 2 L^2 products a sample.
+    P changes by the outer product of a vector with itself, so it is symmetric to the last bit. Process noise above 0
+    keeps it from becoming singular, and in silence it grows by q at each sample, not exponentially. Cost: 2 L^2
+    products a sample.
 
     References
     ----------

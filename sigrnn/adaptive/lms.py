@@ -1,4 +1,4 @@
-"""Steps along the gradient: LMS and its relatives."""
+"""Steps along the gradient: LMS, NLMS and leakage."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class LMS(SuggestsStep, GradientFilter):
     mu : float
         Step size :math:`\mu`, in units of one over the power of `x`. May be assigned between blocks.
     **settings
-        ``leakage=0.0``: :math:`\gamma`, by which weights that nothing excites decay (MATLAB's ``LeakageFactor`` is
-        :math:`1 - \mu\gamma`); ``delay=0``: samples by which `x` is late; `w0`, `nan_policy` and `on_divergence` as in
+        ``leakage=0.0``: :math:`\gamma`, the decay of weights without excitation (MATLAB's ``LeakageFactor`` is :math:`1
+        - \mu\gamma`); ``delay=0``: delay of `x` in samples; `w0`, `nan_policy` and `on_divergence` as in
         `AdaptiveFilter`.
 
     See Also
@@ -40,10 +40,10 @@ class LMS(SuggestsStep, GradientFilter):
 
     Notes
     -----
-    The mean of the weights converges for :math:`0 < \mu < 2/\lambda_{max}`, the largest eigenvalue of the autocorrelation
-    matrix of `x`; the mean square of the error, for white Gaussian `x` of power :math:`\sigma^2`, for
-    :math:`\mu < 2/((L+2)\sigma^2)` [2]_. What is enough for any Gaussian `x` is :math:`\mu < 2/(3 L \sigma^2)` [3]_:
-    `suggest_mu` gives half of it. Cost: 2 L products a sample.
+    The mean of the weights converges for :math:`0 < \mu < 2/\lambda_{max}`, the largest eigenvalue of the
+    autocorrelation matrix of `x`; the mean square of the error, for white Gaussian `x` of power :math:`\sigma^2`, for
+    :math:`\mu < 2/((L+2)\sigma^2)` [2]_. A sufficient bound for any Gaussian `x` is :math:`\mu < 2/(3 L \sigma^2)`
+    [3]_: `suggest_mu` returns half of it. Cost: 2 L products a sample.
 
     References
     ----------
@@ -126,14 +126,15 @@ class NLMS(SuggestsStep, GradientFilter):
     n_taps : int
         Weights L of each channel.
     mu : float
-        Step size :math:`\mu`, without unit; 1 makes the error at each sample vanish at once. May be assigned between blocks.
+        Step size :math:`\mu`, without unit; with 1 each step cancels the error of its sample. May be assigned between
+        blocks.
     eps : float, default 1e-3 of the mean power of a window
-        Regularisation :math:`\varepsilon`, which bounds the step in silence. A number is absolute, in units of the power of a
-        window, as padasip's is; by default it is 1e-3 times the mean of :math:`\|\mathbf u\|^2` over all samples so far, so that
-        the filter learns alike from volts and from microvolts.
+        Regularisation :math:`\varepsilon`, which bounds the step in silence. A number is absolute, in units of the
+        power of a window, as padasip's is; by default it is 1e-3 times the mean of :math:`\|\mathbf u\|^2` over all
+        samples so far, so the filter adapts in the same way in volts and in microvolts.
     **settings
-        ``leakage=0.0``: :math:`\gamma`, by which weights that nothing excites decay (MATLAB's ``LeakageFactor`` is
-        :math:`1 - \mu\gamma`); ``delay=0``: samples by which `x` is late; `w0`, `nan_policy` and `on_divergence` as in
+        ``leakage=0.0``: :math:`\gamma`, the decay of weights without excitation (MATLAB's ``LeakageFactor`` is :math:`1
+        - \mu\gamma`); ``delay=0``: delay of `x` in samples; `w0`, `nan_policy` and `on_divergence` as in
         `AdaptiveFilter`.
 
     See Also
@@ -142,8 +143,8 @@ class NLMS(SuggestsStep, GradientFilter):
 
     Notes
     -----
-    Stable for :math:`0 < \mu < 2`, whatever the signal [1]_; fastest at 1. The power of the window is a sum that is
-    never subtracted from, so silence after a loud passage leaves no rounding error behind that could be divided by. Cost: 2 L
+    Stable for :math:`0 < \mu < 2`, whatever the signal [1]_; fastest at 1. Nothing is subtracted from the sum of the
+    power of the window, so after a loud passage no rounding error remains that silence would be divided by. Cost: 2 L
     products a sample.
 
     References

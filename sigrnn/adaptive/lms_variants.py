@@ -1,4 +1,4 @@
-"""Relatives of LMS: signs, a fourth power, and steps that find their own size."""
+"""Variants of LMS: signs, a fourth power, and variable step sizes."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class SignErrorLMS(SuggestsStep, GradientFilter):
 
     Notes
     -----
-    All errors count the same, however large: single outliers do little harm. The step does not shrink with the error, so
-    the weights settle within a distance that grows with :math:`\mu`; for any :math:`\mu > 0` they stay bounded where there
-    is noise [1]_. Of a complex number sgn takes the signs of real and imaginary part. MATLAB's 'Sign-Error LMS'.
+    All errors have the same weight, so single outliers do little harm. The step does not decrease with the error, so
+    the weights converge to within a distance proportional to :math:`\mu`; with noise they stay bounded for any
+    :math:`\mu > 0` [1]_. Of a complex number sgn takes the signs of real and imaginary part. MATLAB's 'Sign-Error LMS'.
 
     References
     ----------
@@ -113,7 +113,7 @@ class SignSignLMS(SignErrorLMS):
     n_taps : int
         Weights L of each channel.
     mu : float
-        Step size :math:`\mu`, in units of the weights: what each of them changes by at each sample.
+        Step size :math:`\mu`, in units of the weights: the change of each of them per sample.
     **settings
         `leakage`, `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
 
@@ -123,8 +123,8 @@ class SignSignLMS(SignErrorLMS):
 
     Notes
     -----
-    The rule of ITU-T G.721 and G.726, there with leakage: without it the weights may run away on some inputs [1]_. MATLAB's
-    'Sign-Sign LMS'.
+    The rule of ITU-T G.721 and G.726, there with leakage: without it the weights may diverge for some inputs [1]_.
+    MATLAB's 'Sign-Sign LMS'.
 
     References
     ----------
@@ -165,7 +165,7 @@ class LMF(SuggestsStep, GradientFilter):
     Notes
     -----
     More accurate than `LMS` at the same speed where the noise has shorter tails than a Gaussian: uniform, or of two
-    values [1]_. Whether it is stable depends on the error it starts from: LMS with a step of :math:`\mu |e|^2`.
+    values [1]_. Its stability depends on the initial error: it is LMS with a step of :math:`\mu |e|^2`.
 
     References
     ----------
@@ -205,8 +205,8 @@ class VSSLMS(SuggestsStep, GradientFilter):
         :math:`\rho`, how fast the step size changes. It has a unit: for `x` and `d` times c divide it by :math:`c^6`, or
         :math:`c^4` with Kwong and Johnston's rule.
     mu_min, mu_max : float, default 0.0 and inf
-        Bounds of the step size. In any case no step is larger than the one that makes the error vanish, one over the power
-        of the window.
+        Bounds of the step size. No step is larger than the one that cancels the error, one over the power of the
+        window.
     method : {'mathews', 'kwong'}
         By whom.
     decay : float, default 0.97
@@ -281,7 +281,7 @@ class VSSLMS(SuggestsStep, GradientFilter):
 
 class GNGD(SuggestsStep, GradientFilter):
     r"""
-    Adapt by the generalised normalised gradient descent: NLMS that finds its own regularisation.
+    Adapt by generalised normalised gradient descent: NLMS with an adaptive regularisation.
 
     .. math:: \varepsilon[n] = \varepsilon[n-1] - \rho \mu \frac{\operatorname{Re}(e^*[n]\, e[n-1]\, \mathbf u^{\mathsf T}[n]
         \mathbf u^*[n-1])}{(\varepsilon[n-1] + \|\mathbf u[n-1]\|^2)^2}, \qquad
@@ -294,13 +294,13 @@ class GNGD(SuggestsStep, GradientFilter):
     mu : float, default 1.0
         Step size :math:`\mu`, without unit.
     eps : float, default 1.0 of the mean power of a window
-        :math:`\varepsilon` to begin with. A number is absolute, in units of the power of a window, as padasip's is. If neither it
-        nor `eps_min` is given, :math:`\varepsilon` stands times the mean of :math:`\|\mathbf u\|^2` over all samples so far in
-        the equation: the filter learns alike from volts and from microvolts.
+        Initial :math:`\varepsilon`. A number is absolute, in units of the power of a window, as padasip's is. If
+        neither it nor `eps_min` is given, :math:`\varepsilon` in the equation is multiplied by the mean of
+        :math:`\|\mathbf u\|^2` over all samples so far: the filter adapts in the same way in volts and in microvolts.
     rho : float, default 0.1
         :math:`\rho`, how fast :math:`\varepsilon` changes.
     eps_min : float, default 1e-6 of the mean power of a window
-        :math:`\varepsilon` stays at least this, which bounds the step in silence.
+        Lower bound of :math:`\varepsilon`, which bounds the step in silence.
     **settings
         `leakage`, `delay`, `w0`, `nan_policy` and `on_divergence`, as for `LMS`.
 
@@ -310,7 +310,7 @@ class GNGD(SuggestsStep, GradientFilter):
 
     Notes
     -----
-    Stable for :math:`0 < \mu < 2`, as `NLMS`, and beyond for a while, as :math:`\varepsilon` grows to slow it down [1]_.
+    Stable for :math:`0 < \mu < 2`, as `NLMS`; for larger steps :math:`\varepsilon` grows and delays divergence [1]_.
     Cost: 2 L products a sample.
 
     References

@@ -1,4 +1,4 @@
-"""What an adaptive filter gives back, and its picture."""
+"""The result of an adaptive filter, and its plot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def decibels(power: ArrayLike) -> Array:
 @dataclass(slots=True, repr=False)
 class AdaptiveResult:
     """
-    What an adaptive filter gives back for a block.
+    The result of an adaptive filter for a block.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class AdaptiveResult:
         self, *, system: ArrayLike | None = None, fs: float = 1.0, smooth: int | None = None, ax: Any = None
     ) -> Array:
         r"""
-        Draw the power of the error over time, the weights, and how far they are from the true system.
+        Draw the power of the error over time, the weights, and their distance from the true system.
 
         Parameters
         ----------

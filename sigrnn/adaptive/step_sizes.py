@@ -1,4 +1,4 @@
-"""Step sizes that are safe for a signal: one method, and a table of what is known for each algorithm."""
+"""Safe step sizes for a signal: one method, and a table of the bounds of each algorithm."""
 
 from __future__ import annotations
 

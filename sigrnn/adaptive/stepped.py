@@ -1,4 +1,4 @@
-"""Step size and leakage: what the filters that descend the gradient share, sample by sample or block by block."""
+"""Step size and leakage of gradient descent, sample by sample or block by block."""
 
 from __future__ import annotations
 

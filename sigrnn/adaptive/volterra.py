@@ -74,9 +74,9 @@ class VolterraLMS(SuggestsStep, OneChannel):
 
     Notes
     -----
-    The filter is linear in its weights, so the theory of LMS holds, with the products for input: `suggest_mu` finds a bound of
-    the step. They are correlated, and their powers differ: converge faster with a step for each order, larger for the
-    higher ones where `x` is small. Signals are real. Cost: 3 products for each weight a sample.
+    The filter is linear in its weights, so the theory of LMS holds, with the products as inputs: `suggest_mu` returns a
+    bound of the step size. The products are correlated and differ in power: a step size for each order, larger for high
+    orders if `x` is small, makes convergence faster. Signals are real. Cost: 3 products for each weight a sample.
 
     References
     ----------
@@ -154,7 +154,7 @@ class VolterraLMS(SuggestsStep, OneChannel):
 
     def kernel(self, order: int) -> Array:
         """
-        Give a kernel of the filter, symmetric in its indices.
+        Return a kernel of the filter, symmetric in its indices.
 
         Parameters
         ----------

@@ -121,7 +121,7 @@ def draw_ecg(axes: Any, step: Step) -> None:
     axes.plot(time, raw, color=GREY, label="as recorded")
     axes.plot(time, step.result - 180.0, color=BLUE, label="0.7 to 40 Hz, zero phase (shifted down)")
     panel(axes, "ECG: drift and mains hum removed", "time (s)", "amplitude (ADC units)", (-240, 480), "PyWavelets")
-    lens = axes.inset_axes((0.555, 0.5, 0.215, 0.31), xlim=(1.8, 2.15), ylim=(-13, 13), xticks=[], yticks=[])
+    lens = axes.inset_axes((0.555, 0.46, 0.215, 0.3), xlim=(1.8, 2.15), ylim=(-13, 13), xticks=[], yticks=[])
     part = slice(round(1.8 * ECG_RATE), round(2.15 * ECG_RATE))
     for signal, color in ((raw[part], GREY), (step.result[part], BLUE)):
         lens.plot(time[part], signal - np.mean(signal), color=color)

@@ -18,7 +18,7 @@ from sigrnn.workers import set_workers
 
 def map_adaptive(filter: Any, x: Any, d: Any, axis: int = -1) -> tuple[da.Array, da.Array]:
     r"""
-    Run an adaptive filter over each channel of dask arrays, every channel with a copy of its own.
+    Run an adaptive filter over each channel of dask arrays, each with its own copy.
 
     .. math:: e[n] = d[n] - w_n^{\mathsf T} x_n
 

@@ -31,7 +31,7 @@ def lfilter(
     b: ArrayLike, a: ArrayLike, x: Any, axis: int = -1, zi: da.Array | ArrayLike | None = None, *, method: str = "auto"
 ) -> da.Array | tuple[da.Array, da.Array]:
     r"""
-    Filter a dask array along one axis, in chunks, as if it were one piece.
+    Filter a dask array along one axis, chunk by chunk, with the exact result.
 
     .. math:: a_0 y[n] = \sum_{m=0}^{M} b_m x[n-m] - \sum_{m=1}^{P} a_m y[n-m]
 
@@ -113,7 +113,7 @@ def sosfilt(
     sos: ArrayLike, x: Any, axis: int = -1, zi: da.Array | ArrayLike | None = None, *, method: str = "auto"
 ) -> da.Array | tuple[da.Array, da.Array]:
     r"""
-    Filter a dask array along one axis with a cascade of second-order sections, in chunks, as if it were one piece.
+    Filter a dask array along one axis with a cascade of second-order sections, chunk by chunk, with the exact result.
 
     .. math:: y_s[n] = b_{s0} y_{s-1}[n] + b_{s1} y_{s-1}[n-1] + b_{s2} y_{s-1}[n-2] - a_{s1} y_s[n-1] - a_{s2} y_s[n-2]
 

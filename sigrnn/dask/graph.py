@@ -52,7 +52,7 @@ class FilterGraph:
 
     two_passes : whether a backward pass follows that reads x again. Then the effects of all chunks on the state of the
         backward pass are found, too.
-    forward : the forward pass, if this is the backward pass. Then x is the output of the forward pass, computed anew, and
+    forward : the forward pass, if this is the backward pass. Then x is the output of the forward pass, recomputed, and
         read only once, from its end.
     """
 

@@ -1,4 +1,4 @@
-"""A filter as dask's tasks get it, and all that they ask of `sigrnn.filters`: to run it, and the layout of its state."""
+"""The description of a filter for dask's tasks: how to run it, and the layout of its state."""
 
 from __future__ import annotations
 

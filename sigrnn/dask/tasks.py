@@ -1,4 +1,5 @@
-"""What a task does: filter a chunk from a state, or find how a chunk changes the state. NumPy arrays only, no graph."""
+"""The work of a task: filter a chunk from a state, or find how a chunk changes the state. NumPy arrays only, no
+graph."""
 
 from __future__ import annotations
 

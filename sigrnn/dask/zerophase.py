@@ -34,7 +34,7 @@ def filtfilt(
     reread: bool = True,
 ) -> da.Array:
     r"""
-    Filter a dask array forward and backward along one axis, in chunks, as if it were one piece.
+    Filter a dask array forward and backward along one axis, chunk by chunk, with the exact result.
 
     .. math:: Y(e^{i\omega}) = |H(e^{i\omega})|^2 X(e^{i\omega})
 
@@ -83,7 +83,7 @@ def filtfilt(
     Notes
     -----
     The backward pass starts with the last chunk of the forward pass. With `reread` the first reading keeps only states, a
-    few numbers for each chunk; the second computes the forward result anew, chunk by chunk from the end. `x` must then give
+    few numbers for each chunk; the second recomputes the forward result, chunk by chunk from the end. `x` must then give
     the same numbers each time it is read.
 
     Examples
@@ -119,7 +119,7 @@ def sosfiltfilt(
     reread: bool = True,
 ) -> da.Array:
     r"""
-    Filter a dask array forward and backward with second-order sections, in chunks, as if it were one piece.
+    Filter a dask array forward and backward with second-order sections, chunk by chunk, with the exact result.
 
     .. math:: Y(e^{i\omega}) = |H(e^{i\omega})|^2 X(e^{i\omega})
 

@@ -1,1 +1,1 @@
-"""Linear and nonlinear filters of NumPy arrays: what `scipy.signal` has, `nlfilter`, and streams of them."""
+"""Linear and nonlinear filters of NumPy arrays: functions of `scipy.signal`, `nlfilter`, and streams."""

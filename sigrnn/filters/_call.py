@@ -1,4 +1,4 @@
-"""From the user's arrays to rows of channels and back: the one path every filter takes.
+"""Conversion of the user's arrays to rows of channels and back, for every filter.
 
 A runner is a filter with its coefficients. It has the shape of one channel's state (`state`), filters rows (`filter`),
 and, with coefficients for each channel, returns those of some channels (`of`).

@@ -1,4 +1,4 @@
-"""From the user's coefficients to filters ready to run; the filters used last are kept, with all that depends on them alone."""
+"""From the user's coefficients to filters ready to run; the filters used last are cached with their constants."""
 
 from __future__ import annotations
 

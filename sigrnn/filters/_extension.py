@@ -1,4 +1,4 @@
-"""What a signal is beyond its ends, as sums of its own samples: so a gradient can take the same path back."""
+"""Extension of a signal beyond its ends, as sums of its samples, so that the gradient is the transpose."""
 
 from __future__ import annotations
 

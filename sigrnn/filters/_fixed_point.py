@@ -1,4 +1,5 @@
-"""How one long channel of a nonlinear recurrence is cut into the time blocks of `_kernels/filters/fixed_point.py`, and when it is not."""
+"""How one long channel of a nonlinear recurrence is divided into the time segments of
+`_kernels/filters/fixed_point.py`, and when it is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that all filters share: the direction of time, gaps in the signal, results that are integers."""
+"""Options of all filters: the direction of time, gaps in the signal, integer results."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Runner(Protocol):
 
 
 class Options(NamedTuple):
-    """How a filter runs along time, and what it does at NaN."""
+    """The direction of a filter, and its handling of NaN."""
 
     direction: str = FORWARD
     nan_policy: str = PROPAGATE

@@ -1,4 +1,4 @@
-"""Factors of the sampling rate, and the filters against aliasing."""
+"""Factors of the sampling rate, and anti-aliasing filters."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ def deconvolve(signal: ArrayLike, divisor: ArrayLike) -> tuple[Array | list[floa
 
     Notes
     -----
-    The quotient is the output of a filter with the divisor in its feedback: where the divisor has zeros outside the unit
-    circle errors grow. Cost: O(D N), where SciPy, which takes the signal for a numerator, needs O(N^2).
+    The quotient is the output of a filter whose denominator is the divisor: if the divisor has zeros outside the unit
+    circle, errors grow. Cost: O(D N), where SciPy, which uses the signal as a numerator, needs O(N^2).
 
     Examples
     --------

@@ -144,11 +144,12 @@ def lfilter(
         Where the result goes; it has the shape and the dtype of the result and may be `x` itself. If it holds integers,
         results are rounded to nearest and saturated, NaN becomes 0; no copy of the whole signal in floats is made.
     method : {'auto', 'sequential', 'blocked', 'fft'}, default 'auto'
-        'sequential' is the plain recurrence, sample after sample, on x86-64 with SciPy's own bits for float64 (channels
-        side by side); 'blocked' cuts each channel into blocks that run side by side, as accurate; 'fft' (FIR only) uses
-        overlap-save. 'auto': for IIR, a single channel is blocked from about 600 samples on (512 plus 64 for each
-        state), 3 to 7 channels from 600 for each of them; others run side by side; filters that are not stable run
-        sequentially; for FIR, 'fft' from 384 taps (more for short signals), else sums over the taps.
+        'sequential' is the plain recurrence, sample by sample; for float64 it has SciPy's bits on x86-64. 'blocked'
+        divides each channel into blocks of time that run in parallel, with the same accuracy. 'fft' (FIR only) uses
+        overlap-save. 'auto': for IIR filters, 'blocked' for a single channel from about 600 samples (512 plus 64 for
+        each state) and for 3 to 7 channels from 600 samples for each of them; otherwise channels run in parallel;
+        unstable filters run sequentially; for FIR filters, 'fft' from 384 taps (more for short signals), else sums over
+        the taps.
     direction : {'forward', 'backward'}, default 'forward'
         'backward' filters from the last sample to the first, without a copy of the signal: `zi` is the state after the
         last sample, `zf` that before the first.
@@ -170,7 +171,8 @@ def lfilter(
         If `b` or `a` is empty, ``a[0]`` is 0, shapes do not fit, `method` is unknown or not for this filter, or another
         option is unknown.
     NotImplementedError
-        If the common dtype is not a floating-point one, or SciPy has to do what `nan_policy` asks for.
+        If the common dtype is not a floating-point one, or `nan_policy` is given for a dtype that is passed on to
+        SciPy.
 
     See Also
     --------
@@ -180,7 +182,7 @@ def lfilter(
     Notes
     -----
     Cost: O((M + P) N) time for each channel; memory is the result and a scratch that does not grow with the signal.
-    float32 signals are filtered in float64 and rounded once. NaN and inf go where the equation takes them.
+    float32 signals are filtered in float64 and rounded once. NaN and inf propagate as in the equation.
 
     Blocks [1]_ are chained in input-normal coordinates [2]_, in which powers of the state matrix do not grow, so that
     rounding errors do not grow from block to block. All that depends on the coefficients alone is kept between calls.
@@ -359,7 +361,8 @@ def sosfilt(
     ValueError
         If `sos` is not made of rows of six with ``sos[..., 3] == 1``, or shapes do not fit.
     NotImplementedError
-        If the common dtype is not a floating-point one, or SciPy has to do what `nan_policy` asks for.
+        If the common dtype is not a floating-point one, or `nan_policy` is given for a dtype that is passed on to
+        SciPy.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""The nonlinear FIR and IIR filter: `nlfilter`, in the form of `lfilter`, and what its derivatives are made of."""
+"""The nonlinear FIR and IIR filter: `nlfilter`, in the form of `lfilter`, and the parts of its derivatives."""
 
 from __future__ import annotations
 
@@ -115,11 +115,10 @@ def nlfilter(
     axis : int, default -1
         The axis of time.
     zi : array_like, optional
-        Initial state (transposed direct form II), as in `lfilter`: what the samples before `x` add to the
+        Initial state (transposed direct form II), as in `lfilter`: the contribution of samples before `x` to the
         excitations.
     activation : str or Activation, default 'tanh'
-        'tanh', 'relu' or another name of the table in :doc:`/howto/nonlinear`, which an unknown name prints; or an
-        `Activation` of your own.
+        'tanh', 'relu' or another name of the table in :doc:`/howto/nonlinear`; or an `Activation` of your own.
     bias : array_like, default 0.0
         Added to each excitation; one for all channels, or an array that broadcasts against the channels of `x`.
     direction : {'forward', 'backward'}, default 'forward'
@@ -149,12 +148,12 @@ def nlfilter(
 
     Notes
     -----
-    Cost: for each sample and channel, O(M + P) and one g. A single channel with feedback waits for each g to be there;
-    many channels, and filters without feedback, find several at once and are several times faster a sample. So is one
-    channel of 4096 samples and more if the filter forgets where it began, as stable ones do: blocks of time run side by
-    side, once more from where their predecessors ended, until nothing changes, not even the last bit. Only 'tanh' is
-    not computed by the same operations for many as for one: there long and short pieces of a signal differ by rounding.
-    float32 signals are filtered in float64 and rounded once. NaN and inf go where the equation takes them.
+    Cost: for each sample and channel, O(M + P) and one g. With feedback, a single channel has to wait for each g; many
+    channels, and filters without feedback, compute several at a time and are several times faster per sample. So is one
+    channel of 4096 samples or more if the filter has fading memory, as stable ones have: time segments run in parallel,
+    and again from the final states of their predecessors, until not even the last bit changes. Only 'tanh' is computed
+    by other operations for many samples than for one: results of long and short pieces of a signal differ by rounding.
+    float32 signals are filtered in float64 and rounded once. NaN and inf propagate as in the equation.
 
     References
     ----------

@@ -16,7 +16,7 @@ __all__ = ["Resampler"]
 
 class Resampler:
     r"""
-    `resample_poly` with memory: a callable that changes the sampling rate of block after block.
+    `resample_poly` with memory: a callable that resamples a signal block by block.
 
     Calling it with the blocks of a signal in turn, and then `flush`, gives what `resample_poly` gives for the whole, to
     rounding.
@@ -24,7 +24,7 @@ class Resampler:
     Parameters
     ----------
     up, down : int
-        The rate becomes ``up / down`` of what it was.
+        The rate is multiplied by ``up / down``.
     window : str, tuple, float, list or ndarray, default ('kaiser', 5.0)
         The window of the low-pass, or its taps, as in `resample_poly`.
     axis : int, default 0
@@ -41,10 +41,10 @@ class Resampler:
     Raises
     ------
     ValueError
-        If `up` or `down` is not a positive whole number, taps are not 1-D or there are none, or a block has other channels
+        If `up` or `down` is not a positive integer, taps are not 1-D or there are none, or a block has other channels
         than the blocks before it.
     NotImplementedError
-        If a block and the taps make a dtype other than float32, float64 or a complex one of that precision.
+        If the common dtype of a block and the taps is not float32, float64 or a complex one of that precision.
 
     See Also
     --------
@@ -53,10 +53,10 @@ class Resampler:
 
     Notes
     -----
-    Beyond both ends the signal is 0. A call returns all outputs that no later sample can change: about
-    ``len(x) * up / down``, none if the block is short. The last ``delay * up / down`` outputs come from `flush`, which ends
-    the signal. Kept are the samples that the next output sees, as many as the filter has taps of one phase. A resampler
-    belongs to one thread at a time; `copy` makes another with the same past, and resamplers can be pickled.
+    Beyond both ends the signal is 0. A call returns all outputs that no later sample can change: about ``len(x) * up /
+    down``, none if the block is short. The last ``delay * up / down`` outputs come from `flush`, which ends the signal.
+    It keeps the samples that the next output depends on, one for each tap of a phase. Use a resampler in one thread at
+    a time. Resamplers can be copied and pickled.
 
     Examples
     --------
@@ -85,7 +85,7 @@ class Resampler:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the past; the next block may have other channels."""
+        """Clear the past samples; the next block may have other channels."""
         self._past: Array | None = None  # the samples that outputs to come will see
         self._begin = 0  # of which the first is this one of the signal
         self._done = 0  # outputs so far
@@ -151,7 +151,7 @@ class Resampler:
 
     def copy(self) -> Self:
         """
-        Make another resampler with the same past.
+        Copy the resampler, with its past samples.
 
         Returns
         -------

@@ -47,7 +47,7 @@ def upfirdn(
     axis : int, default -1
         The axis of time.
     mode : str, default 'constant'
-        What the signal is beyond its ends: 'constant' (`cval`), 'edge' (its last sample), 'wrap', 'symmetric',
+        How the signal is extended beyond its ends: 'constant' (`cval`), 'edge' (its last sample), 'wrap', 'symmetric',
         'reflect', 'antisymmetric', 'antireflect', 'smooth' (along the slope of the last two samples), or 'line' (along
         that from the first sample to the last).
     cval : float, default 0
@@ -66,7 +66,7 @@ def upfirdn(
     IndexError
         If there is no such axis.
     TypeError
-        If `h` or `x` is not of numbers with a kernel here or in SciPy.
+        If `h` or `x` has a dtype that neither sigrnn nor SciPy supports.
 
     See Also
     --------
@@ -77,8 +77,8 @@ def upfirdn(
     -----
     Cost: L / up products for each output; memory is the result and a scratch that does not grow with the signal.
     Vectors run over outputs of one phase, over taps, or over channels that are adjacent in memory. float32 signals are
-    filtered in float64 and rounded once. A single sample is continued as a constant where SciPy reads beyond it. Taps
-    without imaginary part filter the two parts of a complex signal by themselves.
+    filtered in float64 and rounded once. A single sample is extended as a constant, where SciPy reads beyond it. Taps
+    with zero imaginary part filter the real and imaginary parts of a complex signal separately.
 
     References
     ----------
@@ -134,15 +134,15 @@ def resample_poly(
     x : array_like
         Signal, any number of axes. All axes but `axis` are channels.
     up, down : int
-        The rate becomes ``up / down`` of what it was; only the reduced fraction counts.
+        The rate is multiplied by ``up / down``; only the reduced fraction matters.
     axis : int, default 0
         The axis of time.
     window : str, tuple, float, list or ndarray, default ('kaiser', 5.0)
-        The window of the low-pass, as for `scipy.signal.get_window`: it has ``20 * max(up, down) + 1`` taps and is cut
-        off at the lower of the two Nyquist frequencies. A list or an array holds the taps themselves.
+        The window of the low-pass, as for `scipy.signal.get_window`: it has ``20 * max(up, down) + 1`` taps, and its
+        cut-off is the lower of the two Nyquist frequencies. A list or an array contains the taps themselves.
     padtype : str, default 'constant'
-        What the signal is beyond its ends: a mode of `upfirdn`; or 'mean', 'median', 'minimum', 'maximum', that value
-        of the channel.
+        How the signal is extended: a mode of `upfirdn`; or 'mean', 'median', 'minimum', 'maximum', that value of the
+        channel.
     cval : float, optional
         The value for 'constant'; 0 by default.
 
@@ -155,7 +155,7 @@ def resample_poly(
     Raises
     ------
     ValueError
-        If `up` or `down` is not a positive whole number, `padtype` is unknown, `cval` is given for another one than
+        If `up` or `down` is not a positive integer, `padtype` is unknown, `cval` is given for another one than
         'constant', or taps are not 1-D.
     IndexError
         If there is no such axis.
@@ -170,8 +170,8 @@ def resample_poly(
 
     Notes
     -----
-    Cost: about ``20 * max(1, down / up)`` products for each output; only the outputs that remain are computed. Filters that
-    were designed are kept between calls, in float64 also for float32 signals.
+    Cost: about ``20 * max(1, down / up)`` products for each output; only the outputs that remain are computed. Designed
+    filters are cached between calls, in float64 also for float32 signals.
 
     Examples
     --------
@@ -215,14 +215,14 @@ def decimate(
     zero_phase: bool = True,
 ) -> Array:
     r"""
-    Lower the sampling rate by a whole factor, after a filter against aliasing.
+    Lower the sampling rate by an integer factor, after an anti-aliasing filter.
 
     Parameters
     ----------
     x : array_like
         Signal, any number of axes. All axes but `axis` are channels.
     q : int
-        The factor. With an IIR filter, large ones are better taken in steps of at most 13.
+        The factor. With an IIR filter, split large factors into steps of at most 13.
     n : int, optional
         Order of the filter: 8 for 'iir', ``20 * q`` for 'fir' by default.
     ftype : {'iir', 'fir'} or scipy.signal.dlti, default 'iir'
@@ -230,7 +230,7 @@ def decimate(
     axis : int, default -1
         The axis of time.
     zero_phase : bool, default True
-        Filter forward and backward ('iir'), or take out the delay ('fir').
+        Filter forward and backward ('iir'), or remove the delay ('fir').
 
     Returns
     -------
@@ -254,10 +254,10 @@ def decimate(
     Notes
     -----
     With 'fir' only the samples that are kept are computed: 20 products for each sample of `x`. The IIR filter runs as
-    second-order sections with float64 coefficients and states, also for float32 signals: SciPy rounds the coefficients to
-    float32, which is another filter for large q (by 150 the result is 9e-3 off; its issues 15072 and 15393). Channels are
-    filtered in groups, and longer channels in blocks, so that beyond the result memory for about four million samples is
-    needed; with `zero_phase`, those of more than four million are filtered forward twice.
+    second-order sections with float64 coefficients and states, also for float32 signals: SciPy rounds the coefficients
+    to float32, which changes the filter for large q (for q = 150 the error is 9e-3; SciPy's issues 15072 and 15393).
+    Channels are filtered in groups, and longer channels in blocks, so besides the result it needs memory for about four
+    million samples. With `zero_phase`, channels of more than four million samples are filtered forward twice.
 
     Examples
     --------

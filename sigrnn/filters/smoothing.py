@@ -28,7 +28,7 @@ def savgol_filter(
     cval: float = 0.0,
 ) -> Array:
     r"""
-    Smooth or differentiate a signal with a polynomial through the samples around each one.
+    Smooth or differentiate a signal by fitting polynomials (Savitzky-Golay filter).
 
     Parameters
     ----------
@@ -45,8 +45,9 @@ def savgol_filter(
     axis : int, default -1
         The axis of time.
     mode : {'interp', 'mirror', 'constant', 'nearest', 'wrap'}, default 'interp'
-        What the signal is beyond its ends: mirrored at the end sample, `cval`, its last sample, or its other end. With
-        'interp' the polynomials through the first and the last `window_length` samples give the outputs near the ends.
+        How the signal is extended beyond its ends: mirrored at the end sample, `cval`, its last sample, or its other
+        end. With 'interp' the polynomials through the first and the last `window_length` samples give the outputs near
+        the ends.
     cval : float, default 0.0
         The value for 'constant'.
 
@@ -69,7 +70,8 @@ def savgol_filter(
 
     Notes
     -----
-    Away from the ends it is a filter without feedback with `window_length` taps [1]_. The taps are kept between calls.
+    Away from the ends it is a filter without feedback with `window_length` taps [1]_. The taps are cached between
+    calls.
 
     References
     ----------

@@ -195,7 +195,7 @@ def lsim(
     X0 : array_like, shape (K,), optional
         The state at time 0; zeros by default.
     interp : bool, default True
-        Whether inputs run linearly from each time to the next, or keep their value until then.
+        Whether inputs are interpolated linearly between times, or held constant.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Initial states: of a filter at rest in a constant, or in the middle of a known past."""
+"""Initial states: the steady state for a constant input, or the state after a known past."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["lfilter_zi", "lfiltic", "sosfilt_zi"]
 
 def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
     r"""
-    Find the state in which `lfilter` answers a constant 1 with a constant.
+    Find the steady state of `lfilter` for a constant input of 1.
 
     .. math:: z_p = \sum_{m > p} (b_m - g a_m), \qquad g = \sum_m b_m \Big/ \sum_m a_m
 
@@ -30,14 +30,14 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
     Returns
     -------
     zi : ndarray, shape (max(M, P),)
-        The state; multiplied by the first sample of a signal it avoids the filter's start-up.
+        The state; multiplied by the first sample of a signal, it avoids the initial transient.
 
     Raises
     ------
     ValueError
         If `b` or `a` is not 1-D, or all of `a` is 0.
     numpy.linalg.LinAlgError
-        If the filter has a pole at z = 1: it answers a constant with a ramp.
+        If the filter has a pole at z = 1: its response to a constant is a ramp.
 
     See Also
     --------
@@ -46,8 +46,8 @@ def lfilter_zi(b: ArrayLike, a: ArrayLike) -> Array:
 
     Notes
     -----
-    Cost: O(max(M, P)). Before 1.18 SciPy solves a linear system, whose rounding errors are larger where poles are near
-    z = 1: five digits are left of a Butterworth filter of order 4 at a thousandth of the Nyquist frequency, and 15 here.
+    Cost: O(max(M, P)). Before 1.18 SciPy solves a linear system, whose rounding errors are larger for poles near z = 1:
+    for a Butterworth filter of order 4 at a thousandth of the Nyquist frequency it has five correct digits, sigrnn 15.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def _widened(c: Array, channels: tuple[int, ...], length: int, kind: np.dtype[An
 
 def sosfilt_zi(sos: ArrayLike) -> Array:
     """
-    Find the state in which `sosfilt` answers a constant 1 with a constant.
+    Find the steady state of `sosfilt` for a constant input of 1.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def sosfilt_zi(sos: ArrayLike) -> Array:
 
     Notes
     -----
-    Each section sees the constant that the sections before it make of 1: their gain at frequency 0.
+    The input of each section is the gain of the sections before it at frequency 0.
 
     Examples
     --------

@@ -33,7 +33,7 @@ __all__ = ["Stream"]
 
 class Stream:
     r"""
-    A filter with memory: a callable that filters block after block.
+    A filter with memory: a callable that filters block by block.
 
     Calling it with the blocks of a signal in turn gives what `lfilter` or `sosfilt` gives for the whole, to rounding;
     with ``method='sequential'`` to the last bit.
@@ -45,8 +45,9 @@ class Stream:
     sos : array_like, shape (S, 6), keyword-only
         Second-order sections, as in `sosfilt`, in place of `b` and `a`.
     zi : array_like or 'steady', optional
-        State to start from, as in `lfilter` or `sosfilt`; at rest by default. 'steady' is that of a filter whose input
-        has always been each channel's first sample: `lfilter_zi` or `sosfilt_zi` times that sample, without a transient.
+        State to start from, as in `lfilter` or `sosfilt`; at rest by default. 'steady' is the steady state for a
+        constant input of each channel's first sample, `lfilter_zi` or `sosfilt_zi` times that sample: there is no
+        transient.
     axis : int, default -1
         The axis of time in the blocks; all others are channels.
     method : {'auto', 'sequential', 'blocked', 'fft'}, default 'auto'
@@ -59,12 +60,12 @@ class Stream:
     Attributes
     ----------
     b, a, sos : ndarray
-        The coefficients. They may be reassigned between blocks while the state stays; `b` and `a` may not become
-        longer than the longest of them was, `sos` must keep its number of sections. `b` and `a` are None for a stream
-        of sections, `sos` for the other.
+        The coefficients. They may be reassigned between blocks while the state stays; `b` and `a` may not become longer
+        than the longer of them was, `sos` must keep its number of sections. `b` and `a` are None for a stream of
+        sections, `sos` is None otherwise.
     zi : ndarray
-        The state, in SciPy's layout and in double precision; 'steady' before the first sample of a stream that starts so.
-        May be assigned; 'steady' begins anew with the next block.
+        The state, in SciPy's layout and in double precision; 'steady' before the first sample of a stream that starts
+        with it. May be assigned; 'steady' restarts with the next block.
 
     Raises
     ------
@@ -88,8 +89,8 @@ class Stream:
     A call of one channel costs two microseconds beyond the filtering, or three to five with taps alone and with blocks of other
     dtypes than float64; one of several channels about fifteen. The state is kept in float64 also for float32 blocks. `copy` makes another stream with the same past, and streams can be pickled.
 
-    A call that ends by an exception, Ctrl-C included, leaves the state as it was before the block or as it is after it. Of
-    calls that overlap, from two threads or from a signal handler, only one counts: the others raise RuntimeError.
+    After a call that ends with an exception, Ctrl-C included, the state is that before the block or that after it. If
+    calls overlap, in two threads or a signal handler, only one takes effect: the others raise RuntimeError.
 
     Examples
     --------
@@ -327,12 +328,12 @@ class Stream:
         return state_rows(zi, self._runner.state, x, time_axis(self._axis, x), kind)
 
     def reset(self) -> None:
-        """Go back to the state the stream was made with; the next block may have other channels."""
+        """Return to the initial state; the next block may have other channels."""
         self.__dict__.update(_channels=None, _quick=None, _state=None)
 
     def copy(self) -> Self:
         """
-        Make another stream with the same coefficients and the same past.
+        Copy the stream, with its coefficients and state.
 
         Returns
         -------

@@ -113,9 +113,9 @@ def lfilter_tv(
     out : ndarray, optional
         As in `lfilter`.
     direction : {'forward', 'backward'}, default 'forward'
-        As in `lfilter`; a row of coefficients stays with its sample.
+        As in `lfilter`; each row of coefficients belongs to its sample.
     nan_policy : {'propagate', 'omit', 'segments'}, default 'propagate'
-        As in `lfilter`; a row of coefficients stays with its sample.
+        As in `lfilter`; each row of coefficients belongs to its sample.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Filtering forward and backward, so that nothing is delayed: `filtfilt`, `sosfiltfilt`."""
+"""Zero-phase filters, forward and backward: `filtfilt`, `sosfiltfilt`."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def filtfilt(
         'backward' begins with the pass from the last sample to the first.
     nan_policy : {'propagate', 'omit', 'segments'}, default 'propagate'
         What happens at NaN, in each channel: 'propagate' makes all of it NaN; 'omit' leaves these samples out and joins
-        the rest; 'segments' filters each stretch without NaN for itself. What is shorter than `padlen` is continued by
+        the rest; 'segments' filters each stretch without NaN separately. A stretch shorter than `padlen` is extended by
         as many samples as it allows. Samples that are NaN stay NaN; masked samples count as NaN.
 
     Returns

@@ -1,4 +1,5 @@
-"""Arguments of a function that is differentiated: bound to names, as arrays, and turned if it runs backward."""
+"""Arguments of a function that is differentiated: bound to names, converted to arrays, and reversed in time if it runs
+backward."""
 
 from __future__ import annotations
 

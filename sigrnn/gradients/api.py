@@ -1,4 +1,4 @@
-"""Derivatives of all functions by one pair: `vjp` (reverse mode), `jvp` (forward mode). Here only dispatch and checks."""
+"""`vjp` (reverse mode) and `jvp` (forward mode) for all functions: dispatch and checks."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def vjp(
     Raises
     ------
     TypeError
-        If the function has no gradient here, or an array is one of integers, or ``out=`` or a ``nan_policy`` is given.
+        If the function has no gradient here, an array contains integers, or ``out=`` or ``nan_policy`` is given.
     ValueError
         If `checkpoint` is not positive or the function has no state, or what the function raises itself; in the
         pull-back, if `dy` or `dzf` has another shape than the value.
@@ -79,13 +79,13 @@ def vjp(
 
     Notes
     -----
-    The gradient of a linear filter is the same filter over reversed time, and sums of products with what it gives [1]_:
+    The gradient of a linear filter is the same filter over reversed time, and sums of products with its output [1]_:
     one pass for all gradients. Cost: O((M + P) N), about two more calls of the function; copies of x and y are kept
     (`lfilter`), of x (`sosfilt`). Sums are taken in float64 also for float32 signals.
 
     Gradients are total derivatives: that of ``a[0]`` includes the division of all coefficients by it. The same holds
-    for ``sos[:, 3]``, though `sosfilt` itself accepts nothing but 1 there: its gradient is that of a filter that
-    divides. For complex arrays J^H is PyTorch's convention: the gradient is the direction of steepest ascent of a real
+    for ``sos[:, 3]``, though `sosfilt` itself accepts only 1 there: the gradient is that of a filter that divides by
+    it. For complex arrays J^H is PyTorch's convention: the gradient is the direction of steepest ascent of a real
     error; real arguments get the real part.
 
     References
@@ -175,8 +175,8 @@ def synchronous_grad(function: Callable[..., V], *args: Any, **kwargs: Any) -> t
 
     Notes
     -----
-    It is not the gradient of anything when there is feedback: a step along it may go uphill. Signs are those of `lfilter`:
-    the lecture's coefficients of y[n-m] are -a[m]. Cost: as `vjp`.
+    With feedback it is not the gradient of any function: a step against it may increase the error. Signs are those of
+    `lfilter`: the lecture's coefficients of y[n-m] are -a[m]. Cost: as `vjp`.
 
     References
     ----------
@@ -247,11 +247,11 @@ def jvp(
     Raises
     ------
     TypeError
-        If the function has no derivative here, an array is one of integers, a tangent is given for what has none, or
-        is complex for a real array.
+        If the function has no derivative here, an array is one of integers, a tangent is given for an argument without
+        one, or is complex for a real array.
     ValueError
-        If a tangent has another shape than its array, the number of tangents fits neither way, or what the function
-        raises itself.
+        If a tangent has another shape than its array, the number of tangents does not fit, or what the function raises
+        itself.
     NotImplementedError
         As for `vjp`.
 

@@ -1,4 +1,4 @@
-"""Less memory for more time: a function with a state, run block after block, and pulled back so from the end."""
+"""Checkpoints: a function with a state runs block by block, and so does its pull-back, from the end."""
 
 from __future__ import annotations
 

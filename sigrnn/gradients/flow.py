@@ -1,4 +1,4 @@
-"""What becomes of a gradient as it goes back in time: `gradient_flow` measures vanishing and exploding."""
+"""Vanishing and exploding gradients: `gradient_flow` measures them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class GradientFlow:
     lags : ndarray, shape (K + 1,)
         Lags k = 0, 1, ... K in samples.
     norm : ndarray, shape (K + 1,)
-        Root mean square of dE/de[n-k] over the outputs and channels it was measured from, with dE/dy[n] = 1.
+        Root mean square of dE/de[n-k] over outputs and channels, with dE/dy[n] = 1.
     growth_rate : float
         Factor per sample by which the norm changes in the long run; for a linear filter the radius of its outermost
         pole.
@@ -69,7 +69,7 @@ class GradientFlow:
 
     def plot(self, ax: Axes | None = None, label: str | None = None) -> Axes:
         """
-        Draw the norm against the lag, and the exponential it was found to follow.
+        Draw the norm against the lag, and the fitted exponential.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class GradientFlow:
 
 def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = None, **kwargs: Any) -> GradientFlow:
     r"""
-    Measure how a gradient vanishes or explodes as it goes back in time.
+    Measure how a gradient vanishes or explodes over time.
 
     .. math:: \delta[n-k] = \frac{dE}{de[n-k]} = g'(e[n-k]) \Bigl( -\sum_{m=1}^{P} a_m \delta[n-k+m] \Bigr),
         \qquad \delta[n] = g'(e[n])
@@ -114,9 +114,9 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
     function : callable or Model
         `nlfilter`, `lfilter`, `sosfilt` or a recurrent layer (`rnn`, `gru`, `lstm`, ...); or a model, compositions included.
     *args : array_like
-        Its arguments; of a model, the signal. For linear ones it does not matter but for its length.
+        Its arguments; of a model, the signal. For linear functions only its length matters.
     lags : int, optional
-        How far back to go, less than there are samples. By default 1000, or half the signal if that is less.
+        The largest lag, less than the number of samples. By default 1000, or half the signal if that is less.
     **kwargs : dict
         More of its arguments.
 
@@ -139,8 +139,8 @@ def gradient_flow(function: Callable[..., Any], *args: Any, lags: int | None = N
     Notes
     -----
     The growth rate is that of a straight line through the logarithm of the norm, over the last three quarters of the
-    lags as far as numbers reach; P lags are taken together, so that an oscillation does not pass for a fall. Cost:
-    one call of the function, and O(P K) for each of the outputs.
+    lags with finite values; P lags are combined, so that an oscillation is not mistaken for a decay. Cost: one call of
+    the function, and O(P K) for each of the outputs.
 
     References
     ----------

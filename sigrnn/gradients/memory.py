@@ -1,4 +1,4 @@
-"""Reused memory: fresh pages cost more than filtering into them."""
+"""Reused memory: new pages cost more than filtering into them."""
 
 from __future__ import annotations
 

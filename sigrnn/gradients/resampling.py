@@ -1,4 +1,4 @@
-"""Gradients where the sampling rate changes: the transpose of such a filter is another, from the lower rate to the higher."""
+"""Gradients of resampling: the transpose of a filter between two rates is a filter in the other direction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradients of second-order sections: each is a filter of order 2, and what goes into it is found again, piece by piece."""
+"""Gradients of second-order sections: each is a filter of order 2, and its input is recomputed piece by piece."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forward mode of recurrent layers, step after step in NumPy: tangents have no kernel of their own.
+"""Forward mode of recurrent layers, step by step in NumPy, without kernels.
 
 All tangents of a step are rows of one product of matrices. `jvp` has one row, a tangent of all arguments; models have one for
 each entry of their weights (real-time recurrent learning), or those of an input.

@@ -1,4 +1,5 @@
-"""What the pull-back of a linear filter keeps of the forward pass, for one channel, channels in lanes, and any others."""
+"""Values of the forward pass that the pull-back of a linear filter needs: one channel, channels in lanes, and
+others."""
 
 from __future__ import annotations
 

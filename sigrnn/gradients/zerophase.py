@@ -1,4 +1,4 @@
-"""Gradients of filtering forward and backward: those of two filterings, of their initial states, of the continuation."""
+"""Gradients of zero-phase filters: those of both passes, of their initial states, and of the extension."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ outputs.defvjp(outputs_saved, gradients)
 def callback(call: Call, slopes: tuple[int, ...] = ()) -> Callable[..., list[Array]]:
     """The forward pass, or the backward pass with slopes of given numbers of axes, on NumPy arrays.
 
-    One object for equal calls, as JAX compiles anew for each callback: 40 ms for a call that takes 2 ms.
+    One object for equal calls, as JAX recompiles for each callback: 40 ms for a call that takes 2 ms.
     """
     return partial(each, call.pull if slopes else call.forward, (*call.axes, *slopes))
 

@@ -1,4 +1,4 @@
-"""Checks of the arguments of a layer, and the call that is made of them."""
+"""Checks of the arguments of a layer, and the prepared call."""
 
 from __future__ import annotations
 

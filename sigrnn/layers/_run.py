@@ -1,4 +1,4 @@
-"""Recurrent layers ready to run: weights as the kernels want them, the memory of a run, and the backward pass.
+"""Recurrent layers ready to run: packed weights, the memory of a run, and the backward pass.
 
 A step's sums are one affine map of the row s[n] = [x[n], 1, h[n-1]] that it sees, so a single matrix product gives the
 gradients of all weights and biases.

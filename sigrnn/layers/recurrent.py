@@ -1,4 +1,4 @@
-"""Recurrent layers with PyTorch's weights: `rnn`, `gru`, `lstm`, `mingru`; and `dense`, which weighs what they give."""
+"""Recurrent layers with PyTorch's weights: `rnn`, `gru`, `lstm`, `mingru`; and `dense`, which maps units to outputs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def rnn(
     activation : str or Activation, default 'tanh'
         As in `nlfilter`.
     lengths : array_like of int, shape (B,), optional
-        How many steps of each sequence count. Outputs after them are zero, final states are those they lead to.
+        Number of valid steps of each sequence. Outputs after them are zero, final states are those after the last valid
+        step.
 
     Returns
     -------
@@ -123,10 +124,11 @@ def gru(
     h0 : array_like, shape (H,) or (B, H), optional
         Initial state, zero by default.
     reset_after : bool, default True
-        Whether r acts after the units are weighed, as above and in PyTorch; if not, on the units themselves [1]_:
+        Whether r multiplies the weighted units, as above and in PyTorch; if not, the units themselves [1]_:
         :math:`W_{hn} (r \odot h[n-1]) + b_{hn}`.
     lengths : array_like of int, shape (B,), optional
-        How many steps of each sequence count. Outputs after them are zero, final states are those they lead to.
+        Number of valid steps of each sequence. Outputs after them are zero, final states are those after the last valid
+        step.
 
     Returns
     -------
@@ -149,8 +151,8 @@ def gru(
 
     Notes
     -----
-    Cost: O(N B H (H + I)); all in the precision of the arrays. With ``reset_after=False`` the units are weighed twice in
-    a step, the second time after the first.
+    Cost: O(N B H (H + I)); all in the precision of the arrays. With ``reset_after=False`` a step has two matrix
+    products, one after the other.
 
     References
     ----------
@@ -159,7 +161,7 @@ def gru(
 
     Examples
     --------
-    A unit whose z is 1, by a large bias, keeps what it has:
+    A unit with z = 1, by a large bias, keeps its value:
 
     >>> import sigrnn
     >>> h, h_N = sigrnn.gru([[5.0]] * 3, [[1.0]] * 3, [[0.0]] * 3, [0.0, 800.0, 0.0], h0=[0.25])
@@ -206,9 +208,10 @@ def lstm(
     h0, c0 : array_like, shape (H,) or (B, H), optional
         Initial state, zero by default.
     peephole : array_like, shape (3, H), optional
-        Weights by which the gates i, f and o see the cell [2]_; none by default.
+        Weights of the cell in the gates i, f and o [2]_; none by default.
     lengths : array_like of int, shape (B,), optional
-        How many steps of each sequence count. Outputs after them are zero, final states are those they lead to.
+        Number of valid steps of each sequence. Outputs after them are zero, final states are those after the last valid
+        step.
 
     Returns
     -------
@@ -231,8 +234,8 @@ def lstm(
 
     Notes
     -----
-    Cost: O(N B H (H + I)); all in the precision of the arrays. Block by block gives the bits of all at once. Calls by way
-    of `vjp`, and those with `lengths`, may differ from others in the last bit: they keep the gates, others need not.
+    Cost: O(N B H (H + I)); all in the precision of the arrays. Block by block gives the same bits as one call. Calls by
+    `vjp`, and those with `lengths`, may differ from others in the last bit, since they also store the gates.
 
     References
     ----------
@@ -264,7 +267,7 @@ def mingru(
     lengths: ArrayLike | None = None,
 ) -> tuple[Array, Array]:
     r"""
-    Run a layer of minimal gated recurrent units, whose gates see inputs only, over one sequence or several.
+    Run a layer of minimal gated recurrent units over one sequence or several.
 
     .. math::
         z &= \sigma(W_{iz} x[n] + b_{iz}) \\
@@ -282,7 +285,8 @@ def mingru(
     h0 : array_like, shape (H,) or (B, H), optional
         Initial state, zero by default.
     lengths : array_like of int, shape (B,), optional
-        How many steps of each sequence count. Outputs after them are zero, final states are those they lead to.
+        Number of valid steps of each sequence. Outputs after them are zero, final states are those after the last valid
+        step.
 
     Returns
     -------
@@ -304,7 +308,7 @@ def mingru(
 
     Notes
     -----
-    Each unit is a filter of first order whose pole 1 - z moves with the input [1]_: it is linear in its state, and the
+    Each unit is a filter of order 1 whose pole 1 - z depends on the input [1]_: it is linear in its state, and the
     candidate :math:`\tilde h` has no activation. Cost: O(N B H I).
 
     References
@@ -328,7 +332,7 @@ def dense(
     x: ArrayLike, v: ArrayLike, bias: ArrayLike | None = None, *, activation: str | Activation = "linear"
 ) -> Array:
     r"""
-    Weigh inputs: the lecture's fully connected layer.
+    Run a fully connected layer.
 
     .. math:: z[n] = g(V x[n] + v_0)
 
@@ -361,7 +365,7 @@ def dense(
 
     Notes
     -----
-    Cost: one product of matrices.
+    Cost: one matrix product.
 
     Examples
     --------

@@ -80,8 +80,8 @@ class LayerStream:
     the stream go on in that dtype, as the function does. `copy` makes another stream with the same past, and streams can be
     pickled.
 
-    A call that ends by an exception, Ctrl-C included, leaves the state as it was before the block or as it is after it. Of
-    calls that overlap, from two threads or from a signal handler, only one counts: the others raise RuntimeError.
+    After a call that ends with an exception, Ctrl-C included, the state is that before the block or that after it. If
+    calls overlap, in two threads or a signal handler, only one takes effect: the others raise RuntimeError.
 
     Examples
     --------

@@ -60,7 +60,7 @@ class Model(Exchange, Parametrised):
 
     Notes
     -----
-    A model that is called before it has sizes takes those of the signal, and draws its parameters with seed 0.
+    A model that is called before `init` takes its sizes from the signal and draws its parameters with seed 0.
 
     `to_torch_state_dict`, `from_torch_state_dict`, `from_keras_weights`, `to_rtneural_json`, `from_rtneural_json` and
     `to_onnx` exchange parameters with other libraries.
@@ -398,7 +398,7 @@ class Model(Exchange, Parametrised):
 
     def config(self) -> dict[str, Any]:
         """
-        Return the arguments that the model was made with.
+        Return the arguments of the constructor.
 
         Returns
         -------
@@ -443,13 +443,13 @@ class Model(Exchange, Parametrised):
         Raises
         ------
         TypeError
-            If an argument cannot be written, as an `Activation` of your own.
+            If an argument cannot be written, such as an `Activation` of your own.
         """
         files.write(self, path)
 
     def plot(self) -> Figure:
         """
-        Draw what the model does.
+        Draw the responses of the model.
 
         Returns
         -------

@@ -112,7 +112,7 @@ def check_served(model: Model) -> None:
 
 class Feedback(Composition):
     r"""
-    A system with a path back from its output to its input, to be trained: a resonator with a nonlinear spring, for one.
+    A feedback system, to be trained: for example a resonator with a nonlinear spring.
 
     .. math:: y = F(x - w), \qquad w[n] = G(y)[n-1]
 
@@ -134,12 +134,12 @@ class Feedback(Composition):
 
     Notes
     -----
-    The sample of delay makes the loop causal whatever F is. As it is drawn, the path back is weak. Nothing keeps the loop
-    stable in training: a step to where it is not is taken back.
+    The delay of one sample makes the loop causal for any F. Initially the feedback is weak. The loop may become
+    unstable in training: such a step is undone.
 
     Gradients are those of back-propagation through time. All loops are compiled code, and compute in float64.
 
-    Cost: some 20 ns for each sample and filter or curve, and as much for each parameter in 'lm'.
+    Cost: about 20 ns for each sample and filter or curve, and the same for each parameter in 'lm'.
 
     Examples
     --------

@@ -176,7 +176,7 @@ class GRU(Recurrent):
     reset_after : bool, default True
         As in `gru`.
     initial : bool, default False
-        Whether the state before the first sample is a parameter, too: ``h0`` (H,). It is 0 as drawn.
+        Whether the initial state is also a parameter: ``h0`` (H,). Its initial value is 0.
     dtype : {'float64', 'float32'}, default 'float64'
         The dtype of all weights, sums and outputs.
 
@@ -214,11 +214,11 @@ class LSTM(Recurrent):
     hidden : int
         H, the number of cells, whose h are the outputs.
     peephole : bool, default False
-        Whether gates see the cell, by another parameter ``peephole`` (3, H).
+        Whether gates depend on the cell, with the parameter ``peephole`` (3, H).
     forget_bias : float, default 0.0
-        Added to the initial bias of the forget gates; with 1 or more, cells keep their content at first [1]_.
+        Added to the initial bias of the forget gates; with 1 or more, cells initially keep their content [1]_.
     initial : bool, default False
-        Whether the state before the first sample is a parameter, too: ``h0`` and ``c0`` (H,). It is 0 as drawn.
+        Whether the initial state is also a parameter: ``h0`` and ``c0`` (H,). Its initial value is 0.
     dtype : {'float64', 'float32'}, default 'float64'
         The dtype of all weights, sums and outputs.
 
@@ -270,7 +270,7 @@ class LSTM(Recurrent):
 
 class MinGRU(Recurrent):
     r"""
-    A layer of minimal gated recurrent units, to be trained: gates see inputs only.
+    A layer of minimal gated recurrent units, to be trained: gates depend on inputs only.
 
     Parameters
     ----------
@@ -321,8 +321,8 @@ class Dense(Model):
 
     Notes
     -----
-    Weights ``v`` (O, I) and ``bias`` (O,) are drawn as by PyTorch, between :math:`\pm 1 / \sqrt I`; those of one output of
-    one input, a curve in a chain of filters, near the identity.
+    Weights ``v`` (O, I) and ``bias`` (O,) are drawn as by PyTorch, between :math:`\pm 1 / \sqrt I`; with one input and
+    one output, as for a curve in a chain of filters, near the identity.
 
     Examples
     --------

@@ -249,8 +249,8 @@ class IIR(Fraction):
     order : int
         P, the number of poles.
     stable : bool, default False
-        Whether it stays stable while it is trained: the trainer moves the inverse hyperbolic tangents of reflection
-        coefficients in place of `a`, and any numbers are a stable filter [1]_.
+        Whether it stays stable during training: the trainer uses inverse hyperbolic tangents of reflection coefficients
+        instead of `a`, and all values are stable filters [1]_.
     dtype : {'float64', 'float32'}, default 'float64'
         The dtype of the outputs; coefficients and sums are float64.
 
@@ -316,8 +316,8 @@ class SOS(Linear):
     n_sections : int, optional
         The number of sections S; not needed with `sos`.
     stable : bool, default False
-        Whether it stays stable while it is trained, as `IIR`: in each section :math:`a_2 = k_2` and
-        :math:`a_1 = k_1 (1 + k_2)` with :math:`k = \tanh\theta`, the triangle of stable sections [1]_.
+        Whether it stays stable during training, as `IIR`: in each section :math:`a_2 = k_2` and :math:`a_1 = k_1 (1 +
+        k_2)` with :math:`k = \tanh\theta`, the triangle of stable sections [1]_.
     sos : array_like, shape (S, 6), optional
         Sections to begin with, as from `scipy.signal.iirfilter` with ``output='sos'``; drawn by default.
     dtype : {'float64', 'float32'}, default 'float64'

@@ -185,7 +185,7 @@ class Bidirectional(Composition):
     forward : Model
         The layer.
     backward : Model, optional
-        The layer for reversed time; by default one like the first, with parameters of its own.
+        The layer for reversed time; by default one like the first, with its own parameters.
 
     See Also
     --------
@@ -193,7 +193,7 @@ class Bidirectional(Composition):
 
     Notes
     -----
-    It needs the whole signal: it has no stream and no state, and each segment of a signal is taken for a whole one.
+    It needs the whole signal, so it has no stream and no state: each segment is treated as a whole signal.
 
     Examples
     --------

@@ -88,7 +88,7 @@ class Params(dict[str, Array]):
 
 
 class Constraint:
-    """How one array of a model stands in the vector that a trainer moves; this one: all its entries, as they are."""
+    """How one array of a model is represented in the vector of the trainer; here: all its entries, unchanged."""
 
     def free(self, array: Array) -> Array:
         """A mask of the entries that have rows of sensitivities."""
@@ -243,7 +243,7 @@ class Parametrised:
 
     def to_vector(self) -> Array:
         """
-        Put all that is trained into one vector, as a trainer wants it.
+        Put all trained parameters into one vector.
 
         Returns
         -------

@@ -1,4 +1,5 @@
-"""Units of signals: models that take a gain and an offset before their input, or after their output, into their parameters."""
+"""Units of signals: models include a gain and an offset before their input, or after their output, in their
+parameters."""
 
 from __future__ import annotations
 

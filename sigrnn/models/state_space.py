@@ -20,7 +20,7 @@ LINEAR, UNITS = ("A", "B", "C", "D"), ("E", "F", "W", "bias")
 
 class StateSpace(Model):
     r"""
-    A state space, linear or with a nonlinear term, to be trained.
+    A state-space system, linear or with a nonlinear term, to be trained.
 
     .. math:: s[n+1] = A s[n] + B x[n] + E\, \varphi(s[n], x[n]), \qquad y[n] = C s[n] + D x[n] + F\, \varphi(s[n], x[n])
 
@@ -46,9 +46,10 @@ class StateSpace(Model):
 
     Notes
     -----
-    Parameters are ``A`` (S, S), ``B`` (S, I), ``C`` (O, S), ``D`` (O, I), and with a nonlinear term ``E`` (S, U) and ``F`` (O, U), with
-    units ``W`` (U, S + I) and ``bias`` (U,). It is drawn nearly linear, with eigenvalues of A within radius 0.7. `fit` with 'lm' or
-    'lbfgs' begins with a linear system from the impulse responses that least squares find [2]_.
+    Parameters are ``A`` (S, S), ``B`` (S, I), ``C`` (O, S), ``D`` (O, I), and with a nonlinear term ``E`` (S, U) and
+    ``F`` (O, U), with units ``W`` (U, S + I) and ``bias`` (U,). It is drawn nearly linear, with eigenvalues of A within
+    radius 0.7. `fit` with 'lm' or 'lbfgs' starts from a linear system, found from impulse responses by least squares
+    [2]_.
 
     Cost: (S + O)(S + I + U) products for each sample, and some (S + O)(S + I) for each parameter in 'lm'.
 

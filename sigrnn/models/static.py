@@ -1,4 +1,4 @@
-"""Static nonlinearities with parameters, to stand between filters: `Polynomial`, `PiecewiseLinear`, `TanhNetwork`."""
+"""Static nonlinearities with parameters, for use between filters: `Polynomial`, `PiecewiseLinear`, `TanhNetwork`."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class Polynomial(ByChannel):
 
 class PiecewiseLinear(ByChannel):
     r"""
-    A curve of straight lines between knots, to be trained: each sample by itself.
+    A piecewise linear curve between knots, to be trained, for each sample.
 
     .. math:: y[n] = v_k + (v_{k+1} - v_k) \frac{x[n] - u_k}{u_{k+1} - u_k}, \qquad u_k \le x[n] < u_{k+1}
 
@@ -173,8 +173,8 @@ class PiecewiseLinear(ByChannel):
 
     Notes
     -----
-    ``params["knots"]`` and ``params["values"]`` are (n_knots,), or (I, n_knots) for I channels. Values are trained, knots are
-    not: they are from -3 to 3 at first, and `fit` with its own start spreads them over the signal.
+    ``params["knots"]`` and ``params["values"]`` are (n_knots,), or (I, n_knots) for I channels. Values are trained,
+    knots are not: initially they cover -3 to 3, and `fit` with its own start spreads them over the signal.
 
     Cost: a binary search and a product for each sample.
 
@@ -236,7 +236,7 @@ class PiecewiseLinear(ByChannel):
 
 class TanhNetwork(Static):
     r"""
-    A network of one layer of tanh units in parallel with a direct path, to be trained: each sample by itself.
+    One layer of tanh units in parallel with a direct path, to be trained, for each sample.
 
     .. math:: y[n] = D x[n] + d + V \tanh(W x[n] + \beta)
 

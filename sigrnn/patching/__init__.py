@@ -1,1 +1,1 @@
-"""sigrnn's functions in the place of SciPy's, for programs that one cannot edit, and the count of what they do there."""
+"""sigrnn's functions in SciPy's place, for programs that one cannot edit, and counts of their calls."""

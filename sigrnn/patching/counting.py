@@ -1,4 +1,4 @@
-"""Calls, samples and seconds by function and by the loop that served them, counted only while somebody asks for it."""
+"""Calls, samples and seconds by function and by the loop that served them, counted only during a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put sigrnn's functions in the place of SciPy's, wherever those are bound, and take them out again."""
+"""Put sigrnn's functions in the place of SciPy's, wherever those are bound, and undo it."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ class Stand(NamedTuple):
 
 class patch_scipy:
     """
-    Put the functions of sigrnn in the place of those of `scipy.signal`, for programs that call SciPy.
+    Replace functions of `scipy.signal` by those of sigrnn, for programs that call SciPy.
 
     It takes effect at once, in all threads; as a context manager until the end of the block, as a decorator while the
-    function runs. Patches are counted: a name is SciPy's again when each of its patches has been taken back.
+    function runs. Patches are counted: a name is SciPy's again when each of its patches has been undone.
 
     Parameters
     ----------
     *names : str
-        Of functions of `scipy.signal`, as ``'lfilter'``. All that sigrnn has, if none is given.
+        Of functions of `scipy.signal`, as ``'lfilter'``. By default all that sigrnn has.
 
     Attributes
     ----------
     names : tuple of str
         The functions of this patch.
     modules : dict of str to list of str
-        Modules in which names were bound anew, and these names. Empty where they had been before, or where
-        `scipy.signal` has not been imported yet: it is patched as soon as that happens.
+        Modules in which names were rebound, and these names. Empty if they were patched before, or if `scipy.signal`
+        has not been imported yet: it is patched when that happens.
 
     Raises
     ------
@@ -78,9 +78,9 @@ class patch_scipy:
 
     Notes
     -----
-    Names are bound anew in `scipy.signal`, in its own modules (so that its functions that call them gain, too) and in each
-    module that has imported a name from it (``from scipy.signal import sosfilt``). A function stored elsewhere, in a class,
-    a dictionary or as a default value, stays SciPy's. Looking for names takes some milliseconds.
+    Names are rebound in `scipy.signal`, in its own modules (so SciPy's functions that call them gain, too) and in each
+    module that has imported a name from it (``from scipy.signal import sosfilt``). A function stored elsewhere, in a
+    class, a dictionary or as a default value, stays SciPy's. Looking for names takes some milliseconds.
 
     Worker processes: see :doc:`/howto/in_scipys_place`.
 
@@ -105,7 +105,7 @@ class patch_scipy:
     def __repr__(self) -> str:
         given = ", ".join(map(repr, self.names)) if len(self.names) < len(FUNCTIONS) else ""
         where = "; ".join(f"{module}: {', '.join(names)}" for module, names in self.modules.items())
-        return f"<patch_scipy({given}){', bound anew in ' if where else ''}{where}>"
+        return f"<patch_scipy({given}){', rebound in ' if where else ''}{where}>"
 
     def __enter__(self) -> patch_scipy:
         return self
@@ -132,13 +132,12 @@ class patch_scipy:
 
 def unpatch_scipy(*names: str) -> dict[str, list[str]]:
     """
-    Take back a call of `patch_scipy`.
+    Undo a call of `patch_scipy`.
 
     Parameters
     ----------
     *names : str
-        Functions to take back one patch of; all that are patched, if none is given. Names that are not patched are left
-        as they are.
+        Functions of which one patch is undone; by default all that are patched. Names that are not patched are ignored.
 
     Returns
     -------
@@ -170,7 +169,7 @@ def unpatch_scipy(*names: str) -> dict[str, list[str]]:
 
 def is_patched(*names: str) -> bool:
     """
-    Whether functions of sigrnn stand in the place of SciPy's.
+    Return whether functions of SciPy are patched.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`report`: calls, samples and seconds of each function, the loop that served them, and what went back to SciPy."""
+"""`report`: calls, samples and seconds of each function, the loop that served them, and calls passed on to SciPy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 class Report:
     """
-    What was called while it counted: see `report`.
+    The calls that were counted: see `report`.
 
     `print` shows a table, and so does a notebook. As a context manager it counts until the end of the block.
 
@@ -75,7 +75,7 @@ class Report:
         return sorted(found, key=lambda row: -row.seconds)
 
     def stop(self) -> None:
-        """Count no more; what was counted stays."""
+        """Stop counting, and keep the counts."""
         global _running
         if self._after is None:
             self._after = counting.totals()
@@ -120,7 +120,7 @@ class Report:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """
-        Draw the seconds of each function, by what served it.
+        Draw the seconds of each function, by the loop that computed it.
 
         Parameters
         ----------
@@ -153,7 +153,7 @@ def because(why: str) -> str:
 
 def report() -> Report:
     """
-    Count what the functions of `scipy.signal` are called for that sigrnn has, too, from now on or so far.
+    Count the calls of patched functions of `scipy.signal`.
 
     The first call begins to count, the next ones return the same object; `Report.stop`, or the end of a ``with`` block, ends
     it. Calls by SciPy's names are counted where they are patched, and those by sigrnn's own.
@@ -169,9 +169,8 @@ def report() -> Report:
 
     Notes
     -----
-    A call costs 0.3 us more while it is counted, and nothing else. Seconds are wall time; a function that another one
-    calls by its public name is counted in both, as SciPy's `decimate` and the `filtfilt` in it. Other processes keep
-    counts of their own.
+    A call costs 0.3 us more while it is counted. Seconds are wall time; a function that is called by another one under
+    its public name counts in both, as `filtfilt` in SciPy's `decimate`. Each process has its own counts.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""`AdaptiveFilterRegressor`: an adaptive filter that follows y from X, in one call or part after part."""
+"""`AdaptiveFilterRegressor`: an adaptive filter that follows y from X, in one call or in parts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class AdaptiveFilterRegressor(RegressorMixin, BaseEstimator):
     """
     Follow y from X by an adaptive filter.
 
-    Rows are samples in time. `fit` starts anew, `partial_fit` goes on from the state reached, `predict` filters with the
+    Rows are samples in time. `fit` starts from scratch, `partial_fit` goes on from the state reached, `predict` filters with the
     weights as they are.
 
     Parameters
@@ -111,7 +111,7 @@ class AdaptiveFilterRegressor(RegressorMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """
-        Start anew, and go through the data once.
+        Start from scratch, and go through the data once.
 
         Parameters
         ----------

@@ -210,7 +210,7 @@ class FilterRegressor(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         **params
-            Names and values. If there are arguments of the model, it is made anew with them, without sizes.
+            Names and values. If there are arguments of the model, it is recreated with them, without sizes.
 
         Returns
         -------

@@ -18,7 +18,7 @@ from sigrnn.gradients import vjp
 from sigrnn.gradients.bridges import Like, flat, nested, results
 from sigrnn.torch import _bridge
 
-SIGNALS = "x", "zi", "h0", "c0", "lengths"  # whose sizes may vary in a graph; it is compiled anew for other weights
+SIGNALS = "x", "zi", "h0", "c0", "lengths"  # whose sizes may vary in a graph; it is recompiled for other weights
 DTYPES = {np.dtype(kind): dtype for dtype, kind in _bridge.SERVED.items()}
 
 

@@ -1,4 +1,5 @@
-"""The private names of PyTorch that sigrnn uses. They may move: `test_private_names` in tests/bridges names the one."""
+"""The private names of PyTorch that sigrnn uses. They may change: `test_private_names` in tests/bridges reports
+which."""
 
 from __future__ import annotations
 

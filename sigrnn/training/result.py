@@ -39,7 +39,7 @@ class FitResult:
     n_iter : int
         Iterations, or epochs.
     stop_reason : {'converged', 'stalled', 'max_iter', 'early_stopping', 'callback', 'interrupted'}
-        Why it ended; 'stalled' if the solver found no step, though the parameters are no minimum.
+        Why it ended; 'stalled' if the solver found no further step although the parameters are not a minimum.
     message : str
         The same as a sentence.
     solver : str
@@ -53,7 +53,7 @@ class FitResult:
     stable : bool
         False if the model has a linear filter with a pole on or outside of the unit circle.
     starts : tuple
-        The starts that were tried, with ``name`` and ``loss`` after a short run; empty if there was but one.
+        The starts that were tried, with ``name`` and ``loss`` after a short run; empty if there was only one.
     x, t : ndarray
         The sequence that `plot` shows: the longest, of the validation data if there were any.
     """

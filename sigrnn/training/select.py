@@ -23,7 +23,7 @@ class Selection:
     results : tuple of FitResult
         In the order of the models.
     best : FitResult
-        That with the lowest validation loss; of equal ones that with the fewest parameters.
+        The result with the lowest validation loss; among equal ones that with the fewest parameters.
     """
 
     results: tuple[FitResult, ...]
@@ -67,7 +67,7 @@ def select(
     models: Iterable[Model], x: Signals, t: Signals, *, validation: float | tuple[Any, ...] = 0.2, **options: Any
 ) -> Selection:
     """
-    Train several models, and find the one that is best on validation data: orders, sizes, kinds.
+    Train several models, and select the best on validation data.
 
     Parameters
     ----------

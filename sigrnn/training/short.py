@@ -1,4 +1,4 @@
-"""Short runs: how far a start leads in a few iterations, on a part of the data."""
+"""Short runs: the loss of a start after a few iterations, on a part of the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The automatic start of `fit`: which starts a model has, short runs of them, and the best to go on from."""
+"""The automatic start of `fit`: which starts a model has, short runs of them, and the best one to continue from."""
 
 from __future__ import annotations
 

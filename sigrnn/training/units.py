@@ -1,4 +1,4 @@
-"""Units of signals in training: volts or millivolts make no difference where the model can take gains and offsets in."""
+"""Units of signals in training: volts or millivolts make no difference if the model can include gains and offsets."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from sigrnn.xarray.sampling import Labelled, check, sampling_rate
 
 def decimate(data: Labelled, q: int, dim: str = "time", **options: Any) -> Labelled:
     """
-    Lower the sampling rate along a named dimension by a whole factor.
+    Lower the sampling rate along a named dimension by an integer factor.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def resample_poly(data: Labelled, up: int, down: int, dim: str = "time", **optio
     data : xarray.DataArray or xarray.Dataset
         The signal. Of a Dataset each variable with the dimension is resampled, the others stay as they are.
     up, down : int
-        The rate becomes ``up / down`` of what it was.
+        The rate is multiplied by ``up / down``.
     dim : str, default 'time'
         The dimension of time. Its coordinate, if there is one, must be uniform.
     **options

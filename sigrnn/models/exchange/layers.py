@@ -1,4 +1,4 @@
-"""Models as other libraries see them: layers in a row, each with its arrays. Models are known by the name of their class."""
+"""Models as chains of layers with arrays, for other libraries. Models are identified by the name of their class."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ class Exchange:
 
 def from_rtneural_json(source: Any) -> Model:
     """
-    Make a model from JSON for RTNeural.
+    Make a model from RTNeural's JSON.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ def from_rtneural_json(source: Any) -> Model:
 
 def from_guitarml_json(source: Any) -> Model:
     """
-    Make a model from JSON of GuitarML: Automated-GuitarAmpModelling, Proteus and what is compatible with them.
+    Make a model from JSON of GuitarML: Automated-GuitarAmpModelling, Proteus and compatible programs.
 
     Parameters
     ----------
@@ -312,7 +312,7 @@ def from_nam(source: Any) -> Model:
 
 def from_keras(path: Any) -> Model:
     """
-    Make a model from a file of Keras.
+    Make a model from a Keras file.
 
     Parameters
     ----------

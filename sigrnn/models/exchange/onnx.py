@@ -1,4 +1,5 @@
-"""ONNX: a model as a graph. Signals are (B, N, I), as here; recurrent nodes of ONNX have time in front, and see it turned."""
+"""ONNX: a model as a graph. Signals are (B, N, I), as here; recurrent nodes of ONNX have time as the first axis, so
+signals are transposed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PyTorch's state_dict. Layers have the weights of torch.nn's; what torch.nn does not have goes by our own names."""
+"""PyTorch's state_dict. Layers have the weights of torch.nn's; parameters without a counterpart keep our names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Something to do as soon as a module has been imported, without importing it now. Needs nothing of sigrnn."""
+"""Run a function as soon as a module has been imported, without importing it now. Independent of sigrnn."""
 
 from __future__ import annotations
 
