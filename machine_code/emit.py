@@ -61,7 +61,11 @@ class Level:
         if compiled is not None:
             types_of(compiled)
             return ["function", self.symbol(self.number(compiled))]
-        if literal_eval(repr(result)) != result:
+        try:
+            same = literal_eval(repr(result)) == result
+        except (SyntaxError, ValueError):
+            same = False
+        if not same:
             raise Unsuited(f"a {type(result).__name__}")
         return ["literal", repr(result)]
 

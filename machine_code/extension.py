@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import time
+from ast import literal_eval
 from collections.abc import Iterable, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -75,12 +76,23 @@ def make_objects(folder: Path, names: Sequence[str], wanted: Sequence[str]) -> l
     for level in names:
         features, width = KNOWN[level]
         env = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": features}
-        shares = [requests[width][i::count] for i in range(count)]
         run_all(
             ([HERE / "emit.py", level, str(i), str(folder)], env, json.dumps(share).encode())
-            for i, share in enumerate(shares)
+            for i, share in enumerate(shares(requests[width], count))
         )
     return sorted(str(path) for path in folder.glob("*.o"))
+
+
+def shares(requests: Sequence[str], count: int) -> list[list[str]]:
+    """Requests in at most `count` lists of similar length; those that are likely to have functions in common stay together."""
+    groups: dict[Any, list[str]] = {}
+    for request in requests:
+        file, _, arguments = literal_eval(request)
+        groups.setdefault((file.partition(".")[0], "f" in arguments), []).append(request)
+    found: list[list[str]] = [[] for _ in range(count)]
+    for group in sorted(groups.values(), key=len, reverse=True):
+        min(found, key=len).extend(group)
+    return [share for share in found if share]
 
 
 def run_all(jobs: Iterable[tuple[list[Any], dict[str, str], bytes]]) -> list[bytes]:
