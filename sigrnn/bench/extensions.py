@@ -1,4 +1,4 @@
-"""What SciPy does not do in one call: signals with gaps, recordings in files, and layers beside a busy process."""
+"""What SciPy does not do in one call: signals with gaps, recordings in files, and layers next to a busy process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .inputs import Inputs, Noise, sections
 
 _GAPS = "Signals with gaps"
 _FILES = "Recordings in files, forward and backward"
-_BUSY = "Layers beside a busy process"
+_BUSY = "Layers next to a busy process"
 
 RATES: dict[str, int] = {}
 NOTES = {
@@ -146,8 +146,8 @@ def _layer(samples: int, channels: int, rng: np.random.Generator) -> Recording:
     return found
 
 
-def _beside(**environment: str) -> Callable[[Recording], Call]:
-    """Calls in a process of its own, beside one that keeps a processor busy; both end with the call."""
+def _busy(**environment: str) -> Callable[[Recording], Call]:
+    """Calls in a process of its own, while another keeps a processor busy; both end with the call."""
 
     def bind(i: Recording) -> Call:
         spinning = subprocess.Popen([sys.executable, "-c", SPIN])
@@ -204,11 +204,11 @@ CASES: tuple[Case, ...] = (
         tolerance=1e-5,
     ),
     Case(
-        "LSTM H64 I64 B16: forward and backward beside a busy process",
+        "LSTM H64 I64 B16: forward and backward next to a busy process",
         _BUSY,
         _layer,
-        _beside(),
-        {"BLAS alone": Peer(_beside(**_ONE_THREAD))},
+        _busy(),
+        {"BLAS alone": Peer(_busy(**_ONE_THREAD))},
         samples=64,
         channels=16,
         tolerance=1e-5,

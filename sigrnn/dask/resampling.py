@@ -1,5 +1,5 @@
 """Filters without feedback over dask arrays that change the sampling rate or smooth: each output sees a few samples of its
-own chunk and of those beside it."""
+own chunk and of its neighbours."""
 
 from __future__ import annotations
 
@@ -244,16 +244,16 @@ def savgol_filter(
     given = (window_length, polyorder, deriv, delta, axis, mode, cval)
     nothing = np.empty((0, *x.shape[:axis], max(x.shape[axis], 0), *x.shape[axis + 1 :]), x.dtype)
     kind = smoothing.savgol_filter(nothing, *given[:4], axis + 1, mode, cval).dtype  # for its errors, too
-    beside = window_length // 2 + 1
+    reach = window_length // 2 + 1
     x = _joined(x, axis, window_length + 1)
     starts = list(accumulate(x.chunks[axis], initial=0))
-    work = partial(_smoothed, starts=starts, beside=beside, given=given)
-    return _mapped(x, axis, beside, beside, x.chunks[axis], kind, work)
+    work = partial(_smoothed, starts=starts, reach=reach, given=given)
+    return _mapped(x, axis, reach, reach, x.chunks[axis], kind, work)
 
 
-def _smoothed(part: Array, k: int, starts: list[int], beside: int, given: tuple[Any, ...]) -> Array:
-    """The outputs of chunk k, of it and of the samples beside it."""
-    first, axis = max(0, starts[k] - beside), given[4]
+def _smoothed(part: Array, k: int, starts: list[int], reach: int, given: tuple[Any, ...]) -> Array:
+    """The outputs of chunk k, from it and its neighbouring samples."""
+    first, axis = max(0, starts[k] - reach), given[4]
     kept = slice(starts[k] - first, starts[k + 1] - first)
     return smoothing.savgol_filter(part, *given)[(slice(None),) * axis + (kept,)]
 
