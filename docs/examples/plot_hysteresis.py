@@ -2,7 +2,7 @@
 A spring with hysteresis
 ========================
 
-A spring that yields returns on a different path: its force depends on its past. A linear state space averages over
+A spring that yields returns along another curve than it came: its force depends on what went before. A linear state space averages over
 that; one with a few tanh units in state and input follows it. `StateSpace` is both, and `fit` starts the second from the first.
 """
 

@@ -105,9 +105,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("names", nargs="*", help=f"some of {', '.join(SYSTEMS)}; all by default")
     found.add_argument("--official", action="store_true", help="the official data, by the package nonlinear_benchmarks")
     found.add_argument("--mirror", metavar="DIR", type=Path, help="a folder with the Fine Steering Mirror data, too")
-    found.add_argument(
-        "--seeds", type=int, default=1, help="runs of each recipe; the table has their median (default 1)"
-    )
+    found.add_argument("--seeds", type=int, default=1, help="runs of each benchmark; the median is given (default 1)")
     found.add_argument("--size", type=float, default=1.0, help="length of simulated records, relative (default 1)")
     found.add_argument("--json", metavar="FILE", type=Path, help="write all errors and times")
     return found

@@ -52,6 +52,12 @@ def test_c_is_the_stream(name, make, inputs, rng, tmp_path):
         assert np.allclose(run(block), stream(block), rtol=1e-11, atol=1e-12)
 
 
+def test_delays(rng, tmp_path):
+    model, x = sigrnn.Delay(9), rng.standard_normal((30, 3))
+    model.params = {"samples": [0, 1, 9]}
+    np.testing.assert_array_equal(compiled(model, tmp_path)(x), model(x))
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name, rng, tmp_path):
     model = sigrnn.Chain(sigrnn.NonlinearIIR(2, 1, name), sigrnn.Dense(2, name)).init(rng=0)

@@ -78,7 +78,7 @@ def test_forward_mode_is_the_transpose_of_reverse_mode(name, make, inputs, rng):
         value, J = model.sensitivities(x, state)
         np.testing.assert_allclose(value, y, rtol=1e-12, atol=1e-13)
         assert J.shape == (model.n_parameters, *y.shape)
-        by_rows = model.vector_sensitivities(J).reshape(len(J), -1) @ dy.ravel()
+        by_rows = model.vector_sensitivities(J).reshape(len(J), dy.size) @ dy.ravel()
         np.testing.assert_allclose(by_rows, model.vector_gradient(grads), rtol=1e-9, atol=1e-11)
 
 

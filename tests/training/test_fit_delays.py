@@ -56,6 +56,9 @@ def test_delay_runs_and_refuses(rng):
     model.params = {"samples": k}
     expected = np.stack([[late(each[:, i], k[i]) for i in range(2)] for each in x]).swapaxes(1, 2)
     np.testing.assert_array_equal(model(x), expected)
+    stream = model.stream()
+    blocks = [stream(block) for block in np.split(x[0], [1, 2, 11])]
+    np.testing.assert_array_equal(np.concatenate(blocks), expected[0])
     for wrong in ([1.5, 0.0], [7.0, 0.0], [-1.0, 0.0]):
         with pytest.raises(ValueError, match="samples must be whole numbers from 0 to 6, got"):
             model.params["samples"] = wrong

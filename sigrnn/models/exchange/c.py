@@ -246,6 +246,18 @@ class Program:
 
     add_nonlineariir = add_nonlinearfir
 
+    def add_delay(self, place: Place, x: str) -> str:
+        y = self.array(place.layer.outputs)
+        for i, k in enumerate(place.layer.params["samples"].astype(int)):
+            if not k:
+                self.do(f"{y}[{i}] = {x}[{i}];")
+                continue
+            z = self.state(k)
+            self.do(f"{y}[{i}] = {z}[{k - 1}];")
+            self.do(f"memmove({z} + 1, {z}, sizeof(double) * {k - 1});")
+            self.do(f"{z}[0] = {x}[{i}];")
+        return y
+
     def add_dense(self, place: Place, x: str) -> str:
         p = place.layer.params
         y = self.affine(x, p["v"], p["bias"])
