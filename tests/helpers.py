@@ -61,7 +61,7 @@ def python_calls(run):
         nonlocal count
         count += event == "call"
 
-    gc.disable()  # others are told of collections by calls of their functions
+    gc.disable()  # a collection calls functions of other packages
     sys.setprofile(tally)
     try:
         run()

@@ -1,4 +1,4 @@
-"""What SciPy does not do in one call: signals with gaps, recordings in files, and layers beside a busy process."""
+"""What SciPy does not do in one call: signals with gaps, recordings in files, and layers next to a busy process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .inputs import Inputs, Noise, sections
 
 _GAPS = "Signals with gaps"
 _FILES = "Recordings in files, forward and backward"
-_BUSY = "Layers beside a busy process"
+_BUSY = "Layers next to a busy process"
 
 RATES: dict[str, int] = {}
 NOTES = {
@@ -147,7 +147,7 @@ def _layer(samples: int, channels: int, rng: np.random.Generator) -> Recording:
 
 
 def _beside(**environment: str) -> Callable[[Recording], Call]:
-    """Calls in a process of its own, beside one that keeps a processor busy; both end with the call."""
+    """Calls in a process of its own, next to one that keeps a processor busy; both end with the call."""
 
     def bind(i: Recording) -> Call:
         spinning = subprocess.Popen([sys.executable, "-c", SPIN])
@@ -204,7 +204,7 @@ CASES: tuple[Case, ...] = (
         tolerance=1e-5,
     ),
     Case(
-        "LSTM H64 I64 B16: forward and backward beside a busy process",
+        "LSTM H64 I64 B16: forward and backward next to a busy process",
         _BUSY,
         _layer,
         _beside(),

@@ -1,5 +1,5 @@
 """Filters without feedback over dask arrays that change the sampling rate or smooth: each output sees a few samples of its
-own chunk and of those beside it."""
+own chunk and of the neighbours."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def savgol_filter(
 
 
 def _smoothed(part: Array, k: int, starts: list[int], beside: int, given: tuple[Any, ...]) -> Array:
-    """The outputs of chunk k, of it and of the samples beside it."""
+    """The outputs of chunk k, of it and of the samples on either side."""
     first, axis = max(0, starts[k] - beside), given[4]
     kept = slice(starts[k] - first, starts[k + 1] - first)
     return smoothing.savgol_filter(part, *given)[(slice(None),) * axis + (kept,)]
