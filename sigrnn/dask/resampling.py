@@ -23,7 +23,7 @@ from sigrnn.filters._rates import against_aliasing, common, reduced, taps_of
 from sigrnn.workers import set_workers
 
 
-def upfirdn(h: ArrayLike, x: Any, up: int = 1, down: int = 1, axis: int = -1) -> Any:
+def upfirdn(h: ArrayLike, x: Any, up: int = 1, down: int = 1, axis: int = -1) -> da.Array:
     """
     Raise the sampling rate of a dask array, filter without feedback, and lower it, in chunks, as if it were one piece.
 
@@ -72,7 +72,7 @@ def upfirdn(h: ArrayLike, x: Any, up: int = 1, down: int = 1, axis: int = -1) ->
     return _resampled(h, x, Rates(up, down, 0, outputs), axis, common(h, np.empty(0, x.dtype)))
 
 
-def resample_poly(x: Any, up: int, down: int, axis: int = 0, window: Any = ("kaiser", 5.0)) -> Any:
+def resample_poly(x: Any, up: int, down: int, axis: int = 0, window: Any = ("kaiser", 5.0)) -> da.Array:
     """
     Change the sampling rate of a dask array by a rational factor, in chunks, as if it were one piece.
 
@@ -122,7 +122,7 @@ def resample_poly(x: Any, up: int, down: int, axis: int = 0, window: Any = ("kai
     return _resampled(h, x, rates, axis, common(np.empty(0, kind), np.empty(0, x.dtype)))
 
 
-def decimate(x: Any, q: int, n: int | None = None, ftype: Any = "iir", axis: int = -1, zero_phase: bool = True) -> Any:
+def decimate(x: Any, q: int, n: int | None = None, ftype: Any = "iir", axis: int = -1, zero_phase: bool = True) -> da.Array:
     """
     Lower the sampling rate of a dask array by a whole factor, after a filter against aliasing, as if it were one piece.
 
@@ -191,7 +191,7 @@ def savgol_filter(
     axis: int = -1,
     mode: str = "interp",
     cval: float = 0.0,
-) -> Any:
+) -> da.Array:
     """
     Smooth or differentiate a dask array by polynomials fitted to a sliding window, in chunks, as if it were one piece.
 
@@ -258,7 +258,7 @@ def _smoothed(part: Array, k: int, starts: list[int], reach: int, given: tuple[A
     return smoothing.savgol_filter(part, *given)[(slice(None),) * axis + (kept,)]
 
 
-def _resampled(h: Array, x: Any, rates: Rates, axis: int, dtype: np.dtype[Any]) -> Any:
+def _resampled(h: Array, x: Any, rates: Rates, axis: int, dtype: np.dtype[Any]) -> da.Array:
     """Each output by the chunk that holds the newest sample it sees."""
     if dtype.char not in NATIVE:
         raise NotImplementedError(
@@ -290,7 +290,7 @@ def _outputs(
     return resampled(h, part, rates._replace(start=start, outputs=high - low), axis, np.dtype(kind))
 
 
-def _joined(x: Any, axis: int, least: int) -> Any:
+def _joined(x: Any, axis: int, least: int) -> da.Array:
     """The same array with chunks of time that are long enough, neighbours joined."""
     sizes: list[int] = []
     for size in x.chunks[axis]:
@@ -312,7 +312,7 @@ def _mapped(
     sizes: tuple[int, ...],
     dtype: np.dtype[Any],
     work: Callable[[Array, int], Array],
-) -> Any:
+) -> da.Array:
     """Chunks of these sizes, each the work on a chunk of x and as many samples before and after it."""
     if len(sizes) > 1 and (before or after):
         x = da.overlap.overlap(x, {axis: (before, after)}, boundary=dict.fromkeys(range(x.ndim), "none"))

@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -28,6 +27,8 @@ ORDER = "forward_layer", "backward_layer", "layer", "cell", "vars"  # of groups 
 
 def read(path: Any, classes: Classes) -> Any:
     """A model from a file."""
+    import zipfile  # here for the reason that is given in `_utils/files.py`
+
     if not os.path.exists(path):
         raise FileNotFoundError(f"no such file: {path}")
     try:
