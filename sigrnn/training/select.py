@@ -9,7 +9,8 @@ from typing import Any
 
 from sigrnn.models import Model
 
-from .fit import Signals, fit
+from .arguments import Signals
+from .fit import fit
 from .result import FitResult
 
 
