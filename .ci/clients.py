@@ -33,6 +33,8 @@ SUITES = {
     ),
     "pyloudnorm": ("source", "tests"),
     "acoustics": ("source", "tests"),
+    "neurodsp": ("package", "tests/filt tests/burst tests/rhythm tests/sim tests/spectral tests/timefrequency"),
+    "scikit_dsp_comm": ("source", "tests"),
 }
 
 
@@ -168,9 +170,32 @@ def acoustics():
     return "`bandpass(x, 500, 2000, 48000)`, 10 s", lambda: bandpass(x, 500.0, 2000.0, 48_000.0, order=4)
 
 
+def neurodsp():
+    from neurodsp.filt import filter_signal
+
+    x = noise(300_000)
+    options = {"filter_type": "iir", "butterworth_order": 4}
+    return '`filter_signal(x, 1000, "bandpass", (8, 12))`, IIR, 300,000', lambda: filter_signal(
+        x, 1000.0, "bandpass", (8, 12), **options
+    )
+
+
+def scikit_dsp_comm():
+    from sk_dsp_comm.multirate_helper import multirate_IIR
+
+    x, low_pass = noise(300_000), multirate_IIR(elliptic(8))
+    return "`multirate_IIR(sos).filter(x)`, 300,000", lambda: low_pass.filter(x)
+
+
+def elliptic(order):
+    from scipy.signal import ellip
+
+    return ellip(order, 0.1, 60.0, 0.2, output="sos")
+
+
 CALLS = [
     scipy, mne, obspy, librosa, neurokit2, pyloudnorm, spikeinterface, pyfar, nitime, elephant, gwpy, biosppy, heartpy,
-    acoustics,
+    acoustics, neurodsp, scikit_dsp_comm,
 ]  # fmt: skip
 
 
