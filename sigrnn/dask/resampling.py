@@ -122,7 +122,9 @@ def resample_poly(x: Any, up: int, down: int, axis: int = 0, window: Any = ("kai
     return _resampled(h, x, rates, axis, common(np.empty(0, kind), np.empty(0, x.dtype)))
 
 
-def decimate(x: Any, q: int, n: int | None = None, ftype: Any = "iir", axis: int = -1, zero_phase: bool = True) -> da.Array:
+def decimate(
+    x: Any, q: int, n: int | None = None, ftype: Any = "iir", axis: int = -1, zero_phase: bool = True
+) -> da.Array:
     """
     Lower the sampling rate of a dask array by a whole factor, after a filter against aliasing, as if it were one piece.
 
