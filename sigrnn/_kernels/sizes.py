@@ -34,14 +34,16 @@ FIXED_POINT_ROWS = (
 
 # Layers
 
-# Of a product at a time: 12 sums, two vectors and one number fill the 16 registers of AVX2.
-PRODUCT_ROWS, PRODUCT_VECTORS = 6, 2
+PRODUCT_ROWS, PRODUCT_VECTORS = (
+    6,
+    2,
+)  # of a product at a time: 12 sums, two vectors and one number fill the 16 registers of AVX2
 PRODUCT_DEPTH = 128  # terms of a sum at a time: what one tile of the product reads stays in the first-level cache
 PRODUCT_WIDE = 256  # columns that are packed at a time: second-level cache
 
 
 def units_in_vector(register: int, itemsize: int, hidden: int) -> int:
-    """Units in a vector: what a register of that many bytes holds (16 registers are too few for vectors of two); fewer for few units."""
+    """Units in a vector: what a register of that many bytes holds, as 16 registers serve no vector of two; few units are not spread thin."""
     most = register // itemsize
     return min(most, 8) if hidden <= 8 else most
 
