@@ -22,6 +22,7 @@ from sigrnn.adaptive.step_sizes import SuggestsStep
 from sigrnn.adaptive.stepped import SteppedFilter
 from sigrnn.workers import get_workers
 
+LONGEST = 1 << 31  # samples: transforms are no longer
 SINGLE = {"f": "f", "d": "f", "F": "F", "D": "F"}
 
 
@@ -60,6 +61,9 @@ class SpectralFilter(SuggestsStep, SteppedFilter):
     ) -> None:
         taps = whole("n_taps", n_taps, 1)
         self._block, self._part = self._sizes(taps, None if block is None else whole("block", block, 1))
+        for name, size in (("n_taps", taps), ("block", self._block)):
+            if size >= LONGEST:
+                raise ValueError(f"{name} must be below {LONGEST}, got {size}")
         self._parts = -(-taps // self._part)
         self._size: int | None = None
         try:

@@ -406,3 +406,11 @@ def test_sizes_that_the_file_cannot_hold(kind):
         with pytest.raises(ValueError, match=r"larger than the file|not those of"):
             adaptive.load(io.BytesIO(file.getvalue()))
         assert peak() - before < 200e6
+
+
+@pytest.mark.parametrize("sizes", [(8, 2**70), (2**70, None), (2**70, 64)])
+def test_sizes_beyond_all_transforms(sizes):
+    """A block of 2^70 samples was found by mutation: the first call raised an OverflowError."""
+    for kind in (adaptive.FDAF, adaptive.PBFDAF):
+        with pytest.raises(ValueError, match="must be below"):
+            kind(sizes[0], 0.5, sizes[1])
