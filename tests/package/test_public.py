@@ -98,23 +98,6 @@ def test_import_is_light():
     assert json.loads(run.stdout) == []
 
 
-def test_public_names_are_imported_when_they_are_asked_for():
-    assert {*sigrnn._MODULES, *ROOMS} == set(sigrnn.__all__)
-    assert all(getattr(sigrnn, name).__name__ == name for name in sigrnn._MODULES)
-    code = """
-import json, sys, sigrnn
-def loaded(): return sorted({name.split(".")[1] for name in sys.modules if name.startswith("sigrnn.")})
-first = loaded()
-sigrnn.lfilter
-print(json.dumps([first, loaded(), callable(sigrnn.models.load), "fit" in dir(sigrnn)]))
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    first, then, *others = json.loads(run.stdout)
-    assert first == []
-    assert {"adaptive", "gradients", "layers", "models", "patching", "training"}.isdisjoint(then)
-    assert others == [True, True]
-
-
 @pytest.mark.parametrize(
     ("name", "where"),
     [
