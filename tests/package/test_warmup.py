@@ -20,7 +20,7 @@ OTHERS = {
     "Residual",
     "Bidirectional",
 }
-OTHERS |= {"from_guitarml_json", "from_keras", "from_nam", "select", "Selection"}
+OTHERS |= {"Delay", "from_guitarml_json", "from_keras", "from_nam", "select", "Selection"}
 OTHERS |= {"Report", "is_patched", "patch_scipy", "report", "unpatch_scipy"}
 OTHERS |= {"adaptive", "from_rtneural_json", "get_workers", "load", "set_workers"}
 OTHERS_ADAPTIVE = {"AdaptiveFilter", "AdaptiveResult", "ControlResult", "DivergenceError", "load"}
