@@ -22,7 +22,7 @@ LONG = 4096  # samples from which time blocks pay for what they have to prepare
 
 def serves(x: Array, b: Array, a: Array) -> bool:
     """Whether this is such a channel x (N,), b and a (P + 1,) being of one length."""
-    return x.dtype is F8 and len(x) < LONG and b.shape == a.shape and len(a) > 1
+    return x.dtype is F8 and len(x) < LONG and b.shape == a.shape and len(a) > 1 and x.flags.carray
 
 
 def filtered(

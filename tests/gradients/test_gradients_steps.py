@@ -36,6 +36,7 @@ def test_what_it_serves():
     x, c = np.zeros(100), np.ones(3)
     assert not steps.serves(x.astype("f"), c, c)
     assert not steps.serves(np.zeros(steps.LONG), c, c)
+    assert not steps.serves(np.zeros(200)[::2], c, c)
     assert not steps.serves(x, c, c[:1])
     assert not steps.serves(x, c[:1], c[:1])
 

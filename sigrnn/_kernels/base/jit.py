@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import pickle
 import stat
@@ -24,6 +25,7 @@ import numba
 import numpy as np
 from numba import types
 from numba.core import compiler, config, serialize
+from numba.core.bytecode import FunctionIdentity
 from numba.core.registry import cpu_target
 from numba.np.numpy_support import from_dtype as as_dtype
 
@@ -37,6 +39,11 @@ ABANDONED = 3600.0  # age in seconds from which a temporary file is considered a
 BINARY = getattr(os, "O_BINARY", 0)  # on Windows
 DIGEST = hashlib.sha256().digest_size  # bytes at the head of a file: the checksum of the rest
 HERE = Path(__file__).parent.parent  # `_kernels`: all of its folders count, and its `__pycache__` holds the cache
+
+# Numba numbers compiled functions, and helpers with the same name, as those that a closure makes for several sizes, differ in
+# symbols by that number alone. Kernels from the cache were numbered in several processes: with the same numbers a kernel would
+# call the helper of another one. So each process counts from a random number on.
+FunctionIdentity._unique_ids = itertools.count(int.from_bytes(os.urandom(5)))
 
 # "python" errors would put a zero test before each division; nogil lets other threads run.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
