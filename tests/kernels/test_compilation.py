@@ -89,3 +89,13 @@ def test_a_long_compilation_is_said_once_and_a_cached_one_never(tmp_path):
 def test_compilation_in_a_process_without_standard_error(tmp_path):
     code = "import sys; sys.stderr = None; from sigrnn._kernels.base import notice; notice._say()"
     assert run_in_fresh_process(code) == ""
+
+
+def test_functions_of_two_processes_have_different_symbols():
+    """The cache brings kernels of several processes together, and helpers of one name differ by a number alone."""
+    code = (
+        "from sigrnn._kernels.base import jit\n"
+        "from numba.core.bytecode import FunctionIdentity\n"
+        "print(FunctionIdentity.from_function(lambda: 0).unique_id)"
+    )
+    assert len({answer_of_fresh_process(code) for _ in range(3)}) == 3
