@@ -33,7 +33,7 @@ SECTIONS = (
     10,
     13,
 )  # up to four run together, and there is a kernel for each number of them that is left over
-UNITS = 8, 16, 32, 64  # of layers: kernels take several vectors of them at a time
+UNITS = 4, 8, 12, 16, 32, 64  # of layers: kernels process one, two, two and one, or four vectors of them at a time
 TAPS = 4, 64, 1024  # of adaptive filters: long ones are updated in groups
 
 
