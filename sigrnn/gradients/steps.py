@@ -1,7 +1,7 @@
 """One channel of a filter with feedback, for trainers: coefficients change with each call, and arrays were checked before.
 
-`vjp` prepares a filter that will be called again: it divides by a[0], looks for one that is kept, copies x. Where each call
-has coefficients of its own that takes longer than 2,000 samples through a filter of order 2 and back.
+`vjp` prepares a filter that will be called again: it divides by a[0], and looks for one that is kept. Where each call has its own
+coefficients, that takes longer than 2,000 samples through a filter of order 2 and back.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array
-from sigrnn._kernels.sizes import FIR_WIDTH
 from sigrnn.filters._recursive import loop_of
-from sigrnn.gradients.tape import pulled_plain
+from sigrnn.gradients.tape import pulled_short
 
 LONG = 4096  # samples from which time blocks pay for what they have to prepare
 
 
 def serves(x: Array, b: Array, a: Array) -> bool:
     """Whether this is such a channel x (N,), b and a (P + 1,) being of one length."""
-    return x.dtype is F8 and len(x) < LONG and b.shape == a.shape and len(a) > 1 and x.flags.carray
+    return x.dtype is F8 and len(x) < LONG and b.shape == a.shape and len(a) > 1
 
 
 def filtered(
@@ -31,22 +30,22 @@ def filtered(
     """
     The output y (N,), the final state (P,), and from dy to gradients of b, a and x; the state has none.
 
-    a[0] is 1. x is not copied: it must not change before the pull-back is called.
+    a[0] is 1. Arrays may change before the pull-back is called.
     """
-    order = len(a) - 1
-    c = np.empty((2, 1, order + 1))
-    c[0, 0], c[1, 0] = b, a
-    y, z = np.empty(len(x)), np.zeros(order) if zi is None else np.array(zi, F8)
-    sample_by_sample(order)(c, x, y, z)
+    order, samples = len(a) - 1, len(x)
+    c, kept = np.empty((2, 1, order + 1)), np.empty((2, samples))
+    c[0, 0], c[1, 0], kept[0] = b, a, x
+    z = np.zeros(order) if zi is None else np.array(zi, F8)
+    sample_by_sample(order)(c, *kept, z)
+    run, scratch = pulled_short(order)
 
     def pull(dy: Array) -> tuple[Array, Array, Array]:
-        dx, sums = np.empty(len(x)), np.zeros((2, order + 1))
-        room = np.empty(len(x) + order), np.empty((order + 1, 2, FIR_WIDTH))
-        pulled_plain(order, "d")(c[0, 0], c[1, 0], x, y, dy, dx, np.zeros(order), sums[0], sums[1], *room)
+        dx, sums = np.empty(samples), np.empty((2, order + 1))
+        run(c, 1.0, kept, dy, dx, np.empty(samples + scratch), sums)
         sums[1, 0] = 0.0
         return sums[0], sums[1], dx
 
-    return y, z, pull
+    return kept[1].copy(), z, pull
 
 
 @cache
