@@ -140,8 +140,8 @@ def _both_ways(
 ) -> Array:
     """Continue x at both ends, filter it in place with `once`, then again from the other end, and cut the ends off."""
     last = time_last(x, axis)
-    room = np.empty((*x.shape[:axis], x.shape[axis] + 2 * edge, *x.shape[axis + 1 :]), dtype)
-    y = time_last(room, axis)
+    padded = np.empty((*x.shape[:axis], x.shape[axis] + 2 * edge, *x.shape[axis + 1 :]), dtype)
+    y = time_last(padded, axis)
     samples = slice(edge, edge + x.shape[axis])
     y[..., samples] = last
     if edge:
