@@ -39,7 +39,6 @@ from sigrnn.filters.linear import lfilter
 from sigrnn.filters.varying import lfilter_tv
 from sigrnn.gradients.reverse import Reverse, Rows
 from sigrnn.gradients.tape import (
-    LONG,
     ChannelTape,
     LanesTape,
     SectionsTape,
@@ -49,6 +48,7 @@ from sigrnn.gradients.tape import (
 )
 
 ndarray, empty, zeros = np.ndarray, np.empty, np.zeros
+DIRECT = 40_000  # samples up to which a plain pull-back without checks is faster than one in blocks
 EXCITATION = "excitation"  # the key of the gradient of what goes into an activation, among those by argument
 Named = dict[str, Any]
 Pull = Callable[..., Named]
@@ -66,7 +66,7 @@ def lfilter_direct(b: Any, a: Any, x: Any) -> tuple[Array, Direct] | None:
         type(x) is type(b) is type(a) is ndarray
         and x.dtype is b.dtype is a.dtype is F8
         and x.ndim == b.ndim == a.ndim == 1
-        and len(x) < LONG
+        and len(x) < DIRECT
         and isinstance(filter := direct_forms.get((b.tobytes(), a.tobytes())), RecursiveFilter)
     ):
         return None
