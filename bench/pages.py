@@ -241,8 +241,8 @@ def by_peer(report):
 
 
 def ipp_rows(report):
-    """Rows of the README on Intel IPP, if it was measured."""
-    for column in report.lengths:
+    """Rows of the README on Intel IPP, if it was measured, for the columns of its first table."""
+    for column in (column for column in report.lengths if column.name in README_COLUMNS):
         for k, n in enumerate(column.samples):
             if n in (1000, 65_536) and "IPP" in column.ns and (ratio := column.ratios("IPP")[k]):
                 times = [duration(column.ns[name][k] * n * 1e-9) for name in ("IPP", OURS)]
