@@ -15,6 +15,7 @@ import numpy as np
 import sigrnn
 from sigrnn import adaptive
 from sigrnn._kernels.sizes import UNROLLED_ORDER
+from sigrnn.filters._blocks import compile_constants
 from sigrnn.layers._cells import FUNCTIONS, Cell
 
 __all__ = ["warmup"]
@@ -53,6 +54,7 @@ def calls() -> dict[str, Callable[[], Any]]:
         table[f"taps {kind}"] = partial(call_taps, kind)
     for order in (0, 1, 2):
         table[f"nlfilter {order}"] = partial(call_nonlinear, order)
+    table["constants of blocks"] = compile_constants
     table |= {f"adaptive.{name}": partial(call_adaptive, name, given) for name, given in ADAPTIVE.items()}
     table |= {f"fit {name}": partial(call_model, make) for name, make in MODELS.items()}
     table |= {f"resampling {kind}": partial(call_resampling, kind) for kind in (DOUBLE, SINGLE)}

@@ -17,6 +17,14 @@ SECTION_ORDER = 2  # states of a section
 TRANSITION_WIDTH = 8  # columns in a vector of the matrices of block transitions
 
 
+# Doublings of the time over which the covariance of states is summed: longer than any block; and of that after which a power of
+# the transition must have decayed in a stable filter
+HORIZON, DOUBLINGS = 12, 26
+DECAYED, GROWN = 1e-12, 1e14  # squared norms of that power: nothing is left of it; the filter is taken as unstable
+# Variance, relative to that of the state, up to which a direction counts as one that no input reaches; what it is given then
+UNREACHED, HELD = 2.0**-80, 2.0**-40
+
+
 def transition_columns(states: int) -> int:
     """Columns of such a matrix of that many states: a multiple of the width, and more than the states."""
     return states // TRANSITION_WIDTH * TRANSITION_WIDTH + TRANSITION_WIDTH

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from sigrnn._arrays import Array
 from sigrnn._kernels.sizes import BLOCK_STATES, LANES, LONGEST, TRANSITION_WIDTH, transition_columns
-from sigrnn._lookup import Kernels
+from sigrnn._lookup import Kernels, made_before
+from sigrnn.filters import _transition
 from sigrnn.filters._memory import aligned
 
 _kernels = Kernels("filters.block_transition")
 
 LEAST = 16  # shortest block: with less than 256 samples a segment costs as much as the plain recurrence
 SCRATCH = (LONGEST + BLOCK_STATES) * LANES  # numbers; filters with many sections add their states
+
+MANY = 32  # filters whose constants NumPy finds, in 2 to 80 ms each, before the kernels for that are compiled (3 s)
+_in_numpy = 0  # filters of which it did
 
 _free: list[Array] = []  # scratch that no call uses at present; a call takes it out, so that no two share it
 
@@ -59,10 +64,15 @@ class NormalForm(NamedTuple):
         found = Blocks(length, states, whole, whole[size:])
         for g, (system, basis) in enumerate(zip(self.systems, self.bases, strict=True)):
             power, basis_of_group, inputs = found.group(g)
-            work = np.zeros((3, *system.shape))
             basis_of_group[...] = basis
-            _kernels.inputs()(system, inputs, np.zeros((2, 2, system.shape[1], TRANSITION_WIDTH)), work)
-            _kernels.power()(system, length, power, work)
+            if _compiled():
+                work = np.zeros((3, *system.shape))
+                column = np.zeros((2, 2, system.shape[1], TRANSITION_WIDTH))
+                _kernels.transition("inputs")(system, inputs, column, work)
+                _kernels.transition("power")(system, length, power, work)
+            else:
+                _transition.inputs(system, inputs)
+                _transition.power(system, length, power)
         return found
 
 
@@ -102,19 +112,28 @@ def state_space(b: Array, a: Array) -> Array:
     """[A B] of a cascade b, a (S, P + 1), as (2, R, W) in double-double."""
     states = len(b) * (b.shape[1] - 1)
     system = np.zeros((2, states, transition_columns(states)))
-    _kernels.state_space()(b, a, system)
+    if _compiled() or not _transition.suited(b, a):
+        _kernels.transition("state_space")(b, a, system)
+    else:
+        _transition.state_space(b, a, system)
     return system
 
 
 def normal_form(systems: list[Array]) -> NormalForm | None:
     """Systems [A B] in input-normal form; None if one of them is not stable, or has too many states."""
-    found = NormalForm([], [])
+    global _in_numpy
+    found, suited = NormalForm([], []), _transition.suited(*systems)
     for system in systems:
         if system.shape[1] > BLOCK_STATES:
             return None
         normal, basis = np.zeros_like(system), np.zeros((2, *system.shape))
-        scratch = np.zeros((4, *system.shape[1:])), np.zeros((2, *system.shape))
-        if not _kernels.input_normal()(system, basis, normal, *scratch):
+        if suited and not _compiled():
+            _in_numpy += 1
+            stable = _transition.input_normal(system, basis, normal)
+        else:
+            scratch = np.zeros((4, *system.shape[1:])), np.zeros((2, *system.shape))
+            stable = _kernels.transition("basis")(system, basis, normal, *scratch)
+        if not stable:
             return None
         found.systems.append(normal)
         found.bases.append(basis)
@@ -124,8 +143,28 @@ def normal_form(systems: list[Array]) -> NormalForm | None:
 def power(system: Array, length: int) -> Array:
     """A^L of a system [A B]."""
     found = np.empty(system.shape[1:])
-    _kernels.power()(system, length, found, np.zeros((3, *system.shape)))
+    if _compiled():
+        _kernels.transition("power")(system, length, found, np.zeros((3, *system.shape)))
+    else:
+        _transition.power(system, length, found)
     return found[:, : len(found)].T
+
+
+def compile_constants() -> None:
+    """Compile what finds the constants, as `sigrnn warmup` does."""
+    for name in ("state_space", "basis", "inputs", "power"):
+        _kernels.transition(name)
+    _at_hand.cache_clear()
+
+
+def _compiled() -> bool:
+    """Whether compiled code finds the constants: it is there already, or enough filters were made for it to pay off."""
+    return _in_numpy >= MANY or _at_hand()
+
+
+@cache
+def _at_hand() -> bool:
+    return made_before() or bool(_kernels.in_cache())
 
 
 def take_scratch(states: int) -> Array:

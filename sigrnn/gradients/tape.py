@@ -218,8 +218,9 @@ class ChannelTape:
             v = np.ascontiguousarray(v.T)
         scratch = aligned((c.shape[1] + 1) * segment + 2 * SECTION_ORDER * LANES + 2 * v.size + c.size)
         states = entries.reshape(len(entries), -1, LANES)
-        kernel = of_sections.section_gradients(dx.dtype.char)
-        left: int = kernel(*self.reversed, self.tiles, states, dy, dx, v, sums, scratch)
+        dtype = dx.dtype.char
+        kernel, functions = of_sections.section_gradients(dtype), of_sections.functions(dtype)
+        left: int = kernel(functions, *self.reversed, self.tiles, states, dy, dx, v, sums, scratch)
         tail[...] = v[:, :order]
         db += sums[0, :, : order + 1]
         da += sums[1, :, : order + 1]
@@ -234,7 +235,7 @@ class ChannelTape:
         state, sums = state_after(self.filter.a[0], tail[None])[0], np.zeros((2, order + 1))
         states, kernel = self.entries.reshape(len(self.entries), -1, LANES), kernels.pulled(dx.dtype.char)
         left: int = kernel(
-            kernels.functions(compiled_order(order)),
+            kernels.functions(compiled_order(order), dx.dtype.char),
             *self.reversed,
             self.tiles,
             states,

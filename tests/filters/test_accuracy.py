@@ -126,6 +126,9 @@ OUTSIDE = {
 }
 
 
+APART = np.array([1.5, 2.0])  # factors of both errors; the largest is a single sample, and varies more
+
+
 @pytest.mark.parametrize("level", [1e2, 1e3, 1e5])
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_inputs_outside_the_band(rng, name, level):
@@ -136,11 +139,11 @@ def test_inputs_outside_the_band(rng, name, level):
         x = outside + noise(rng, 60_000)
         exact = scipy.signal.lfilter(b.astype(np.longdouble), a.astype(np.longdouble), x.astype(np.longdouble))
         results = {method: lfilter(b, a, x, method=method)[-20_000:] for method in METHODS}
-        assert_as_accurate(results, scipy.signal.lfilter(b, a, x)[-20_000:], exact[-20_000:], 1.5)
+        assert_as_accurate(results, scipy.signal.lfilter(b, a, x)[-20_000:], exact[-20_000:], APART)
         sos = scipy.signal.tf2sos(b, a)
         exact, _ = reference.cascade(sos.astype(np.longdouble), x[:SAMPLES].astype(np.longdouble))
         ours, theirs = sosfilt(sos, x[:SAMPLES]), scipy.signal.sosfilt(sos, x[:SAMPLES])
-        assert_as_accurate({"sections": ours[-4000:]}, theirs[-4000:], exact[-4000:], 1.5)
+        assert_as_accurate({"sections": ours[-4000:]}, theirs[-4000:], exact[-4000:], APART)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e2, 1e5])

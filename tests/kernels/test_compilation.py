@@ -49,9 +49,9 @@ def compiled(tmp_path_factory):
     return answer_of_fresh_process(FIRST, env={"NUMBA_CACHE_DIR": folder}, timeout=600)
 
 
-# Twice what they are as this is written at most; loops around filters are once for all of them, so they may be long.
-LINES = {"taped_d": 7000, "section_gradients_d": 6500, "channels_d": 4800, "basis": 4000}
-FEW = 2000
+# A fifth more than they are as this is written; loops around filters are compiled once for all of them, so they may be long.
+LINES = {"taped_d": 2900, "section_gradients_d": 2800, "channels_d": 3900}
+FEW = 1700
 
 
 @pytest.mark.slow
@@ -59,7 +59,7 @@ def test_no_kernel_is_larger_than_it_has_to_be(compiled):
     lines = {name: count for step in compiled.values() for name, count in step.items()}
     assert set(LINES) <= set(lines)
     assert {name: count for name, count in lines.items() if count > LINES.get(name, FEW)} == {}
-    assert sum(lines.values()) < 35_000
+    assert sum(lines.values()) < 19_000
 
 
 @pytest.mark.slow

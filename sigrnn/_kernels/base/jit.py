@@ -8,6 +8,7 @@ named by a digest of its sources and settings, and a cache that cannot be used i
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import itertools
 import os
@@ -97,6 +98,9 @@ def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool 
         keep = wrapped = False
     compiled = numba.njit(**OPTIONS, no_cpython_wrapper=not wrapped, no_cfunc_wrapper=True)(function)
     notice = Notice()
+    # Numba makes many objects and keeps most of them: a search for garbage takes a tenth of the time and finds little.
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         if keep:
             compiled._cache = KernelCache(name, Path(function.__code__.co_filename), notice.begin)
@@ -104,11 +108,20 @@ def kernel(function: Callable[..., Any], name: str, *arguments: Any, keep: bool 
             notice.begin()
         compiled.compile(arguments)
     finally:
+        if collecting:
+            gc.enable()
         notice.end()
     compiled.disable_compile()
     if made is not None:
         made.append(compiled)
     return compiled
+
+
+def is_cached(function: Callable[..., Any], name: str, *arguments: Any) -> bool:
+    """Whether `kernel` would find this one on disk."""
+    entry = KernelCache(name, Path(function.__code__.co_filename), lambda: None)
+    file, _ = entry.file_names(arguments, cpu_target.target_context.codegen())
+    return any((folder / file).exists() for folder in folders())
 
 
 @cache

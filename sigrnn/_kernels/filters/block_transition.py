@@ -16,25 +16,28 @@ than R; those from R on are not read as part of the matrix. A double-double matr
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from numba import types
 
 from sigrnn._kernels.base.calls import alone, small
-from sigrnn._kernels.base.jit import device, kernel, once, packed, part, routine
+from sigrnn._kernels.base.jit import device, is_cached, kernel, once, packed, part, routine
 from sigrnn._kernels.base.vec import fused, lanes, load, offset, pointer, spread, stack, store
-from sigrnn._kernels.sizes import BLOCK_STATES, LANES, transition_columns
+from sigrnn._kernels.sizes import (
+    BLOCK_STATES,
+    DECAYED,
+    DOUBLINGS,
+    GROWN,
+    HELD,
+    HORIZON,
+    LANES,
+    UNREACHED,
+    transition_columns,
+)
 from sigrnn._kernels.sizes import TRANSITION_WIDTH as WIDTH
 
 CHAINED = (LANES + 1) * (BLOCK_STATES + WIDTH)  # numbers: the states before and after all blocks
-HORIZON = 12  # doublings of the time over which the covariance is summed: longer than any block
-DOUBLINGS = 26  # of the time after which a power of A must have decayed in a stable filter
-FORGOTTEN, GROWN = 1e-12, 1e14  # squared norms of a power of A: nothing is left of it; the filter is taken as unstable
-UNREACHED = (
-    2.0**-80
-)  # variance, relative to that of the state, from which on a direction counts as one that no input reaches
-HELD = 2.0**-40  # variance such a direction is given
-
 
 columns_of = device(transition_columns)
 
@@ -187,7 +190,7 @@ def invert(t, z, states):
 def product(x, y, z, states):
     """z <- x y, in plain numbers."""
     small()
-    like, width = lanes(WIDTH, True), columns_of(states)
+    like, width = lanes(WIDTH, False), columns_of(states)
     for p in range(states):
         for q in range(0, width, WIDTH):
             total = like
@@ -217,7 +220,7 @@ def triangle(m, t, states):
 def solve(t, x, states):
     """x <- t^-1 x, t a lower triangle."""
     small()
-    like, width = lanes(WIDTH, True), columns_of(states)
+    like, width = lanes(WIDTH, False), columns_of(states)
     for q in range(0, width, WIDTH):
         for p in range(states):
             total = load(x, p * width + q, like)
@@ -297,7 +300,7 @@ def _basis(m, basis, normal, plain, work):
         assign(step, square, half)
     assign(square, power, half)
     doublings = 0
-    while doublings < DOUBLINGS and squared_norm(power, states) > FORGOTTEN:
+    while doublings < DOUBLINGS and squared_norm(power, states) > DECAYED:
         if not squared_norm(power, states) < GROWN:
             return False
         if doublings < HORIZON:
@@ -402,6 +405,7 @@ def chain(power, t, w, ends, states, way):
     """
     # power (R, W)   t (2, R, W)   w (R,)   ends (R, LANES)
     alone()
+    small()
     width, sums = columns_of(states), lanes(WIDTH, True)
     rows = stack(CHAINED, 0.0)  # block after block: the state before the first, then the ends
     for p in range(states):
@@ -441,28 +445,25 @@ def _normal_state(inverse, z, w):
 MATRIX, CONSTANT = packed("d", 3), packed("d", 3, read=True)
 
 
-@once
-def state_space() -> Any:
-    """`_transition`, compiled."""
-    return kernel(_transition, "state_space", *[packed("d", 2, read=True)] * 2, MATRIX)
+# Kernels by name: the function and the types of its arguments
+KERNELS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "state_space": (_transition, (*[packed("d", 2, read=True)] * 2, MATRIX)),
+    "basis": (_basis, (CONSTANT, packed("d", 4), MATRIX, MATRIX, packed("d", 4))),
+    "inputs": (_inputs, (CONSTANT, packed("d", 2), packed("d", 4), packed("d", 4))),
+    "power": (_power, (CONSTANT, types.intp, packed("d", 2), packed("d", 4))),
+}
 
 
 @once
-def input_normal() -> Any:
-    """`_basis`, compiled."""
-    return kernel(_basis, "basis", CONSTANT, packed("d", 4), MATRIX, packed("d", 3), packed("d", 4))
+def transition(name: str) -> Any:
+    """One of them, compiled."""
+    function, arguments = KERNELS[name]
+    return kernel(function, name, *arguments)
 
 
-@once
-def inputs() -> Any:
-    """`_inputs`, compiled."""
-    return kernel(_inputs, "inputs", CONSTANT, packed("d", 2), packed("d", 4), packed("d", 4))
-
-
-@once
-def power() -> Any:
-    """`_power`, compiled."""
-    return kernel(_power, "power", CONSTANT, types.intp, packed("d", 2), packed("d", 4))
+def in_cache() -> bool:
+    """Whether all of them were compiled before."""
+    return all(is_cached(function, name, *arguments) for name, (function, arguments) in KERNELS.items())
 
 
 @once

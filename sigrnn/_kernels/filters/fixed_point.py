@@ -16,8 +16,8 @@ from numba import types
 from sigrnn._kernels.base.activations import label
 from sigrnn._kernels.base.jit import device, kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import lanes, load, magnitude, offset, pointer, spread, stack, store, total
-from sigrnn._kernels.filters.loops import from_lanes, to_lanes
 from sigrnn._kernels.filters.steps import gained, recurrence
+from sigrnn._kernels.filters.transfers import from_lanes, to_lanes
 from sigrnn._kernels.sizes import FIXED_POINT_BLOCKS as BLOCKS
 from sigrnn._kernels.sizes import FIXED_POINT_GROUPS as GROUPS
 from sigrnn._kernels.sizes import FIXED_POINT_ROWS as ROWS

@@ -10,20 +10,18 @@ from numba import carray, types
 from sigrnn._kernels.base.calls import address, alone, caller, place
 from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import fused, lanes, load, offset, pointer, spread, stack, store
-from sigrnn._kernels.filters.block_transition import chain, to_normal
 from sigrnn._kernels.filters.loops import (
-    all_finite,
-    back,
     block_ends,
     block_sweep,
+    call_chain,
     call_ends,
+    call_normal_states,
     call_sweep,
-    columns,
     group_constants,
-    keep,
-    step_of,
+    shared,
 )
 from sigrnn._kernels.filters.steps import ask, halves
+from sigrnn._kernels.filters.transfers import all_finite, keep, move_callers, step_of
 from sigrnn._kernels.sizes import FIR_WIDTH as WIDTH
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, UNROLLED_ORDER
 
@@ -133,56 +131,66 @@ def _pulled_plain(order: int) -> Any:
     return run
 
 
-def _pulled(functions, c, constants, kept, entries, dy, dx, z, tail, sums, scratch):
+# What `pulled` calls
+FORWARD, BACKWARD, ENDS, COLUMNS, BACK, CHAIN, NORMAL = range(7)
+
+
+def _pulled(dtype: str) -> Any:
     """The pull-back of one long channel, segment by segment from the end: y again, v, and the sums, in the cache."""
-    # functions: the sweeps forward and backward, and the final states of blocks   c (2, 1, P + 1): b, a
-    # constants (1, ...) of 1/A as of `loops.taped`   kept (M, L LANES) tiles of x
-    # entries (M, P, LANES) states before each block   dy, dx (N,), N <= M L LANES
-    # z (P,) state of 1/A over reversed time after the last sample, left as that before the first   tail (P,) v likewise
-    # sums (2, P + 1): db, da   scratch: y (L LANES,), v ((L + P) LANES,), entry (P, LANES), sums (P + 1, 2, WIDTH)
-    like = lanes(LANES, True)
-    order, size, left = z.shape[0], kept.shape[1], dy.shape[0]
-    length = size // LANES
-    b, a, z_at, y = pointer(c[0]), pointer(c[1]), pointer(z), pointer(scratch)
-    v = offset(y, size)
-    entry = offset(v, size + order * LANES)
-    total = offset(entry, order * LANES)
-    w = stack(LANES_ORDER, 0.0)
-    power, t, inverse, g = group_constants(pointer(constants), order)
-    begin(total, order + 1)
-    along_dy, along_dx = step_of(dy), step_of(dx)
-    while left > 0:
-        first = left - size
-        i = first // size
-        x = pointer(kept[i])
-        keep(pointer(entries[i]), entry, order, like, False)
-        keep(x, y, length, like, False)
-        near_x, far_x = halves(kept[i], -size, length)
-        near_dy, far_dy = halves(dy, first - size, length)
-        near_dx, far_dx = halves(dx, first - size, length)
-        call_sweep(functions[0], (b, a, entry, order, y, LANES, length, near_x[0], near_x[1]))
-        if not all_finite(entry, order):
-            break
-        columns(offset(pointer(dy), first * along_dy), along_dy, length, v, far_x[0], far_x[1])
-        last = offset(v, size - LANES)
-        call_ends(functions[2], (g, order, last, -LANES, entry, length, near_dy[0], near_dy[1]))
-        to_normal(inverse, z_at, w, order)
-        chain(power, t, w, entry, order, -1)
-        call_sweep(functions[1], (b, a, entry, order, last, -LANES, length, far_dy[0], far_dy[1]))
-        if not all_finite(entry, order):
-            break
-        for p in range(order):
-            z[p] = entry[p * LANES]
-        for p in range(order):  # what follows each block: the first samples of the next one
-            for k in range(LANES - 1):
-                v[(length + p) * LANES + k] = v[p * LANES + k + 1]
-            v[(length + p + 1) * LANES - 1] = tail[p]
-            tail[p] = v[p * LANES]
-        correlate_row(v, x, y, size, b, order + 1, y, LANES, total, near_dx)
-        back(y, offset(pointer(dx), first * along_dx), along_dx, length, far_dx[0], far_dx[1])
-        left = first
-    end(total, sums[0], sums[1])
-    return left
+    call_columns, call_back = move_callers(dtype)
+
+    def run(functions, c, constants, kept, entries, dy, dx, z, tail, sums, scratch):
+        # functions as from `functions`   c (2, 1, P + 1): b, a
+        # constants (1, ...) of 1/A as of `loops.taped`   kept (M, L LANES) tiles of x
+        # entries (M, P, LANES) states before each block   dy, dx (N,), N <= M L LANES
+        # z (P,) state of 1/A over reversed time after the last sample, left as that before the first   tail (P,) v likewise
+        # sums (2, P + 1): db, da   scratch: y (L LANES,), v ((L + P) LANES,), entry (P, LANES), sums (P + 1, 2, WIDTH)
+        like = lanes(LANES, True)
+        order, size, left = z.shape[0], kept.shape[1], dy.shape[0]
+        length = size // LANES
+        b, a, z_at, y = pointer(c[0]), pointer(c[1]), pointer(z), pointer(scratch)
+        v = offset(y, size)
+        entry = offset(v, size + order * LANES)
+        total = offset(entry, order * LANES)
+        w = stack(LANES_ORDER, 0.0)
+        power, t, _, g = group_constants(pointer(constants), order)
+        begin(total, order + 1)
+        along_dy, along_dx = step_of(dy), step_of(dx)
+        while left > 0:
+            first = left - size
+            i = first // size
+            x = pointer(kept[i])
+            keep(pointer(entries[i]), entry, order, like, False)
+            keep(x, y, length, like, False)
+            near_x, far_x = halves(kept[i], -size, length)
+            near_dy, far_dy = halves(dy, first - size, length)
+            near_dx, far_dx = halves(dx, first - size, length)
+            call_sweep(functions[FORWARD], (b, a, entry, order, y, LANES, length, near_x[0], near_x[1]))
+            if not all_finite(entry, order):
+                break
+            from_dy, to_dx = offset(pointer(dy), first * along_dy), offset(pointer(dx), first * along_dx)
+            call_columns(functions[COLUMNS], (from_dy, along_dy, length, v, far_x[0], far_x[1]))
+            last = offset(v, size - LANES)
+            call_ends(functions[ENDS], (g, order, last, -LANES, entry, length, near_dy[0], near_dy[1]))
+            call_normal_states(functions[NORMAL], (pointer(constants), length, order, 1, z_at, w, order))
+            call_chain(functions[CHAIN], (power, t, w, entry, order, -1))
+            call_sweep(functions[BACKWARD], (b, a, entry, order, last, -LANES, length, far_dy[0], far_dy[1]))
+            if not all_finite(entry, order):
+                break
+            for p in range(order):
+                z[p] = entry[p * LANES]
+            for p in range(order):  # what follows each block: the first samples of the next one
+                for k in range(LANES - 1):
+                    v[(length + p) * LANES + k] = v[p * LANES + k + 1]
+                v[(length + p + 1) * LANES - 1] = tail[p]
+                tail[p] = v[p * LANES]
+            correlate_row(v, x, y, size, b, order + 1, y, LANES, total, near_dx)
+            call_back(functions[BACK], (y, to_dx, along_dx, length, far_dx[0], far_dx[1]))
+            left = first
+        end(total, sums[0], sums[1])
+        return left
+
+    return run
 
 
 @once
@@ -201,14 +209,14 @@ def pulled(dtype: str) -> Any:
     kept = packed("d", 2, read=True), packed("d", 3, read=True)
     sums = packed("d", 1), packed("d", 1), packed("d", 2), packed("d", 1)
     arguments = *given, *kept, strided(dtype, 1, read=True), strided(dtype, 1), *sums
-    return kernel(_pulled, f"pulled_{dtype}", *arguments)
+    return kernel(_pulled(dtype), f"pulled_{dtype}", *arguments)
 
 
 @once
-def functions(order: int) -> Any:
+def functions(order: int, dtype: str) -> Any:
     """What `pulled` calls for a filter of this order, by address."""
     sweeps = block_sweep("direct", order, 1), block_sweep("poles", order, 1)
-    return np.array([*sweeps, block_ends(order)], np.intp)
+    return np.array([*sweeps, block_ends(order), *shared(dtype)], np.intp)
 
 
 @once

@@ -13,23 +13,22 @@ import numpy as np
 from numba import carray, types
 
 from sigrnn._kernels.base.activations import label
-from sigrnn._kernels.base.calls import NUMBERS, address, alone, caller, function, place
-from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, routine, strided
-from sigrnn._kernels.base.vec import (
-    ROWS,
-    lanes,
-    load,
-    offset,
-    pointer,
-    prefetch,
-    settle,
-    stack,
-    store,
-    store_past,
-    transpose,
-)
+from sigrnn._kernels.base.calls import NUMBERS, address, caller, function
+from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, strided
+from sigrnn._kernels.base.vec import lanes, offset, pointer, settle, stack
 from sigrnn._kernels.filters.block_transition import chain, columns_of, from_normal, size_of, to_normal
-from sigrnn._kernels.filters.steps import LINE, ask, final_states, halves, recurrence, sweep, sweep_any
+from sigrnn._kernels.filters.steps import LINE, final_states, halves, recurrence, sweep, sweep_any
+from sigrnn._kernels.filters.transfers import (
+    all_finite,
+    copy_numbers,
+    following,
+    gather,
+    keep,
+    move_callers,
+    moves,
+    scatter,
+    step_of,
+)
 from sigrnn._kernels.sizes import AREA, BLOCK_STATES, LANES, LONGEST, STACK_STATES, TILE, UNROLLED_ORDER
 
 __all__ = ["entry_point", "functions", "kernels"]
@@ -104,7 +103,11 @@ SWEEP = NUMBERS, NUMBERS, NUMBERS, INT, NUMBERS, INT, INT, INT, INT  # b, a, z, 
 LANES_SWEEP = NUMBERS, NUMBERS, NUMBERS, INT, NUMBERS, INT, *[INT] * 5  # b, a, z, P, tile, count, coming
 ENDS = NUMBERS, INT, NUMBERS, INT, NUMBERS, INT, INT, INT  # g, R, tile, stride, ends, count, coming
 
+CHAINED = NUMBERS, NUMBERS, NUMBERS, NUMBERS, INT, INT  # power, t, w, ends, states, way
+NORMAL_STATES = NUMBERS, INT, INT, INT, NUMBERS, NUMBERS, INT  # constants, length, order, depth, z, w, states
+
 call_sweep, call_lanes_sweep, call_ends = caller(*SWEEP), caller(*LANES_SWEEP), caller(*ENDS)
+call_chain, call_normal_states = caller(*CHAINED), caller(*NORMAL_STATES)
 
 
 @once
@@ -151,11 +154,12 @@ def block_ends(states: int) -> int:
 
 # The description of a filter in the first argument of `blocked` and `channels`
 ORDER, DEPTH, PLAIN, WHOLE, MAIN_SWEEP, MAIN_ENDS, REST_SWEEP, REST_ENDS = range(8)
+COLUMNS, BACK, CHAIN, NORMAL = range(8, 12)  # what all filters share
 
 
 def functions(loop: str, kind: Any, order: int, depth: int, rest: int, dtype: str) -> Any:
     """The functions of a filter that a loop calls, by address, and its order and depth."""
-    found = np.zeros(8, np.intp)
+    found = np.zeros(12, np.intp)
     found[ORDER], found[DEPTH] = order, depth
     groups = [(MAIN_SWEEP, depth), (REST_SWEEP, rest)] if rest else [(MAIN_SWEEP, depth)]
     for at, count in groups:
@@ -165,92 +169,15 @@ def functions(loop: str, kind: Any, order: int, depth: int, rest: int, dtype: st
             found[at], found[at + 1] = block_sweep(kind, order, count), block_ends(order * count)
     if loop != "channels":
         found[PLAIN], found[WHOLE] = address(sequential(kind, order, depth, rest, dtype)), address(taped(dtype))
+        found[COLUMNS:] = shared(dtype)
     return found
 
 
-# Transfers between memory and tiles
-
-
-@device
-def to_lanes(at, hop, along, rows, tile, ahead, coming):
-    """tile[n, k] = at[k hop + n along], along = 1 or -1, in 4 x 4 transposes.
-
-    Four streams at a time: sixteen would evict each other from the cache when they lie a power of two apart. Streams
-    are too short for the hardware prefetcher, so we prefetch `ahead` elements; 0: the caller does.
-    """
-    back, asked = ROWS - 1 if along < 0 else 0, 0
-    for first in range(0, rows, TILE):
-        for k in range(0, LANES, ROWS):
-            for n in range(first, min(first + TILE, rows), ROWS):
-                transpose(at, k * hop + n * along - back, hop, tile, (n + back) * LANES + k, along * LANES)
-                ask(coming, asked)
-                asked += 1
-                if ahead and n % LINE == 0:
-                    later = ahead if k + ROWS == LANES else 0
-                    for j in range(k, k + ROWS):
-                        prefetch(at, (j + ROWS) % LANES * hop + n * along + later)
-
-
-@device
-def from_lanes(tile, rows, at, hop, along, ahead, coming):
-    """The reverse: at[k hop + n along] = tile[n, k]."""
-    back, asked = ROWS - 1 if along < 0 else 0, 0
-    for first in range(0, rows, TILE):
-        for k in range(0, LANES, ROWS):
-            for n in range(first, min(first + TILE, rows), ROWS):
-                transpose(tile, (n + back) * LANES + k, along * LANES, at, k * hop + n * along - back, hop)
-                ask(coming, asked)
-                asked += 1
-                if ahead and n % LINE == 0:
-                    later = ahead if k + ROWS == LANES else 0
-                    for j in range(k, k + ROWS):
-                        prefetch(at, (j + ROWS) % LANES * hop + n * along + later)
-
-
-@routine
-def gather(x, c, width, start, count, tile, way):
-    """tile[n, k] = x[c + k, start + n]; lanes beyond `width` are zero; `way` -1: the tile before comes next."""
-    alone()
-    like = lanes(LANES, True)
-    across, along = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize
-    at, rows = pointer(x[c:, start:]), 0
-    if width == LANES and abs(along) == 1:
-        rows = count // ROWS * ROWS
-        to_lanes(at, across, along, rows, tile, way * along * TILE, ())
-    elif width == LANES and across == 1:
-        rows = count
-        for n in range(rows):
-            store(tile, n * LANES, load(at, n * along, like))
-    for n in range(rows, count):
-        for k in range(LANES):
-            tile[n * LANES + k] = x[c + k, start + n] if k < width else 0.0
-
-
-@routine
-def scatter(tile, y, c, width, start, count, way):
-    """The reverse: y[c + k, start + n] = tile[n, k] for k < width."""
-    alone()
-    like = lanes(LANES, True)
-    across, along = y.strides[0] // y.itemsize, y.strides[1] // y.itemsize
-    at, rows = pointer(y[c:, start:]), 0
-    if width == LANES and abs(along) == 1:
-        rows = count // ROWS * ROWS
-        from_lanes(tile, rows, at, across, along, way * along * TILE, ())
-    elif width == LANES and across == 1:
-        rows = count
-        for n in range(rows):
-            store(at, n * along, load(tile, n * LANES, like))
-    for n in range(rows, count):
-        for k in range(width):
-            y[c + k, start + n] = tile[n * LANES + k]
-
-
-@device
-def following(x, g, start, by_row, back, way):
-    """Where the samples of the next tile lie: address of the first, and the step from row to row."""
-    forward = way * TILE * x.strides[1] if by_row or back else 0
-    aside = 0 if by_row else (LANES - back) * x.strides[0]
-    return place(pointer(x[g * LANES :, start:])) + forward + aside, x.strides[1]
+@once
+def shared(dtype: str) -> tuple[int, ...]:
+    """The functions of all filters, by address: COLUMNS, BACK, CHAIN, NORMAL."""
+    chained = function(chain.py_func, "chain", *CHAINED)
+    return *moves(dtype), chained, function(_normal_states, "normal_states", *NORMAL_STATES)
 
 
 @once
@@ -309,10 +236,8 @@ def group_constants(at, states):
     return at, t, offset(t, half), offset(t, 2 * half)
 
 
-@routine
-def normal_states(constants, length, order, depth, z, w, states):
+def _normal_states(constants, length, order, depth, z, w, states):
     """The state of all sections in the coordinates of blocks."""
-    alone()
     first, rest = 0, True
     for p in range(states):
         rest = rest and z[p] == 0.0
@@ -330,7 +255,7 @@ def taped(dtype: str) -> Any:
 
     Segments with NaN or inf in a state, and the remainder, run sample by sample.
     """
-    call_plain = caller(*sequential_arguments(dtype))
+    call_plain, (call_columns, call_back) = caller(*sequential_arguments(dtype)), move_callers(dtype)
 
     def run(functions, whole, x, y, z, kept, entries, scratch, length, ready):
         # functions as from `functions`   whole: b and a (S, P + 1) each, and the constants of all groups
@@ -352,13 +277,14 @@ def taped(dtype: str) -> Any:
         done = x.shape[0] // size * size if whole_steps else 0
         for start in range(0, done, size):
             if not ready:
-                normal_states(constants, length, order, depth, z_at, w, states)
+                call_normal_states(functions[NORMAL], (constants, length, order, depth, z_at, w, states))
                 ready = True
             i = start // size
             copy_numbers(z_at, before, states)
             near_x, far_x = halves(x, start + size, length)
             near_y, far_y = halves(y, start + size, length)
-            columns(offset(x_at, start * along_x), along_x, length, tile, near_x[0], near_x[1])
+            from_x, to_y = offset(x_at, start * along_x), offset(y_at, start * along_y)
+            call_columns(functions[COLUMNS], (from_x, along_x, length, tile, near_x[0], near_x[1]))
             if kept.shape[1]:
                 keep(tile, pointer(kept[i]), length, like, far)
             s, at, first, finite = 0, constants, 0, True
@@ -370,7 +296,7 @@ def taped(dtype: str) -> Any:
                     functions[MAIN_ENDS if main else REST_ENDS],
                     (g, group, tile, LANES, entry, length, far_x[0], far_x[1]),
                 )
-                chain(power, t, offset(w, first), entry, group, 1)
+                call_chain(functions[CHAIN], (power, t, offset(w, first), entry, group, 1))
                 if entries.shape[1]:
                     keep(entry, pointer(entries[i, first:]), group, like, False)
                 call_sweep(
@@ -382,7 +308,7 @@ def taped(dtype: str) -> Any:
                 finite = all_finite(entry, group)
                 s, at, first = s + step, offset(at, size_of(length, group)), first + group
             if finite:
-                back(tile, offset(y_at, start * along_y), along_y, length, far_y[0], far_y[1])
+                call_back(functions[BACK], (tile, to_y, along_y, length, far_y[0], far_y[1]))
             else:
                 copy_numbers(before, z_at, states)
                 if entries.shape[1]:
@@ -392,7 +318,7 @@ def taped(dtype: str) -> Any:
                 call_plain(functions[PLAIN], (c, x[start : start + size], y[start : start + size], z))
                 ready = False
         if done and not ready:
-            normal_states(constants, length, order, depth, z_at, w, states)
+            call_normal_states(functions[NORMAL], (constants, length, order, depth, z_at, w, states))
         settle()
         if done < x.shape[0]:
             call_plain(functions[PLAIN], (c, x[done:], y[done:], z))
@@ -425,13 +351,16 @@ def blocked(dtype: str) -> Any:
 def ahead(dtype: str) -> Any:
     """Only the final state of each block from rest: the first half of `blocked`, for several threads."""
 
+    call_columns, _ = move_callers(dtype)
+
     def run(functions, constants, x, ends, tile, length):
         # constants of one group   x (N,)   ends (N / (L LANES), R, LANES)   tile (L * LANES,) scratch
         states, at, size, along = ends.shape[1], pointer(tile), length * LANES, step_of(x)
         _, _, _, g = group_constants(pointer(constants), states)
         for i in range(ends.shape[0]):
             near, far = halves(x, (i + 1) * size, length)
-            columns(offset(pointer(x), i * size * along), along, length, at, near[0], near[1])
+            first = offset(pointer(x), i * size * along)
+            call_columns(functions[COLUMNS], (first, along, length, at, near[0], near[1]))
             call_ends(functions[MAIN_ENDS], (g, states, at, LANES, pointer(ends[i]), length, far[0], far[1]))
 
     numbers = strided(dtype, 1, read=True), packed("d", 3), packed("d", 1), INT
@@ -451,72 +380,6 @@ def follow() -> Any:
         from_normal(t, pointer(w), pointer(z), states)
 
     return kernel(run, "follow", packed("d", 1, read=True), packed("d", 3), packed("d", 1), packed("d", 1))
-
-
-@routine
-def columns(x, along, length, tile, coming, step):
-    """tile[n, k] = x[k length + n], samples `along` elements apart: block k of a segment goes into lane k."""
-    alone()
-    if abs(along) == 1:
-        to_lanes(x, along * length, along, length, tile, 0, (coming, step))
-    else:
-        for n in range(length):
-            for k in range(LANES):
-                tile[n * LANES + k] = x[(k * length + n) * along]
-
-
-@routine
-def back(tile, y, along, length, coming, step):
-    """The reverse: y[k length + n] = tile[n, k].
-
-    Stores go to memory in order, so each line is asked into the first-level cache before its turn (1.24, not 1.45 ms).
-    """
-    alone()
-    if abs(along) == 1:
-        from_lanes(tile, length, y, along * length, along, along * TILE, (coming, step))
-    else:
-        for n in range(length):
-            for k in range(LANES):
-                y[(k * length + n) * along] = tile[n * LANES + k]
-
-
-@device
-def step_of(x):
-    """The distance from one sample to the next, in elements."""
-    return x.strides[0] // x.itemsize
-
-
-@device
-def copy_numbers(source, target, count):
-    for i in range(count):
-        target[i] = source[i]
-
-
-@device
-def keep(source, target, count, like, far):
-    """Copy `count` rows of lanes; past the caches if the copy is too large for them."""
-    if far:
-        for n in range(count):
-            store_past(target, n * LANES, load(source, n * LANES, like))
-    else:
-        for n in range(count):
-            store(target, n * LANES, load(source, n * LANES, like))
-
-
-@routine
-def all_finite(z, count):
-    """Whether `count` rows of lanes are finite: x - x is 0 for finite x only."""
-    alone()
-    like = lanes(LANES, True)
-    sums, out = like, stack(LANES, 0.0)
-    for p in range(count):
-        x = load(z, p * LANES, like)
-        sums = sums + (x - x)
-    store(out, 0, sums)
-    finite = True
-    for k in range(LANES):
-        finite = finite and out[k] == 0.0
-    return finite
 
 
 LOOPS = {"channels": channels, "taped": taped, "blocked": blocked, "ahead": ahead}

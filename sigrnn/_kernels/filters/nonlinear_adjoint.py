@@ -6,8 +6,8 @@ from typing import Any
 
 from sigrnn._kernels.base.jit import kernel, once, packed, strided
 from sigrnn._kernels.base.vec import lanes, load, offset, pointer, stack, store
-from sigrnn._kernels.filters.loops import gather, scatter
 from sigrnn._kernels.filters.steps import returned
+from sigrnn._kernels.filters.transfers import gather, scatter
 from sigrnn._kernels.sizes import AREA, LANES, LANES_ORDER, TILE
 
 WITH_PAST = AREA + LANES_ORDER * LANES  # a tile, preceded by the samples that the highest order needs

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import types
 
 from sigrnn._kernels.base.calls import alone, place
 from sigrnn._kernels.base.jit import device, kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import lanes, load, offset, pointer, spread, stack, store
-from sigrnn._kernels.filters.block_transition import chain, to_normal
-from sigrnn._kernels.filters.loops import (
+from sigrnn._kernels.filters.loops import call_chain, call_normal_states, group_constants, shared
+from sigrnn._kernels.filters.steps import LINE, ask, final_states, halves
+from sigrnn._kernels.filters.transfers import (
     all_finite,
-    back,
-    columns,
     copy_numbers,
     following,
     gather,
-    group_constants,
     keep,
+    move_callers,
     scatter,
     step_of,
 )
-from sigrnn._kernels.filters.steps import LINE, ask, final_states, halves
 from sigrnn._kernels.sizes import AREA, LANES, SECTION_ORDER, TILE
 
 SUMS = 5 * LANES
@@ -99,63 +98,70 @@ def add_up(sums, db, da):
             da[m + 1] -= sums[(3 + m) * LANES + k]
 
 
-def _section_gradients(c, constants, kept, entries, dy, dx, tail, sums, scratch):
+COLUMNS, BACK, CHAIN, NORMAL = range(4)
+
+
+def _section_gradients(dtype: str) -> Any:
     """Segment after segment from the end, all sections: dx, and the sums. Returns how many samples are left."""
-    # c (2, S, 3): b, a   constants (S, ...) of 1/A as of `loops.taped`, for v[L] and v[L + 1] as states   dy, dx (N,), N <= M L LANES
-    # kept (M, L LANES) tiles of x   entries (M, 2 S, LANES) states before each block
-    # tail (S, 2) v after the last sample, left as v of the first   sums (2, S, 3): db, da
-    # scratch: tiles (S + 1, L LANES), entry (2, 2, LANES), what was before: tail (S, 2), sums (2, S, 3), w (S, 2)
-    like, products = lanes(LANES, True), stack(SUMS, 0.0)
-    sections, size, left = c.shape[1], kept.shape[1], dy.shape[0]
-    length, states = size // LANES, SECTION_ORDER * sections
-    tiles, tails, totals = pointer(scratch), pointer(tail), pointer(sums)
-    entry = offset(tiles, (sections + 1) * size)
-    tails_before = offset(entry, 2 * SECTION_ORDER * LANES)
-    totals_before = offset(tails_before, states)
-    w = offset(totals_before, sums.size)
-    for s in range(sections):
-        _, _, inverse, _ = group_constants(pointer(constants[s]), SECTION_ORDER)
-        to_normal(inverse, offset(tails, SECTION_ORDER * s), offset(w, SECTION_ORDER * s), SECTION_ORDER)
-    along_dy, along_dx = step_of(dy), step_of(dx)
-    while left > 0:
-        first = left - size
-        i, finite = first // size, True
-        x = pointer(kept[i])
-        near_x, far_x = halves(kept[i], -size, length)
-        near_dy, far_dy = halves(dy, first - size, length)
-        near_dx, far_dx = halves(dx, first - size, length)
-        for s in range(sections):  # the first tile will hold the slope: the input of the first section is in `kept`
-            keep(pointer(entries[i, SECTION_ORDER * s :]), entry, SECTION_ORDER, like, False)
-            source, target = offset(tiles, s * size) if s else x, offset(tiles, (s + 1) * size)
-            through(pointer(c[0, s]), pointer(c[1, s]), entry, source, target, length, near_x[0], near_x[1])
-            finite = finite and all_finite(entry, SECTION_ORDER)
-        if not finite:
-            break
-        copy_numbers(tails, tails_before, states)
-        copy_numbers(totals, totals_before, sums.size)
-        columns(offset(pointer(dy), first * along_dy), along_dy, length, tiles, far_x[0], far_x[1])
-        h = group_constants(pointer(constants[sections - 1]), SECTION_ORDER)[3]
-        last = offset(tiles, size - LANES)
-        final_states(SECTION_ORDER, SECTION_ORDER, h, last, -LANES, entry, length, like, near_dy)
-        for r in range(sections):
-            s = sections - 1 - r
-            source, target = offset(tiles, s * size) if s else x, offset(tiles, (s + 1) * size)
-            ends, onward = offset(entry, r % 2 * 2 * LANES), offset(entry, (r + 1) % 2 * 2 * LANES)
-            power, t, _, _ = group_constants(pointer(constants[s]), SECTION_ORDER)
-            h = group_constants(pointer(constants[max(s - 1, 0)]), SECTION_ORDER)[3]
-            chain(power, t, offset(w, SECTION_ORDER * s), ends, SECTION_ORDER, -1)
-            b, a, coming = pointer(c[0, s]), pointer(c[1, s]), (far_dy[0], far_dy[1], near_dx[0], near_dx[1])
-            returned(1, b, a, h, source, target, tiles, ends, onward, products, length, coming)
-            finite = finite and all_finite(ends, SECTION_ORDER)
-            tail[s, 0], tail[s, 1] = ends[0], ends[LANES]
-            add_up(products, sums[0, s], sums[1, s])
-        if not finite:
-            copy_numbers(tails_before, tails, states)
-            copy_numbers(totals_before, totals, sums.size)
-            break
-        back(tiles, offset(pointer(dx), first * along_dx), along_dx, length, far_dx[0], far_dx[1])
-        left = first
-    return left
+    call_columns, call_back = move_callers(dtype)
+
+    def run(functions, c, constants, kept, entries, dy, dx, tail, sums, scratch):
+        # functions as from `shared`   c (2, S, 3): b, a   constants (S, ...) of 1/A as of `loops.taped`, for v[L] and v[L + 1] as states   dy, dx (N,), N <= M L LANES
+        # kept (M, L LANES) tiles of x   entries (M, 2 S, LANES) states before each block
+        # tail (S, 2) v after the last sample, left as v of the first   sums (2, S, 3): db, da
+        # scratch: tiles (S + 1, L LANES), entry (2, 2, LANES), what was before: tail (S, 2), sums (2, S, 3), w (S, 2)
+        like, products = lanes(LANES, True), stack(SUMS, 0.0)
+        sections, size, left = c.shape[1], kept.shape[1], dy.shape[0]
+        length, states = size // LANES, SECTION_ORDER * sections
+        tiles, tails, totals = pointer(scratch), pointer(tail), pointer(sums)
+        entry = offset(tiles, (sections + 1) * size)
+        tails_before = offset(entry, 2 * SECTION_ORDER * LANES)
+        totals_before = offset(tails_before, states)
+        w = offset(totals_before, sums.size)
+        call_normal_states(functions[NORMAL], (pointer(constants), length, SECTION_ORDER, 1, tails, w, states))
+        along_dy, along_dx = step_of(dy), step_of(dx)
+        while left > 0:
+            first = left - size
+            i, finite = first // size, True
+            x = pointer(kept[i])
+            near_x, far_x = halves(kept[i], -size, length)
+            near_dy, far_dy = halves(dy, first - size, length)
+            near_dx, far_dx = halves(dx, first - size, length)
+            for s in range(sections):  # the first tile will hold the slope: the input of the first section is in `kept`
+                keep(pointer(entries[i, SECTION_ORDER * s :]), entry, SECTION_ORDER, like, False)
+                source, target = offset(tiles, s * size) if s else x, offset(tiles, (s + 1) * size)
+                through(pointer(c[0, s]), pointer(c[1, s]), entry, source, target, length, near_x[0], near_x[1])
+                finite = finite and all_finite(entry, SECTION_ORDER)
+            if not finite:
+                break
+            copy_numbers(tails, tails_before, states)
+            copy_numbers(totals, totals_before, sums.size)
+            from_dy, to_dx = offset(pointer(dy), first * along_dy), offset(pointer(dx), first * along_dx)
+            call_columns(functions[COLUMNS], (from_dy, along_dy, length, tiles, far_x[0], far_x[1]))
+            h = group_constants(pointer(constants[sections - 1]), SECTION_ORDER)[3]
+            last = offset(tiles, size - LANES)
+            final_states(SECTION_ORDER, SECTION_ORDER, h, last, -LANES, entry, length, like, near_dy)
+            for r in range(sections):
+                s = sections - 1 - r
+                source, target = offset(tiles, s * size) if s else x, offset(tiles, (s + 1) * size)
+                ends, onward = offset(entry, r % 2 * 2 * LANES), offset(entry, (r + 1) % 2 * 2 * LANES)
+                power, t, _, _ = group_constants(pointer(constants[s]), SECTION_ORDER)
+                h = group_constants(pointer(constants[max(s - 1, 0)]), SECTION_ORDER)[3]
+                call_chain(functions[CHAIN], (power, t, offset(w, SECTION_ORDER * s), ends, SECTION_ORDER, -1))
+                b, a, coming = pointer(c[0, s]), pointer(c[1, s]), (far_dy[0], far_dy[1], near_dx[0], near_dx[1])
+                returned(1, b, a, h, source, target, tiles, ends, onward, products, length, coming)
+                finite = finite and all_finite(ends, SECTION_ORDER)
+                tail[s, 0], tail[s, 1] = ends[0], ends[LANES]
+                add_up(products, sums[0, s], sums[1, s])
+            if not finite:
+                copy_numbers(tails_before, tails, states)
+                copy_numbers(totals_before, totals, sums.size)
+                break
+            call_back(functions[BACK], (tiles, to_dx, along_dx, length, far_dx[0], far_dx[1]))
+            left = first
+        return left
+
+    return run
 
 
 def _channel_gradients(c, kept, entries, dy, dx, tail, sums, low, high, scratch):
@@ -211,4 +217,11 @@ def section_gradients(dtype: str) -> Any:
     """The pull-back for real samples of this type."""
     given = packed("d", 3, read=True), packed("d", 2, read=True), packed("d", 2, read=True), packed("d", 3, read=True)
     signals, sums = (strided(dtype, 1, read=True), strided(dtype, 1)), (packed("d", 2), packed("d", 3), packed("d", 1))
-    return kernel(_section_gradients, f"section_gradients_{dtype}", *given, *signals, *sums)
+    arguments = packed("p", 1, read=True), *given, *signals, *sums
+    return kernel(_section_gradients(dtype), f"section_gradients_{dtype}", *arguments)
+
+
+@once
+def functions(dtype: str) -> Any:
+    """What it calls, by address."""
+    return np.array(shared(dtype), np.intp)
