@@ -13,17 +13,16 @@ from numba import types
 from numba.extending import overload
 
 from sigrnn._kernels.adaptive.divergence import admitted, judged, observe
+from sigrnn._kernels.adaptive.numbers import conjugate, zero
 from sigrnn._kernels.adaptive.sizes import AT, CLEAN, KEEP, MU, PEAK, STOP, TAKEN
 from sigrnn._kernels.adaptive.sizes import BLOCK_GROUP as GROUP
 from sigrnn._kernels.adaptive.sizes import BLOCK_SPAN as SPAN
 from sigrnn._kernels.adaptive.sizes import BLOCK_WIDTH as WIDTH
-from sigrnn._kernels.adaptive.taps import by_type, conjugate, is_complex
 from sigrnn._kernels.base.jit import kernel, once, packed, part, routine, strided
-from sigrnn._kernels.base.vec import fused, lanes_of, load, offset, pointer, spread, stack, store, width
+from sigrnn._kernels.base.vec import fused, load, offset, pointer, spread, stack, store, width
 
 # Zero, as the pattern for numbers of an array: vectors or scalars; complex numbers are scalars.
-many = by_type(is_complex, lambda x: 0j, lambda x: lanes_of(WIDTH, x))
-one = by_type(is_complex, lambda x: 0j, lambda x: lanes_of(1, x))
+many, one = zero(WIDTH), zero(1)
 
 
 def added(a: Any, b: Any, c: Any) -> Any:

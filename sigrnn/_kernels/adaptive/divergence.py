@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from sigrnn._kernels.adaptive.numbers import finite, square
 from sigrnn._kernels.adaptive.sizes import (
     CLEAN,
     DIVERGED,
@@ -17,7 +18,6 @@ from sigrnn._kernels.adaptive.sizes import (
     STOP,
     UNGUARDED,
 )
-from sigrnn._kernels.adaptive.taps import finite, square
 from sigrnn._kernels.base.jit import part, routine
 
 MARGIN = 1e16  # the largest squared error, relative to the largest square of the signals so far

@@ -11,8 +11,8 @@ from typing import Any
 
 from numba import types
 
+from sigrnn._kernels.adaptive.numbers import conjugate, square
 from sigrnn._kernels.adaptive.sizes import EPS, MU, NORMALISED, SHARE, SMOOTHING
-from sigrnn._kernels.adaptive.taps import conjugate, square
 from sigrnn._kernels.base.jit import kernel, once, packed
 
 

@@ -11,8 +11,9 @@ from typing import Any
 from numba import types
 
 from sigrnn._kernels.adaptive.divergence import admitted, judged, observe
+from sigrnn._kernels.adaptive.numbers import conjugate, finite, real, square
 from sigrnn._kernels.adaptive.sizes import AT, CLEAN, EPS, KEEP, MU, PEAK, SEEN, STOP
-from sigrnn._kernels.adaptive.taps import conjugate, dot, finite, real, square
+from sigrnn._kernels.adaptive.taps import dot
 from sigrnn._kernels.base.jit import kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import pointer
 

@@ -8,6 +8,7 @@ from numba import types
 from numba.extending import overload
 
 from sigrnn._kernels.adaptive.divergence import admitted, judged, observe
+from sigrnn._kernels.adaptive.numbers import conjugate, square
 from sigrnn._kernels.adaptive.sizes import (
     AT,
     CLEAN,
@@ -22,7 +23,6 @@ from sigrnn._kernels.adaptive.sizes import (
     RECURSIVE,
     STOP,
 )
-from sigrnn._kernels.adaptive.taps import conjugate, square
 from sigrnn._kernels.base.activations import label, pair
 from sigrnn._kernels.base.jit import device, kernel, once, packed, routine, strided
 

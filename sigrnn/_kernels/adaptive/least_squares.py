@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 
-from sigrnn._kernels.adaptive.taps import conjugate, narrow, real, square, summed, whole, wide
+from sigrnn._kernels.adaptive.numbers import conjugate, narrow, real, square, summed, wide
+from sigrnn._kernels.adaptive.taps import whole
 from sigrnn._kernels.base.jit import part, routine
 from sigrnn._kernels.base.vec import load, pointer, spread, store, width
 

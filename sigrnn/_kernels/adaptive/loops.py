@@ -55,7 +55,7 @@ def scanner(update: Any, leaky: bool) -> Any:
         taps, f = w.shape[1], Filter(w, line, r, q, s, m)
         keep = p[KEEP] if leaky else ()
         reach = taps + r.shape[1] + counts[DELAY]
-        n = 0
+        n = types.intp(0)  # not a literal, for which `fill` would be compiled as well
         while n < x.shape[0]:
             count = fill(line, counts, x, n, reach)
             out = output(w, line, counts[AT] + 1 - counts[DELAY])
@@ -104,7 +104,7 @@ def grouper(gain: Any) -> Any:
         taps, f = w.shape[1], Filter(w, line, r, q, s, m)
         a, g = m[0], m[1]
         reach = taps + r.shape[1] + counts[DELAY]
-        n = 0
+        n = types.intp(0)  # not a literal, for which `fill` would be compiled as well
         while n < x.shape[0]:
             count = fill(line, counts, x, n, reach)
             group_products(w, line, counts[AT] + 1 - counts[DELAY] - counts[MEMBER], a)

@@ -15,6 +15,7 @@ import math
 from typing import Any, NamedTuple
 
 from sigrnn._kernels.adaptive.least_squares import bound, correct, gather, measure, project, solve
+from sigrnn._kernels.adaptive.numbers import Along, BySigns, conjugate, csign, real, square
 from sigrnn._kernels.adaptive.sizes import (
     DECAY,
     EPS,
@@ -30,7 +31,7 @@ from sigrnn._kernels.adaptive.sizes import (
     RHO,
     SHARE,
 )
-from sigrnn._kernels.adaptive.taps import Along, BySigns, advance, conjugate, csign, output, real, square
+from sigrnn._kernels.adaptive.taps import advance, output
 from sigrnn._kernels.base.jit import device, part, routine
 
 

@@ -10,68 +10,15 @@ position of the window), scalars for complex numbers and for the remainder.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from numba import types
 from numba.extending import overload
 
-from sigrnn._kernels.adaptive.sizes import GROUP, NARROW, WIDE
-from sigrnn._kernels.base.jit import device, part
-from sigrnn._kernels.base.vec import Vec, choose, lanes, load, offset, pointer, spread, stack, store, total, width
-
-
-class Along(NamedTuple):
-    """Steps go along the conjugate of the window."""
-
-
-class BySigns(NamedTuple):
-    """Steps go along the signs of the window, of real and imaginary parts separately."""
-
-
-def by_type(test: Any, yes: Any, no: Any) -> Any:
-    """An inlined function of one argument: `yes` if the type of the argument passes the test, else `no`."""
-
-    def function(x: Any) -> Any:
-        raise NotImplementedError("for compiled code")
-
-    overload(function, inline="always")(lambda x: yes if test(x) else no)
-    return function
-
-
-def is_complex(x: Any) -> bool:
-    """Whether a type is complex, or an address or array of complex numbers."""
-    return isinstance(getattr(x, "dtype", x), types.Complex)
-
-
-@device
-def sign(x):
-    """1, 0 or -1."""
-    return choose(0.0, x, 1.0, choose(x, 0.0, -1.0, 0.0))
-
-
-real = by_type(is_complex, lambda x: x.real, lambda x: x)
-conjugate = by_type(is_complex, lambda x: x.conjugate(), lambda x: x)
-square = by_type(is_complex, lambda x: x.real * x.real + x.imag * x.imag, lambda x: x * x)  # |x|^2
-csign = by_type(is_complex, lambda x: complex(sign(x.real), sign(x.imag)), lambda x: sign(x))  # of both parts
-finite = by_type(is_complex, lambda x: np.isfinite(x.real) & np.isfinite(x.imag), lambda x: np.isfinite(x))
-
-# Zero, as the pattern for numbers at an address: vectors of real numbers, scalars of complex ones.
-wide = by_type(is_complex, lambda x: 0j, lambda x: lanes(WIDE, True))
-narrow = by_type(is_complex, lambda x: 0j, lambda x: lanes(NARROW, True))
-single = by_type(is_complex, lambda x: 0j, lambda x: 0.0)
-summed = by_type(lambda x: isinstance(x, Vec), lambda x: total(x), lambda x: x)  # over all lanes
-
-
-def turned(along: Any, x: Any) -> Any:
-    """The direction of a step, for one number of the window."""
-
-
-@overload(turned, inline="always")
-def _turned(along, x):
-    if issubclass(along.instance_class, BySigns):
-        return lambda along, x: csign(conjugate(x))
-    return lambda along, x: conjugate(x)
+from sigrnn._kernels.adaptive.numbers import Along, conjugate, narrow, single, summed, turned, wide
+from sigrnn._kernels.adaptive.sizes import GROUP
+from sigrnn._kernels.base.jit import part
+from sigrnn._kernels.base.vec import load, offset, pointer, spread, stack, store, width
 
 
 def faded(w: Any, keep: Any) -> Any:
