@@ -96,14 +96,14 @@ def settle(s, c, now):
 
 
 def forward(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
-    """All steps, forward; `taped`: store what the backward pass needs."""
+    """All steps, forward; `taped`: store what the backward pass needs, if there is memory for it."""
     sums, memory, step = chosen.sums, chosen.memory, chosen.step if taped else chosen.run
     entries, sequences = together(sums, alone)
     capacity, no_inputs, no_units = sums * entries * sequences, chosen.no_inputs, chosen.no_units
     split = no_inputs >= 0 or no_units >= 0
 
     def run(w, p, x, s, c, tape, y):
-        # w (J, K, Q, W)   p (3, J W)   x (T, B, I)   s (R, B, S) and c (R, B, J W): R = T + 1 if taped, else 2
+        # w (J, K, Q, W)   p (3, J W)   x (T, B, I)   s (R, B, S) and c (R, B, J W): R = T + 1 with a tape, else 2
         # tape (T, B, Q, J W), or (0, ...)   y (B, T, H): the outputs h
         like = lanes_of(width, w)
         acc, a = stack(capacity, like), stack(sums, like)
@@ -120,9 +120,11 @@ def forward(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
                     rows = pointer(s[now, b])
                     cleared(acc, capacity, like)
                     if split:  # a missing weight is skipped: 0 times inf would be NaN
-                        at, one = pointer(w[j]), first - 1
-                        products(at, rows, size, 0, one, entries, sequences, sums, width, no_inputs, acc, like)
-                        products(at, rows, size, one, first, entries, sequences, sums, width, -1, acc, like)
+                        at = pointer(w[j])
+                        for q in range(sums):  # entry first - 1 is 1
+                            for r in range(sequences):
+                                acc[(q * sequences + r) * entries] = load(at, ((first - 1) * sums + q) * width, like)
+                        products(at, rows, size, 0, first - 1, entries, sequences, sums, width, no_inputs, acc, like)
                         products(at, rows, size, first, depth, entries, sequences, sums, width, no_units, acc, like)
                     else:
                         products(pointer(w[j]), rows, size, 0, depth, entries, sequences, sums, width, -1, acc, like)
@@ -139,11 +141,11 @@ def forward(chosen: Cell, width: int, alone: bool, taped: bool) -> Any:
                         put_out(y, b + r, t, k, width, h, made)
                         if memory:
                             store(pointer(c[then, b + r]), k, inside)
-                        if taped:
+                        if taped and tape.shape[0]:
                             for q in range(sums):
                                 store(pointer(tape[t, b + r, q]), k, a[q])
             now = then
-        if not taped:
+        if tape.shape[0] == 0:
             settle(s, c, now)
 
     return run
@@ -360,6 +362,8 @@ def runner(
 
     For 'backward', `taken` lists the numbers of vectors of units that are processed at a time.
     """
+    if direction == "forward" and cell(name, activation).run is cell(name, activation).step is not None:
+        return runner("taped", name, activation, dtype, width, alone)  # without a tape, it only leaves out the stores
     make = (BEFORE if name == "reset_before" else LOOPS)[direction]
     called = f"{direction}_{name if activation is None else f'{name}_{label(activation)}'}_{dtype}_{width}_{'one' if alone else 'two'}"
     weights, state, read = packed(dtype, 4, read=True), packed(dtype, 2, read=True), packed(dtype, 3, read=True)
