@@ -36,6 +36,8 @@ FIR_WIDTH = 8  # samples in a vector
 FIR_SUMS = 6  # vectors of outputs summed at a time; with 8 the loops are no longer unrolled (3 times slower)
 FIR_SPAN = FIR_SUMS * FIR_WIDTH
 
+TRANSFORM_GROUP = 128  # rows of a transform that go through all stages at once: half of a first-level cache
+
 FIXED_POINT_GROUPS = 2  # vectors of sixteen lanes, computed alternately: one hides the latency of the other
 FIXED_POINT_BLOCKS = FIXED_POINT_GROUPS * LANES
 FIXED_POINT_ROWS = 32  # samples of a segment between two convergence checks; more than the states of any such filter

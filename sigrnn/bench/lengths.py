@@ -48,7 +48,7 @@ def _columns() -> dict[str, list[Case]]:
             case("sosfiltfilt 4 sections", make=Noise(sections(4)), **SOSFILTFILT),
             case("vjp lfilter order 2 (SciPy: value alone)", make=low(dy=True), **vjp),
         ],
-        "FIR": [case(f"FIR {n} taps", make=Noise(taps(n)), **fir) for n in (32, 128)],
+        "FIR": [case(f"FIR {n} taps", make=Noise(taps(n)), **fir) for n in (8, 32, 128, 512)],
     }
 
 

@@ -11,7 +11,6 @@ from sigrnn._arrays import Array
 from sigrnn._kernels.sizes import BLOCK_STATES, LANES, LONGEST, TRANSITION_WIDTH, transition_columns
 from sigrnn._lookup import Kernels, made_before
 from sigrnn.filters import _transition
-from sigrnn.filters._memory import aligned
 
 _kernels = Kernels("filters.block_transition")
 
@@ -20,8 +19,6 @@ SCRATCH = (LONGEST + BLOCK_STATES) * LANES  # numbers; filters with many section
 
 MANY = 32  # filters whose constants NumPy finds, in 2 to 80 ms each, before the kernels for that are compiled (3 s)
 _in_numpy = 0  # filters of which it did
-
-_free: list[Array] = []  # scratch that no call uses at present; a call takes it out, so that no two share it
 
 
 class Blocks(NamedTuple):
@@ -165,22 +162,6 @@ def _compiled() -> bool:
 @cache
 def _at_hand() -> bool:
     return made_before() or bool(_kernels.in_cache())
-
-
-def take_scratch(states: int) -> Array:
-    """Scratch for one call of `taped`, for the number of states of the whole filter."""
-    size = SCRATCH + 2 * states
-    try:
-        scratch = _free.pop()
-    except IndexError:
-        return aligned(size)
-    return scratch if scratch.size >= size else aligned(size)
-
-
-def give_back(scratch: Array) -> None:
-    """The call is over."""
-    if len(_free) < 16:
-        _free.append(scratch)
 
 
 def _size(length: int, states: int) -> int:

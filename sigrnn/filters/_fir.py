@@ -1,4 +1,4 @@
-"""Filters without feedback, ready to run: sums over the taps, or overlap-save with Fourier transforms."""
+"""Filters without feedback, ready to run: sums over the taps, or Fourier transforms."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ import numpy as np
 from sigrnn._arrays import F8, Array
 from sigrnn._kernels.sizes import FIR_SPAN
 from sigrnn._lookup import Kernels, entry_point
-from sigrnn.filters import _recursive
+from sigrnn.filters import _recursive, _transforms
 from sigrnn.workers import get_workers, share
 
 CHUNK = 960  # samples in the scratch of the sums: first-level cache
-LONG, START = 384, 4_000  # taps from which Fourier transforms are faster; their overhead is that of START samples
+AT_REST = np.empty(0)  # the state of a signal that begins at rest
+KEPT = 8  # lengths of signals for which a filter keeps its transform
 THREADED = 20_000_000  # products from which threads may pay
-SMALLEST, GROWTH = 11, 8  # segments have 2**11 samples at least, and as many times the reach of the taps
-TOGETHER = 8  # segments transformed in one call
-QUIET = 100.0  # a segment quieter than its surroundings by more than this is summed: the transform would blur it
 
 
 class FIRFilter:
@@ -35,6 +33,7 @@ class FIRFilter:
         )  # `started`: numbers of the state of a signal that begins at rest
         self.shape = (self.states,)
         self._reversed = np.ascontiguousarray(b[::-1])
+        self._transformed: dict[tuple[int, str], _transforms.OverlapSave] = {}
         self._size = self.states + up(max(CHUNK, 2 * self.states)) + FIR_SPAN
 
     def plain(self, *_: Array) -> None:
@@ -44,11 +43,37 @@ class FIRFilter:
         """Filter one channel x (N,) into y, which may be x; z (M,) goes from the initial to the final state. (0,): from rest."""
         samples, taps = len(x), len(self.b)
         row = x.strides[0] == x.itemsize and y.strides[0] == y.itemsize
-        if method == "auto" and row and not transforms_pay(taps, samples) and samples * taps < THREADED:
+        if method != "auto" or not row or samples * taps >= THREADED:
+            run(self.b, x[None], y[None], z[None] if z.size else None, method)
+        elif not _transforms.pay(taps, samples):
             direct = y.dtype == F8 and not np.may_share_memory(x, y)
             convolve_one(y.dtype.char)(self._reversed, x, y, z, np.empty(self._size), np.empty(self.states), direct)
+        elif not z.size:
+            self.transformed(samples, y.dtype.char)(x, y)
         else:
-            run(self.b, x[None], y[None], z[None] if z.size else None, method)
+            self._from_state(x, y, z)
+
+    def _from_state(self, x: Array, y: Array, z: Array) -> None:
+        """The same by transforms, from a state."""
+        samples, memory = len(x), self.states
+        head, tail = min(samples, memory), np.zeros(2 * memory)
+        tail[memory - head : memory] = x[samples - head :]
+        self.one(tail, tail, AT_REST)  # its second half: what x adds to the outputs after its end
+        final = tail[memory:]
+        final[: memory - head] += z[head:]
+        self.transformed(samples, y.dtype.char)(x, y)
+        y[:head] += z[:head].astype(y.dtype)
+        z[...] = final
+
+    def transformed(self, samples: int, dtype: str) -> _transforms.OverlapSave:
+        """The filter for signals of this length, by transforms."""
+        known = self._transformed.get((samples, dtype))
+        if known is None:
+            known = _transforms.OverlapSave(self.b, samples, dtype, True, direct)
+            if len(self._transformed) >= KEPT:
+                self._transformed.clear()
+            self._transformed[samples, dtype] = known
+        return known
 
 
 @cache
@@ -120,18 +145,16 @@ def run_complex(b: Array, x: Array, y: Array, method: str) -> None:
 
 def run_real(b: Array, x: Array, y: Array, method: str) -> None:
     channels, samples = x.shape
+    apart = x.strides[1] != x.itemsize or y.strides[1] != y.itemsize
     if b.ndim == 2:
         for c in range(channels):
             run_real(b[c], x[c : c + 1], y[c : c + 1], method)
-    elif method == "fft" or (method == "auto" and transforms_pay(len(b), samples)):
-        share([partial(overlap_save, b, x[c], y[c], method == "auto") for c in range(channels)], 16.0 * x.size)
+    elif method == "fft" or (method == "auto" and _transforms.pay(len(b), samples, apart)):
+        if x.size:
+            filter = _transforms.OverlapSave(b, samples, y.dtype.char, method == "auto", direct)
+            share([partial(filter, x[c], y[c]) for c in range(channels)], 3.0 * x.size)
     else:
         direct(b, x, y)
-
-
-def transforms_pay(taps: int, samples: int) -> bool:
-    """Whether Fourier transforms are faster than sums: 512 taps, 65,536 samples 12 and 19 ns a sample, 4,096 samples 43 and 21."""
-    return taps >= LONG and taps * samples > LONG * (samples + START)
 
 
 def direct(b: Array, x: Array, y: Array) -> None:
@@ -175,63 +198,3 @@ def divided(x: Array, y: Array, reach: int, workers: int) -> list[tuple[Array, A
 def beside(x: Array) -> bool:
     """Whether (C, N) lies in memory as N rows of C neighbours, without gaps."""
     return x.strides == (x.itemsize, x.itemsize * len(x))
-
-
-def overlap_save(b: Array, x: Array, y: Array, careful: bool) -> None:
-    """Filter one channel by Fourier transforms; segments with NaN or inf in reach are summed instead.
-
-    `careful` sums those, too, in which a quiet part lies within reach of a loud one: the error of a transform is
-    relative to the loudest sample in it.
-    """
-    from scipy.fft import irfft, rfft  # several transforms at a time, side by side in vectors: twice as fast as NumPy's
-
-    reach = len(b) - 1
-    size = 1 << max(SMALLEST, (GROWTH * reach - 1).bit_length())
-    step = size - reach
-    spectrum = rfft(b, size)
-    padded = np.zeros(TOGETHER * step + reach)
-    segments = np.lib.stride_tricks.sliding_window_view(padded, size)[::step]
-    history = np.zeros(reach)  # y may be x: keep what will be overwritten
-    for start in range(0, len(x), TOGETHER * step):
-        count = min(TOGETHER * step, len(x) - start)
-        padded[:reach] = history
-        padded[reach : reach + count] = x[start : start + count]
-        padded[reach + count :] = 0.0
-        history = padded[count : count + reach].copy()
-        now = segments[: -(-count // step)]
-        with np.errstate(all="ignore"):
-            product = rfft(now)
-            product *= spectrum
-            filtered = irfft(product, size, overwrite_x=True)[:, reach:]
-            sound = smooth(now, reach, careful) & np.isfinite(filtered).all(axis=1)
-        for k, good in enumerate(sound):
-            part = slice(start + k * step, min(start + (k + 1) * step, start + count))
-            samples = part.stop - part.start
-            given = padded[k * step : k * step + reach + samples]
-            quiet_ends = samples < step or start + k == 0  # zeros, which are not a quiet part of the signal
-            if good or (
-                quiet_ends and sound_end(given[0 if start + k else reach :], filtered[k, :samples], reach, careful)
-            ):
-                y[part] = filtered[k, :samples]
-            else:  # sums may stay finite where a transform overflows
-                summed = np.empty(len(given))
-                direct(b, given[None], summed[None])
-                y[part] = summed[reach:]
-
-
-def sound_end(x: Array, filtered: Array, reach: int, careful: bool) -> bool:
-    """The same check for a segment at an end of the signal, without the zeros before or after it."""
-    return bool(smooth(x[None], reach, careful)[0] and np.isfinite(filtered).all())
-
-
-def smooth(x: Array, reach: int, careful: bool) -> Array:
-    """Whether a transform of each row of x does no harm: all finite and, if `careful`, no part much quieter than the loudest."""
-    size = np.abs(x)
-    loudest = size.max(axis=1)
-    finite: Array = np.isfinite(loudest)
-    if not careful:
-        return finite
-    piece = max(64, reach // 8)
-    whole = x.shape[1] // piece * piece
-    parts = size[:, x.shape[1] - whole :].reshape(len(x), -1, piece).max(axis=2)
-    return finite & (loudest <= QUIET * parts.min(axis=1))

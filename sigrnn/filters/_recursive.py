@@ -15,16 +15,15 @@ from sigrnn._kernels.sizes import LANES, LANES_ORDER, STACK_STATES, UNROLLED_ORD
 from sigrnn._lookup import Kernels, entry_point
 from sigrnn.filters import _fixed_point
 from sigrnn.filters._blocks import (
+    SCRATCH,
     Blocks,
     NormalForm,
     entered_exactly,
-    give_back,
     length_for,
     normal_form,
     state_space,
-    take_scratch,
 )
-from sigrnn.filters._memory import aligned
+from sigrnn.filters._memory import aligned, give_back, take
 from sigrnn.workers import get_workers, share
 
 METHODS = "auto", "sequential", "blocked", "fft"
@@ -301,7 +300,7 @@ def run_blocks(
     ran sample after sample, NaN in all lanes but the first.
     w : (S P,), the same state as z in the coordinates of the blocks, if it is known; it is left as that after the last segment.
     """
-    scratch = take_scratch(filter.states)
+    scratch = take(SCRATCH + 2 * filter.states)
     at = blocks.segment + filter.depth * filter.order * LANES + filter.states
     known = slice(at, at + filter.states)
     if w is not None:

@@ -148,8 +148,8 @@ def lfilter(
         divides each channel into blocks of time that run in parallel, with the same accuracy. 'fft' (FIR only) uses
         overlap-save. 'auto': for IIR filters, 'blocked' for a single channel from about 600 samples (512 plus 64 for
         each state) and for 3 to 7 channels from 600 samples for each of them; otherwise channels run in parallel;
-        unstable filters run sequentially; for FIR filters, 'fft' from 384 taps (more for short signals), else sums over
-        the taps.
+        unstable filters run sequentially; for FIR filters, 'fft' from about 64 taps (more for signals under 10,000
+        samples), else sums over the taps.
     direction : {'forward', 'backward'}, default 'forward'
         'backward' filters from the last sample to the first, without a copy of the signal: `zi` is the state after the
         last sample, `zf` that before the first.

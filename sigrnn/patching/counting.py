@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._arrays import NATIVE
-from sigrnn.filters import _call, _fir, _recursive
+from sigrnn.filters import _call, _fir, _recursive, _transforms
 
 PLAIN, BLOCKS, LANES = "sample after sample", "blocks of time", "channels side by side"
 TAPS, TRANSFORMS = "sums over the taps", "Fourier transforms"
@@ -154,7 +154,7 @@ def notes() -> Iterator[None]:
         (_fir.FIRFilter, "one", _of_taps),
         (_recursive, "run_lanes", functools.partial(_noting, loop=LANES)),
         (_fir, "direct", functools.partial(_noting, loop=TAPS)),
-        (_fir, "overlap_save", functools.partial(_noting, loop=TRANSFORMS)),
+        (_transforms.OverlapSave, "__call__", functools.partial(_noting, loop=TRANSFORMS)),
         (_call, "own", _of_scipy),
     ]
     before = [(place, name, getattr(place, name)) for place, name, _ in hooks]

@@ -272,9 +272,7 @@ def test_quiet_parts_beside_loud_ones(rng, taps, quiet):
         for part in loud:
             calm[part.start : part.stop + taps] = False
         for part in (calm, ~calm):
-            allowed = (
-                1.1 * errors(theirs[part], exact[part]) + 4 * EPS * np.sqrt(taps) * 100
-            )  # QUIET in _convolution.py
+            allowed = 1.1 * errors(theirs[part], exact[part]) + 4 * EPS * np.sqrt(taps) * 100  # QUIET in _transforms.py
             assert (errors(ours[part], exact[part]) <= allowed).all()
 
 

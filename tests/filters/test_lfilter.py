@@ -10,7 +10,6 @@ from helpers import LAYOUTS, WRITABLE, Unchanged, assert_close, assert_same, noi
 
 import sigrnn
 from sigrnn import lfilter, lfilter_tv, sosfilt
-from sigrnn.filters import _fir
 
 ORDERS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12]
 METHODS = ["auto", "sequential", "blocked", "fft"]
@@ -788,24 +787,9 @@ def test_no_samples_of_what_goes_to_scipy(b, a, shape):
     assert lfilter(b, a, x, out=out) is out
 
 
-def test_transforms_serve_a_signal_from_its_first_sample(rng, monkeypatch):
-    b, x = scipy.signal.firwin(512, 0.3), noise(rng, 9000)
-    y, desired = np.empty_like(x), scipy.signal.lfilter(b, 1.0, x)
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            _fir, "direct", None
-        )  # the zeros before the first sample are not a quiet part that has to be summed
-        _fir.overlap_save(b, x, y, True)
-    assert_close(y, desired)
-    x[:1000] *= 1e-9
-    _fir.overlap_save(b, x, y, True)
-    desired = scipy.signal.lfilter(b, 1.0, x)
-    np.testing.assert_allclose(y[:900], desired[:900], rtol=1e-9, atol=1e-24)
-
-
-@pytest.mark.parametrize(("taps", "samples", "chosen"), [(512, 4096, False), (512, 65_536, True), (383, 10**7, False)])
-def test_transforms_where_they_pay(taps, samples, chosen):
-    assert _fir.transforms_pay(taps, samples) == chosen
+def test_more_taps_than_samples(rng):
+    b, x = noise(rng, 48_000), noise(rng, 4096)
+    assert_close(lfilter(b, [1.0], x), scipy.signal.oaconvolve(b, x)[: len(x)])
 
 
 @pytest.mark.parametrize("samples", [0, 1, 40, 900])

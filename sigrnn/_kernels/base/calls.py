@@ -61,22 +61,12 @@ def place(typing: Any, at: Any) -> Any:
     return types.intp(at), emit
 
 
-def _prefetch(level: int) -> Any:
-    def prefetch(typing: Any, where: Any) -> Any:
-        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            line, i32 = builder.inttoptr(args[0], ir.IntType(8).as_pointer()), ir.IntType(32)
-            kind = ir.FunctionType(ir.VoidType(), [line.type, i32, i32, i32])
-            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-            builder.call(function, [line, i32(0), i32(level), i32(1)])
-            return context.get_dummy_value()
-
-        return types.void(types.intp), emit
-
-    return intrinsic(prefetch)
-
-
-ask_near = _prefetch(3)  # asks for the cache line at an address, which need not be anybody's
-ask_far = _prefetch(2)  # the same, to leave the first-level cache to what comes before
+def fetch_line(builder: Any, address: Any, near: bool) -> None:
+    """Ask for the cache line at an address, which need not be anybody's; not `near`: leave the first-level cache as it is."""
+    line, i32 = builder.inttoptr(address, ir.IntType(8).as_pointer()), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [line.type, i32, i32, i32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [line, i32(0), i32(3 if near else 2), i32(1)])
 
 
 def _marked(*attributes: str) -> Any:

@@ -61,7 +61,7 @@ def _register(op: Any, instruction: str) -> None:
     @lower_builtin(op, types.Float, Vec)
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vec = signature.return_type
-        both = [_filled(context, builder, v, kind, vec) for v, kind in zip(args, signature.args, strict=True)]
+        both = [filled(context, builder, v, kind, vec) for v, kind in zip(args, signature.args, strict=True)]
         return getattr(builder, instruction)(*both, flags=["contract"] if vec.fused else [])
 
 
@@ -74,7 +74,7 @@ for _op, _instruction in (
     _register(_op, _instruction)
 
 
-def _filled(context: Any, builder: Any, value: Any, kind: Any, vec: Vec) -> Any:
+def filled(context: Any, builder: Any, value: Any, kind: Any, vec: Vec) -> Any:
     """A vector unchanged; a scalar is copied to every lane."""
     if isinstance(kind, Vec):
         return value
@@ -114,7 +114,7 @@ def spread(typing: Any, scalar: Any, like: Any) -> Any:
     """A scalar as a number like `like`: copied to every lane."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _filled(context, builder, args[0], scalar, like) if isinstance(like, Vec) else args[0]
+        return filled(context, builder, args[0], scalar, like) if isinstance(like, Vec) else args[0]
 
     return (like if isinstance(like, Vec) else scalar)(scalar, like), emit
 
@@ -151,7 +151,7 @@ def offset(typing: Any, at: Any, i: Any) -> Any:
     return at(at, types.intp), emit
 
 
-def _read(builder: Any, address: Any, element: Any, width: int, wanted: Any = types.float64) -> Any:
+def read(builder: Any, address: Any, element: Any, width: int, wanted: Any = types.float64) -> Any:
     address = builder.bitcast(address, vector(width, element).as_pointer())
     value = builder.load(address, align=element.bitwidth // 8)
     return value if element == wanted else builder.fpext(value, vector(width))
@@ -172,7 +172,7 @@ def load(typing: Any, at: Any, i: Any, like: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         address = builder.gep(args[0], [args[1]])
         if isinstance(like, Vec):
-            return _read(builder, address, at.dtype, like.width, like.element)
+            return read(builder, address, at.dtype, like.width, like.element)
         return builder.load(address)
 
     return number(at, types.intp, like), emit
@@ -300,7 +300,7 @@ def choose(typing: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if isinstance(result, Vec):
             both = zip(args, kinds, strict=True)
-            args = [_filled(context, builder, v, kind, result) for v, kind in both]
+            args = [filled(context, builder, v, kind, result) for v, kind in both]
         return builder.select(builder.fcmp_ordered("<", *args[:2]), *args[2:])
 
     return result(*kinds), emit
@@ -400,7 +400,7 @@ def transpose(typing: Any, source: Any, i: Any, stride: Any, target: Any, j: Any
         source_at, i_, stride_, target_at, j_, step_ = args
         rows = []
         for _ in range(ROWS):
-            rows.append(_read(builder, builder.gep(source_at, [i_]), source.dtype, ROWS))
+            rows.append(read(builder, builder.gep(source_at, [i_]), source.dtype, ROWS))
             i_ = builder.add(i_, stride_)
         for column in _transposed(builder, rows):
             _write(builder, builder.gep(target_at, [j_]), target.dtype, column)

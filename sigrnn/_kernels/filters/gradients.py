@@ -169,7 +169,7 @@ def _pulled(dtype: str) -> Any:
             if not all_finite(entry, order):
                 break
             from_dy, to_dx = offset(pointer(dy), first * along_dy), offset(pointer(dx), first * along_dx)
-            call_columns(functions[COLUMNS], (from_dy, along_dy, length, v, far_x[0], far_x[1]))
+            call_columns(functions[COLUMNS], (from_dy, along_dy * length, along_dy, length, v, far_x[0], far_x[1]))
             last = offset(v, size - LANES)
             call_ends(functions[ENDS], (g, order, last, -LANES, entry, length, near_dy[0], near_dy[1]))
             call_normal_states(functions[NORMAL], (pointer(constants), length, order, 1, z_at, w, order))
@@ -185,7 +185,7 @@ def _pulled(dtype: str) -> Any:
                 v[(length + p + 1) * LANES - 1] = tail[p]
                 tail[p] = v[p * LANES]
             correlate_row(v, x, y, size, b, order + 1, y, LANES, total, near_dx)
-            call_back(functions[BACK], (y, to_dx, along_dx, length, far_dx[0], far_dx[1]))
+            call_back(functions[BACK], (y, to_dx, along_dx * length, along_dx, length, far_dx[0], far_dx[1]))
             left = first
         end(total, sums[0], sums[1])
         return left

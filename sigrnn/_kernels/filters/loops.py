@@ -267,7 +267,7 @@ def taped(dtype: str) -> Any:
         order, depth, states = functions[ORDER], functions[DEPTH], z.shape[0]
         sections, size, far = states // order, length * LANES, kept.size > FAR
         b, z_at, tile, x_at, y_at = pointer(whole), pointer(z), pointer(scratch), pointer(x), pointer(y)
-        along_x, along_y = step_of(x), step_of(y)
+        along_x, along_y, kept_at, entries_at = step_of(x), step_of(y), pointer(kept), pointer(entries)
         a, constants = offset(b, sections * (order + 1)), offset(b, 2 * sections * (order + 1))
         entry = offset(tile, size)
         before = offset(entry, depth * order * LANES)
@@ -275,53 +275,57 @@ def taped(dtype: str) -> Any:
         c = carray(b, (2, sections, order + 1))
         whole_steps = x.strides[0] % x.itemsize == 0 and y.strides[0] % y.itemsize == 0  # not fields of records
         done = x.shape[0] // size * size if whole_steps else 0
-        for start in range(0, done, size):
-            if not ready:
-                call_normal_states(functions[NORMAL], (constants, length, order, depth, z_at, w, states))
-                ready = True
-            i = start // size
-            copy_numbers(z_at, before, states)
-            near_x, far_x = halves(x, start + size, length)
-            near_y, far_y = halves(y, start + size, length)
-            from_x, to_y = offset(x_at, start * along_x), offset(y_at, start * along_y)
-            call_columns(functions[COLUMNS], (from_x, along_x, length, tile, near_x[0], near_x[1]))
-            if kept.shape[1]:
-                keep(tile, pointer(kept[i]), length, like, far)
-            s, at, first, finite = 0, constants, 0, True
-            while s < sections and finite:
-                step = depth if s + depth <= sections else sections - s
-                main, group, p = step == depth, step * order, s * (order + 1)
-                power, t, _, g = group_constants(at, group)
-                call_ends(
-                    functions[MAIN_ENDS if main else REST_ENDS],
-                    (g, group, tile, LANES, entry, length, far_x[0], far_x[1]),
+        start = 0
+        while start < x.shape[0]:
+            i, count, finite = start // size, size, False
+            if start < done:
+                if not ready:
+                    call_normal_states(functions[NORMAL], (constants, length, order, depth, z_at, w, states))
+                copy_numbers(z_at, before, states)
+                near_x, far_x = halves(x, start + size, length)
+                near_y, far_y = halves(y, start + size, length)
+                from_x, to_y = offset(x_at, start * along_x), offset(y_at, start * along_y)
+                call_columns(
+                    functions[COLUMNS], (from_x, along_x * length, along_x, length, tile, near_x[0], near_x[1])
                 )
-                call_chain(functions[CHAIN], (power, t, offset(w, first), entry, group, 1))
-                if entries.shape[1]:
-                    keep(entry, pointer(entries[i, first:]), group, like, False)
-                call_sweep(
-                    functions[MAIN_SWEEP if main else REST_SWEEP],
-                    (offset(b, p), offset(a, p), entry, order, tile, LANES, length, near_y[0], near_y[1]),
-                )
-                for q in range(group):
-                    z_at[first + q] = entry[q * LANES + LANES - 1]
-                finite = all_finite(entry, group)
-                s, at, first = s + step, offset(at, size_of(length, group)), first + group
-            if finite:
-                call_back(functions[BACK], (tile, to_y, along_y, length, far_y[0], far_y[1]))
+                if kept.shape[1]:
+                    keep(tile, offset(kept_at, i * size), length, like, far)
+                s, at, first, finite = 0, constants, 0, True
+                while s < sections and finite:
+                    step = depth if s + depth <= sections else sections - s
+                    main, group, p = step == depth, step * order, s * (order + 1)
+                    power, t, _, g = group_constants(at, group)
+                    call_ends(
+                        functions[MAIN_ENDS if main else REST_ENDS],
+                        (g, group, tile, LANES, entry, length, far_x[0], far_x[1]),
+                    )
+                    call_chain(functions[CHAIN], (power, t, offset(w, first), entry, group, 1))
+                    if entries.shape[1]:
+                        keep(entry, offset(entries_at, (i * states + first) * LANES), group, like, False)
+                    call_sweep(
+                        functions[MAIN_SWEEP if main else REST_SWEEP],
+                        (offset(b, p), offset(a, p), entry, order, tile, LANES, length, near_y[0], near_y[1]),
+                    )
+                    for q in range(group):
+                        z_at[first + q] = entry[q * LANES + LANES - 1]
+                    finite = all_finite(entry, group)
+                    s, at, first = s + step, offset(at, size_of(length, group)), first + group
+                ready = finite
+                if finite:
+                    call_back(functions[BACK], (tile, to_y, along_y * length, along_y, length, far_y[0], far_y[1]))
+                else:
+                    copy_numbers(before, z_at, states)
+                    if entries.shape[1]:
+                        for p in range(states * LANES):
+                            entries_at[i * states * LANES + p] = np.nan if p % LANES else z[p // LANES]
             else:
-                copy_numbers(before, z_at, states)
-                if entries.shape[1]:
-                    for p in range(states):
-                        for k in range(LANES):
-                            entries[i, p, k] = np.nan if k else z[p]
-                call_plain(functions[PLAIN], (c, x[start : start + size], y[start : start + size], z))
-                ready = False
+                count = x.shape[0] - start
+            if not finite:
+                call_plain(functions[PLAIN], (c, x[start : start + count], y[start : start + count], z))
+            start += count
         if done and not ready:
             call_normal_states(functions[NORMAL], (constants, length, order, depth, z_at, w, states))
         settle()
-        if done < x.shape[0]:
-            call_plain(functions[PLAIN], (c, x[done:], y[done:], z))
 
     return kernel(run, f"taped_{dtype}", *taped_arguments(dtype))
 
@@ -360,7 +364,7 @@ def ahead(dtype: str) -> Any:
         for i in range(ends.shape[0]):
             near, far = halves(x, (i + 1) * size, length)
             first = offset(pointer(x), i * size * along)
-            call_columns(functions[COLUMNS], (first, along, length, at, near[0], near[1]))
+            call_columns(functions[COLUMNS], (first, along * length, along, length, at, near[0], near[1]))
             call_ends(functions[MAIN_ENDS], (g, states, at, LANES, pointer(ends[i]), length, far[0], far[1]))
 
     numbers = strided(dtype, 1, read=True), packed("d", 3), packed("d", 1), INT

@@ -137,7 +137,7 @@ def _section_gradients(dtype: str) -> Any:
             copy_numbers(tails, tails_before, states)
             copy_numbers(totals, totals_before, sums.size)
             from_dy, to_dx = offset(pointer(dy), first * along_dy), offset(pointer(dx), first * along_dx)
-            call_columns(functions[COLUMNS], (from_dy, along_dy, length, tiles, far_x[0], far_x[1]))
+            call_columns(functions[COLUMNS], (from_dy, along_dy * length, along_dy, length, tiles, far_x[0], far_x[1]))
             h = group_constants(pointer(constants[sections - 1]), SECTION_ORDER)[3]
             last = offset(tiles, size - LANES)
             final_states(SECTION_ORDER, SECTION_ORDER, h, last, -LANES, entry, length, like, near_dy)
@@ -157,7 +157,7 @@ def _section_gradients(dtype: str) -> Any:
                 copy_numbers(tails_before, tails, states)
                 copy_numbers(totals_before, totals, sums.size)
                 break
-            call_back(functions[BACK], (tiles, to_dx, along_dx, length, far_dx[0], far_dx[1]))
+            call_back(functions[BACK], (tiles, to_dx, along_dx * length, along_dx, length, far_dx[0], far_dx[1]))
             left = first
         return left
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from numba.extending import overload
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
 
 from sigrnn._kernels.base.activations import pair
-from sigrnn._kernels.base.calls import ask_far, ask_near, place
+from sigrnn._kernels.base.calls import fetch_line, place
 from sigrnn._kernels.base.jit import device, once
-from sigrnn._kernels.base.vec import load, pointer, spread, stack, store
+from sigrnn._kernels.base.vec import Vec, filled, load, pointer, read, spread, stack, store
 from sigrnn._kernels.base.vec import width as width_of
 from sigrnn._kernels.sizes import LANES, LANES_ORDER
 
@@ -155,43 +157,44 @@ def halves(x, first, length):
     return (at, step), (at + length * step, step)
 
 
-def ask(coming: Any, n: int) -> None:
+@intrinsic
+def ask(typing: Any, coming: Any, n: Any) -> Any:
     """Prefetch row n of what is `coming` (addresses and steps in bytes): nothing for (), a line a row of one or two
     signals, two lines of three signals, or all lines of two tiles of a given size."""
 
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        given = [
+            context.cast(builder, value, kind, types.intp)
+            for value, kind in zip(cgutils.unpack_tuple(builder, args[0]), coming.types, strict=True)
+        ]
+        signals, size = list(zip(given[0::2], given[1::2], strict=False)), given[4] if len(given) == 5 else None
+        rows = [builder.add(at, builder.mul(args[1], step)) for at, step in signals]
+        for row, (_, step) in zip(rows, signals, strict=True):
+            fetch_line(builder, row, near=size is not None)
+            if size is not None:
+                for i in range(1, LANES // LINE):
+                    fetch_line(builder, builder.add(row, builder.mul(size, size.type(i))), near=True)
+            elif len(signals) == 3:
+                fetch_line(builder, builder.add(row, builder.ashr(step, step.type(1))), near=False)
+        return context.get_dummy_value()
 
-@overload(ask, inline="always")
-def _ask(coming, n):
-    def one(coming, n):
-        ask_far(coming[0] + n * coming[1])
-
-    def tiles(coming, n):
-        for i in range(LANES // LINE):
-            ask_near(coming[0] + n * coming[1] + i * coming[4])
-            ask_near(coming[2] + n * coming[3] + i * coming[4])
-
-    def two(coming, n):
-        ask_far(coming[0] + n * coming[1])
-        ask_far(coming[2] + n * coming[3])
-
-    def three(coming, n):
-        for i in range(2):
-            ask_far(coming[0] + n * coming[1] + i * coming[1] // 2)
-            ask_far(coming[2] + n * coming[3] + i * coming[3] // 2)
-            ask_far(coming[4] + n * coming[5] + i * coming[5] // 2)
-
-    return {0: lambda coming, n: None, 2: one, 4: two, 5: tiles, 6: three}[len(coming)]
+    return types.void(coming, types.intp), emit
 
 
-def coefficient(c: Any, i: int, like: Any, each: Any) -> Any:
+@intrinsic(prefer_literal=True)
+def coefficient(typing: Any, c: Any, i: Any, like: Any, each: Any) -> Any:
     """Coefficient i as a number like `like`; with `each` (a literal) there is one for each lane."""
+    of_each_lane = bool(each.literal_value)
 
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at, i = args[0], context.cast(builder, args[1], signature.args[1], types.intp)
+        if not isinstance(like, Vec):
+            return builder.load(builder.gep(at, [i]))
+        if of_each_lane:
+            return read(builder, builder.gep(at, [builder.mul(i, i.type(LANES))]), c.dtype, like.width, like.element)
+        return filled(context, builder, builder.load(builder.gep(at, [i])), c.dtype, like)
 
-@overload(coefficient, inline="always", prefer_literal=True)
-def _coefficient(c, i, like, each):
-    if each.literal_value:
-        return lambda c, i, like, each: load(c, i * LANES, like)
-    return lambda c, i, like, each: spread(c[i], like)
+    return (like if isinstance(like, Vec) else c.dtype)(c, types.intp, like, each), emit
 
 
 def sweep(step: Any, order: int, depth: int, each: int = 0) -> Any:
