@@ -15,7 +15,7 @@ from sigrnn.filters._memory import give_back, take
 
 LEAST = 64  # taps from which transforms may be faster than sums
 SMALLEST, CANDIDATES = 128, 4  # sizes of a transform: powers of two from what fits on
-# Nanoseconds of a transform, its inverse and all else, for each row of sixteen samples, and of a product of the sums, by the bytes
+# Nanoseconds of a transform, its inverse and what goes with them, for each row of sixteen samples, and of a product of the sums, by the bytes
 # of a register; transforms take about as long with AVX2 as with AVX-512, on the same processor.
 ROWS = {128: 16.4, 256: 19.8, 512: 25.0, 1024: 29.2, 2048: 35.0, 4096: 46.0, 8192: 56.0, 16_384: 67.0, 32_768: 94.0}
 LARGE, PRODUCT = 104.0, {64: 0.031, 32: 0.052}

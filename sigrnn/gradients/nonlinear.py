@@ -121,7 +121,8 @@ def feed_back(a: Array, slope: Array, u: Array, v: Array) -> None:
         return
     groups = -(-len(u) // LANES)
     shared = np.repeat(a, LANES, axis=0) if len(a) == 1 else a
-    nonlinear_adjoint.many()(in_lanes(shared[:, None], groups if len(a) > 1 else 1, LANES), slope, u, v)
+    beside = in_lanes(shared[:, None], groups if len(a) > 1 else 1, LANES)
+    nonlinear_adjoint.many()(nonlinear_adjoint.functions(), beside, slope, u, v)
 
 
 def feed_back_long(a: Array, slope: Array, u: Array, v: Array) -> None:

@@ -304,14 +304,15 @@ class LanesTape:
 
     def pull(self, dy: Array, dx: Array, reverses: Sequence[Reverse]) -> None:
         """Fill dx."""
-        kernel, c = of_sections.channel_gradients(dx.dtype.char), self.whole.c
+        dtype, c = dx.dtype.char, self.whole.c
+        kernel, functions = of_sections.channel_gradients(dtype), of_sections.channel_functions(dtype)
         tail = _recursive.in_lanes(np.stack([reverse.tail for reverse in reverses], axis=1), self.groups, LANES)
 
         sums = np.zeros((2, self.groups, *c.shape[1:]))
 
         def run(low: int, high: int) -> None:
             scratch = aligned((c.shape[1] + 1) * AREA + SECTION_ORDER * LANES)
-            kernel(c, self.kept, self.entries, dy, dx, tail, sums, low, high, scratch)
+            kernel(functions, c, self.kept, self.entries, dy, dx, tail, sums, low, high, scratch)
 
         _recursive.by_group(run, self.groups, dy.size)
         for s, reverse in enumerate(reverses):

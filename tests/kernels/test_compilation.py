@@ -67,7 +67,7 @@ def test_another_filter_compiles_what_is_its_own(compiled):
     assert set(compiled["another order"]) == {"sequential_direct3_1_d", "block_sweep_direct3_1", "block_ends3"}
     assert set(compiled["sosfilt"]) == {"sequential_sections2_4_d", "block_sweep_sections2_4", "block_ends8"}
     assert compiled["another length"] == compiled["other coefficients"] == {}
-    assert set(compiled["channels"]) == {"channels_d", "lanes_sweep_direct2_1"}
+    assert set(compiled["channels"]) == {"channels_d", "gather_d", "scatter_d", "lanes_sweep_direct2_1"}
     assert set(compiled["filtfilt"]) == {"extend"}
 
 

@@ -18,6 +18,7 @@ from sigrnn._kernels.adaptive.sizes import (
     STOP,
     UNGUARDED,
 )
+from sigrnn._kernels.base.calls import small
 from sigrnn._kernels.base.jit import part, routine
 
 MARGIN = 1e16  # the largest squared error, relative to the largest square of the signals so far
@@ -45,6 +46,7 @@ def leaves_out(error, known, power, levels, counts, policy):
     known: whether all inputs of the error are finite   power: |u|^2 of the window, or an upper bound. The output of the
     initial weights is at most levels[GAIN] |u|^2 in power, so an error of that size does not count as divergence.
     """
+    small()
     counts[STOP] = 0
     if known:
         allow(levels[GAIN] * power, levels)
@@ -63,6 +65,7 @@ def leaves_out(error, known, power, levels, counts, policy):
 @routine
 def inspect(line, at, taps, d):
     """Whether the window of a sample and its d are finite, and the power of the window."""
+    small()
     known, power = finite(d), 0.0
     for c in range(line.shape[0]):
         for i in range(at - taps + 1, at + 1):

@@ -10,6 +10,7 @@ from sigrnn._kernels.adaptive.divergence import inspect, leaves_out, within
 from sigrnn._kernels.adaptive.rules import GAINS, RULES, Filter
 from sigrnn._kernels.adaptive.sizes import AT, DELAY, GROUP, HOLD, KEEP, MEMBER, NARROW, PHASE, SLID, STOP
 from sigrnn._kernels.adaptive.taps import group_advance, group_products, group_step, output, slide
+from sigrnn._kernels.base.calls import small
 from sigrnn._kernels.base.jit import kernel, once, packed, part, routine, strided
 from sigrnn._kernels.base.vec import lanes, spread, stack, total
 
@@ -17,6 +18,7 @@ from sigrnn._kernels.base.vec import lanes, spread, stack, total
 @routine
 def fill(line, counts, x, first, reach):
     """Append samples of x, from `first`, to the line, as many as fit; returns their number."""
+    small()
     at, capacity = counts[AT], line.shape[1] - GROUP  # up to GROUP samples beyond the last are read
     if at + 1 >= capacity:  # move the past that is still needed to the front
         start = at + 1 - reach
@@ -35,6 +37,7 @@ def fill(line, counts, x, first, reach):
 @routine
 def learnt_from(line, at, taps, error, d, levels, counts, policy):
     """Whether to take the step of a sample that is not `within`; sets counts[STOP] to the reason to stop, or to 0."""
+    small()
     known, power = inspect(line, at, taps, d)
     return not leaves_out(error, known, power, levels, counts, policy)
 
@@ -151,6 +154,7 @@ def grouper(gain: Any) -> Any:
 @routine
 def remember(row, w, line, at, m, j):
     """Write the weights after j steps of a group (m[1]) to a row of the history, that of the newest sample first."""
+    small()
     for k in range(w.shape[1]):
         for c in range(w.shape[0]):
             value = w[c, w.shape[1] - 1 - k]

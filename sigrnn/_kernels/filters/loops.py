@@ -20,13 +20,13 @@ from sigrnn._kernels.filters.block_transition import chain, columns_of, from_nor
 from sigrnn._kernels.filters.steps import LINE, final_states, halves, recurrence, sweep, sweep_any
 from sigrnn._kernels.filters.transfers import (
     all_finite,
+    channel_callers,
+    channel_moves,
     copy_numbers,
     following,
-    gather,
     keep,
     move_callers,
     moves,
-    scatter,
     step_of,
 )
 from sigrnn._kernels.sizes import AREA, BLOCK_STATES, LANES, LONGEST, STACK_STATES, TILE, UNROLLED_ORDER
@@ -155,6 +155,7 @@ def block_ends(states: int) -> int:
 # The description of a filter in the first argument of `blocked` and `channels`
 ORDER, DEPTH, PLAIN, WHOLE, MAIN_SWEEP, MAIN_ENDS, REST_SWEEP, REST_ENDS = range(8)
 COLUMNS, BACK, CHAIN, NORMAL = range(8, 12)  # what all filters share
+GATHER, SCATTER = COLUMNS, BACK  # in the same place for `channels`
 
 
 def functions(loop: str, kind: Any, order: int, depth: int, rest: int, dtype: str) -> Any:
@@ -170,6 +171,8 @@ def functions(loop: str, kind: Any, order: int, depth: int, rest: int, dtype: st
     if loop != "channels":
         found[PLAIN], found[WHOLE] = address(sequential(kind, order, depth, rest, dtype)), address(taped(dtype))
         found[COLUMNS:] = shared(dtype)
+    else:
+        found[GATHER], found[SCATTER] = channel_moves(dtype)
     return found
 
 
@@ -183,6 +186,7 @@ def shared(dtype: str) -> tuple[int, ...]:
 @once
 def channels(dtype: str) -> Any:
     """Sixteen channels at a time, one in each lane, each rounded as if it were alone."""
+    call_gather, call_scatter = channel_callers(dtype)
 
     def run(functions, b, a, x, y, z, low, high, kept, entries):
         # functions as from `functions`   b, a (1 or G, S, P + 1, LANES)   x, y (C, N) any strides   z (G, S, P, LANES)
@@ -198,7 +202,7 @@ def channels(dtype: str) -> Any:
             g, start = low + g, t * TILE
             count, width = min(TILE, x.shape[1] - start), min(LANES, x.shape[0] - g * LANES)
             state = pointer(z[g])
-            gather(x, g * LANES, width, start, count, tile, 1)
+            call_gather(functions[GATHER], (x, g * LANES, width, start, count, tile, 1))
             if kept.shape[0]:
                 keep(tile, pointer(kept[g, t]), count, like, kept.size > FAR)
                 keep(state, pointer(entries[g, t]), sections * order, like, False)
@@ -217,7 +221,7 @@ def channels(dtype: str) -> Any:
                      at_x, step_x, at_y, step_y, LINE * x.itemsize),
                 )  # fmt: skip
                 s += step
-            scatter(tile, y, g * LANES, width, start, count, 1)
+            call_scatter(functions[SCATTER], (tile, y, g * LANES, width, start, count, 1))
         settle()
 
     numbers, signals = [packed("d", 4, read=True)] * 2, (strided(dtype, 2, read=True), strided(dtype, 2))

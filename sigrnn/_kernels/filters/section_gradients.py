@@ -18,12 +18,12 @@ from sigrnn._kernels.filters.loops import call_chain, call_normal_states, group_
 from sigrnn._kernels.filters.steps import LINE, ask, final_states, halves
 from sigrnn._kernels.filters.transfers import (
     all_finite,
+    channel_callers,
+    channel_moves,
     copy_numbers,
     following,
-    gather,
     keep,
     move_callers,
-    scatter,
     step_of,
 )
 from sigrnn._kernels.sizes import AREA, LANES, SECTION_ORDER, TILE
@@ -164,37 +164,42 @@ def _section_gradients(dtype: str) -> Any:
     return run
 
 
-def _channel_gradients(c, kept, entries, dy, dx, tail, sums, low, high, scratch):
+def _channel_gradients(dtype: str) -> Any:
     """The same for channels in the lanes, tile after tile from the end: no links between lanes, and nothing to go wrong."""
-    # c (2, S, 3): b, a   kept (G, tiles, AREA), entries (G, tiles, S, 2, LANES) as from `loops.channels`
-    # dy, dx (C, N) any strides   tail (G, S, 2, LANES) v after the last sample, left as v of the first
-    # sums (2, G, S, 3): db, da   groups low ... high - 1   scratch: tiles (S + 1, AREA), entry (2, LANES)
-    like, products = lanes(LANES, True), stack(SUMS, 0.0)
-    sections, slope = c.shape[1], pointer(scratch)
-    entry = offset(slope, (sections + 1) * AREA)
-    by_row, count = abs(dy.strides[1]) <= abs(dy.strides[0]), kept.shape[1]
-    for i in range((high - low) * count):
-        g, t = (i // count, count - 1 - i % count) if by_row else (i % (high - low), count - 1 - i // (high - low))
-        g, start = low + g, t * TILE
-        length, width = min(TILE, dy.shape[1] - start), min(LANES, dy.shape[0] - g * LANES)
-        x = pointer(kept[g, t])
-        before = place(x) + 8 * (-AREA if by_row else count * AREA)
-        for s in range(sections):  # the first tile will hold the slope: the input of the first section is in `kept`
-            keep(pointer(entries[g, t, s]), entry, SECTION_ORDER, like, False)
-            source, target = offset(slope, s * AREA) if s else x, offset(slope, (s + 1) * AREA)
-            through(pointer(c[0, s]), pointer(c[1, s]), entry, source, target, length, before, 8 * LANES)
-        back_to = 0 if g + 1 < high else (high - low) * LANES
-        at_dy, step_dy = following(dy, g, start, by_row, back_to, -1)
-        at_dx, step_dx = following(dx, g, start, by_row, back_to, -1)
-        gather(dy, g * LANES, width, start, length, slope, -1)
-        for r in range(sections):
-            s = sections - 1 - r
-            source, target = offset(slope, s * AREA) if s else x, offset(slope, (s + 1) * AREA)
-            b, a, ends = pointer(c[0, s]), pointer(c[1, s]), pointer(tail[g, s])
-            coming = (at_dy, step_dy, at_dx, step_dx, LINE * dy.itemsize)
-            returned(0, b, a, b, source, target, slope, ends, ends, products, length, coming)
-            add_up(products, sums[0, g, s], sums[1, g, s])
-        scatter(slope, dx, g * LANES, width, start, length, -1)
+    call_gather, call_scatter = channel_callers(dtype)
+
+    def run(functions, c, kept, entries, dy, dx, tail, sums, low, high, scratch):
+        # functions as from `channel_functions`   c (2, S, 3): b, a   kept (G, tiles, AREA), entries (G, tiles, S, 2, LANES) as from `loops.channels`
+        # dy, dx (C, N) any strides   tail (G, S, 2, LANES) v after the last sample, left as v of the first
+        # sums (2, G, S, 3): db, da   groups low ... high - 1   scratch: tiles (S + 1, AREA), entry (2, LANES)
+        like, products = lanes(LANES, True), stack(SUMS, 0.0)
+        sections, slope = c.shape[1], pointer(scratch)
+        entry = offset(slope, (sections + 1) * AREA)
+        by_row, count = abs(dy.strides[1]) <= abs(dy.strides[0]), kept.shape[1]
+        for i in range((high - low) * count):
+            g, t = (i // count, count - 1 - i % count) if by_row else (i % (high - low), count - 1 - i // (high - low))
+            g, start = low + g, t * TILE
+            length, width = min(TILE, dy.shape[1] - start), min(LANES, dy.shape[0] - g * LANES)
+            x = pointer(kept[g, t])
+            before = place(x) + 8 * (-AREA if by_row else count * AREA)
+            for s in range(sections):  # the first tile will hold the slope: the input of the first section is in `kept`
+                keep(pointer(entries[g, t, s]), entry, SECTION_ORDER, like, False)
+                source, target = offset(slope, s * AREA) if s else x, offset(slope, (s + 1) * AREA)
+                through(pointer(c[0, s]), pointer(c[1, s]), entry, source, target, length, before, 8 * LANES)
+            back_to = 0 if g + 1 < high else (high - low) * LANES
+            at_dy, step_dy = following(dy, g, start, by_row, back_to, -1)
+            at_dx, step_dx = following(dx, g, start, by_row, back_to, -1)
+            call_gather(functions[0], (dy, g * LANES, width, start, length, slope, -1))
+            for r in range(sections):
+                s = sections - 1 - r
+                source, target = offset(slope, s * AREA) if s else x, offset(slope, (s + 1) * AREA)
+                b, a, ends = pointer(c[0, s]), pointer(c[1, s]), pointer(tail[g, s])
+                coming = (at_dy, step_dy, at_dx, step_dx, LINE * dy.itemsize)
+                returned(0, b, a, b, source, target, slope, ends, ends, products, length, coming)
+                add_up(products, sums[0, g, s], sums[1, g, s])
+            call_scatter(functions[1], (slope, dx, g * LANES, width, start, length, -1))
+
+    return run
 
 
 @once
@@ -203,8 +208,9 @@ def channel_gradients(dtype: str) -> Any:
     given = packed("d", 3, read=True), packed("d", 3, read=True), packed("d", 5, read=True)
     sums = packed("d", 4), packed("d", 4), types.intp, types.intp, packed("d", 1)
     return kernel(
-        _channel_gradients,
+        _channel_gradients(dtype),
         f"channel_gradients_{dtype}",
+        packed("p", 1, read=True),
         *given,
         strided(dtype, 2, read=True),
         strided(dtype, 2),
@@ -225,3 +231,9 @@ def section_gradients(dtype: str) -> Any:
 def functions(dtype: str) -> Any:
     """What it calls, by address."""
     return np.array(shared(dtype), np.intp)
+
+
+@once
+def channel_functions(dtype: str) -> Any:
+    """The same for `channel_gradients`."""
+    return np.array(channel_moves(dtype), np.intp)

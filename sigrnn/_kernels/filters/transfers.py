@@ -7,7 +7,7 @@ from typing import Any
 from numba import types
 
 from sigrnn._kernels.base.calls import NUMBERS, alone, caller, function, place, small
-from sigrnn._kernels.base.jit import device, once, routine
+from sigrnn._kernels.base.jit import device, once, routine, strided
 from sigrnn._kernels.base.vec import (
     ROWS,
     lanes,
@@ -59,10 +59,8 @@ def from_lanes(tile, rows, at, hop, along, ahead, coming):
                         prefetch(at, (j + ROWS) % LANES * hop + n * along + later)
 
 
-@routine
-def gather(x, c, width, start, count, tile, way):
+def _gather(x, c, width, start, count, tile, way):
     """tile[n, k] = x[c + k, start + n]; lanes beyond `width` are zero; `way` -1: the tile before comes next."""
-    alone()
     like = lanes(LANES, True)
     across, along = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize
     at, rows = pointer(x[c:, start:]), 0
@@ -78,10 +76,8 @@ def gather(x, c, width, start, count, tile, way):
             tile[n * LANES + k] = x[c + k, start + n] if k < width else 0.0
 
 
-@routine
-def scatter(tile, y, c, width, start, count, way):
+def _scatter(tile, y, c, width, start, count, way):
     """The reverse: y[c + k, start + n] = tile[n, k] for k < width."""
-    alone()
     like = lanes(LANES, True)
     across, along = y.strides[0] // y.itemsize, y.strides[1] // y.itemsize
     at, rows = pointer(y[c:, start:]), 0
@@ -95,6 +91,26 @@ def scatter(tile, y, c, width, start, count, way):
     for n in range(rows, count):
         for k in range(width):
             y[c + k, start + n] = tile[n * LANES + k]
+
+
+@once
+def channel_moves(dtype: str) -> tuple[int, int]:
+    """Both, compiled once for all loops: their addresses."""
+    into, out = channel_arguments(dtype)
+    return function(_gather, f"gather_{dtype}", *into), function(_scatter, f"scatter_{dtype}", *out)
+
+
+@once
+def channel_callers(dtype: str) -> tuple[Any, Any]:
+    """What calls them."""
+    into, out = channel_arguments(dtype)
+    return caller(*into), caller(*out)
+
+
+def channel_arguments(dtype: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The types of their arguments."""
+    ints = [types.intp] * 5
+    return (strided(dtype, 2, read=True), *ints[:4], NUMBERS, ints[0]), (NUMBERS, strided(dtype, 2), *ints)
 
 
 @device

@@ -161,44 +161,49 @@ def group_of(blocks, j):
     return (2, fours) if j < twos else (1, twos)
 
 
+@once
+def returned_to(vectors: int, width: int, alone: bool) -> Any:
+    """The transposed sums for this number of vectors of units at a time; returns the vector that it ends before."""
+    entries, sequences = together(vectors, alone)
+    capacity = vectors * entries * sequences
+
+    @routine
+    def run(w, d, t, first, last, target, step, j):
+        # target[b step + k] += sum_q sum_i w[q H + i, k] d[t, b, q, i], q = first ... last - 1, k of vectors j, j + 1, ...
+        like = lanes_of(width, w)
+        acc = stack(capacity, like)
+        blocks, units, hidden = w.shape[0], w.shape[0] * width, w.shape[1] // d.shape[2]
+        while j + vectors <= blocks:
+            for b in range(0, d.shape[1], sequences):
+                cleared(acc, capacity, like)
+                for q in range(first, last):
+                    weights, rows = offset(pointer(w[j]), q * hidden * vectors * width), pointer(d[t, b, q])
+                    size = d.shape[2] * units
+                    products(weights, rows, size, 0, hidden, entries, sequences, vectors, width, -1, acc, like)
+                added_up(acc, capacity, entries)
+                for v in range(vectors):
+                    for r in range(sequences):
+                        at = (b + r) * step + (j + v) * width
+                        store(target, at, load(target, at, like) + acc[(v * sequences + r) * entries])
+            j += vectors
+        return j
+
+    return run
+
+
+@device
+def none_returned(w, d, t, first, last, target, step, j):
+    return j
+
+
 def returned(width: int, alone: bool, taken: tuple[int, ...]) -> Any:
     """The transposed sums: the gradient of each unit, from those of all sums it enters, `taken` vectors at a time.
 
-    Each number of vectors takes a second to compile, so only the sizes in `unit_groups` are compiled.
+    Each number of vectors takes half a second to compile, so only the sizes in `unit_groups` are compiled, once for all cells.
     """
-
-    def of_groups(vectors: int) -> Any:
-        entries, sequences = together(vectors, alone)
-        capacity = vectors * entries * sequences
-
-        @routine
-        def run(w, d, t, first, last, target, step, j):
-            # target[b step + k] += sum_q sum_i w[q H + i, k] d[t, b, q, i], q = first ... last - 1, k of vectors j, j + 1, ...
-            like = lanes_of(width, w)
-            acc = stack(capacity, like)
-            blocks, units, hidden = w.shape[0], w.shape[0] * width, w.shape[1] // d.shape[2]
-            while j + vectors <= blocks:
-                for b in range(0, d.shape[1], sequences):
-                    cleared(acc, capacity, like)
-                    for q in range(first, last):
-                        weights, rows = offset(pointer(w[j]), q * hidden * vectors * width), pointer(d[t, b, q])
-                        size = d.shape[2] * units
-                        products(weights, rows, size, 0, hidden, entries, sequences, vectors, width, -1, acc, like)
-                    added_up(acc, capacity, entries)
-                    for v in range(vectors):
-                        for r in range(sequences):
-                            at = (b + r) * step + (j + v) * width
-                            store(target, at, load(target, at, like) + acc[(v * sequences + r) * entries])
-                j += vectors
-            return j
-
-        return run
-
-    @device
-    def none(w, d, t, first, last, target, step, j):
-        return j
-
-    fours, twos, ones = (of_groups(vectors) if vectors in taken else none for vectors in (4, 2, 1))
+    fours, twos, ones = (
+        returned_to(vectors, width, alone) if vectors in taken else none_returned for vectors in (4, 2, 1)
+    )
 
     @device
     def run(w, d, t, first, last, target, step):
