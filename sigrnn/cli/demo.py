@@ -34,7 +34,7 @@ def run(out: str | Path = "sigrnn-demo.png", *, quick: bool = False) -> int:
     """
     try:
         recordings = load()
-        say("Filtering; with an empty cache, compilation takes about half a minute first.")
+        say("Filtering; with an empty cache, compilation takes 10 to 20 seconds first.")
         say(f"{'':<28}{'function':<14}{'samples':>16}{'SciPy':>11}{'sigrnn':>11}{'':>9}{'difference':>13}")
         steps = []
         for step in filtered(recordings, quick):

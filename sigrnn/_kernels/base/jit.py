@@ -61,7 +61,8 @@ def device(function: Callable[..., Any]) -> Any:
 
 def routine(function: Callable[..., Any]) -> Any:
     """A helper that is compiled separately and called: for code that is used repeatedly and slow to compile."""
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    # Without `forceinline`, Numba would take that of the function that calls it.
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=False, **OPTIONS)(function)
 
 
 def part(function: Callable[..., Any]) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 from numba import types
 
 from sigrnn._kernels.base.activations import label
+from sigrnn._kernels.base.calls import small
 from sigrnn._kernels.base.jit import device, kernel, once, packed, routine, strided
 from sigrnn._kernels.base.vec import lanes, load, magnitude, offset, pointer, spread, stack, store, total
 from sigrnn._kernels.filters.steps import gained, recurrence
@@ -30,6 +31,7 @@ RUNS = 8  # largest number of runs; each makes at least one more segment exact
 @routine
 def fetch(x, start, hop, tile):
     """Load ROWS samples of each segment, `hop` apart, into groups of sixteen lanes."""
+    small()
     along = x.strides[0] // x.itemsize
     for j in range(GROUPS):
         at, part = pointer(x[start + j * LANES * hop :]), offset(tile, j * ROWS * LANES)
@@ -44,6 +46,7 @@ def fetch(x, start, hop, tile):
 @routine
 def deliver(tile, y, start, hop):
     """The reverse."""
+    small()
     along = y.strides[0] // y.itemsize
     for j in range(GROUPS):
         at, part = pointer(y[start + j * LANES * hop :]), offset(tile, j * ROWS * LANES)
