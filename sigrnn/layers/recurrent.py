@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike
 from sigrnn._arrays import F8, Array
 from sigrnn.activations import Activation, known, respond
 from sigrnn.layers._cells import GRU, LSTM, MINGRU, PEEPHOLE, RESET_BEFORE, RNN
+from sigrnn.layers._layout import Given
 from sigrnn.layers._prepare import common, prepare, shaped
 from sigrnn.layers._product import product
-from sigrnn.layers._run import Given
 
 __all__ = ["dense", "gru", "lstm", "mingru", "rnn"]
 
@@ -88,7 +88,7 @@ def rnn(
            [0.25 , 0.125]])
     """
     given = Given(x, w_ih, w_hh, b_ih, b_hh, h0)
-    return prepare(RNN, given, lengths, activation=known(activation)).value()
+    return prepare(RNN, given, lengths, known(activation)).value()
 
 
 def gru(

@@ -1,6 +1,7 @@
 """Gradients of `rnn`, `gru`, `lstm`, `dense`: complex steps through slow twins, central differences, torch, blocks."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -502,11 +503,29 @@ def test_memory_is_used_again_but_not_shared(rng):
     for mine, theirs in zip(first(slope), desired, strict=True):
         assert_same(mine, theirs)
     del first, second
-    waiting = _run.pool.waiting
-    assert waiting >= _run.LEAST
+    waiting = _run.store.waiting
+    assert waiting >= 1 << 18
     for _ in range(3):
         vjp(lstm, **one)[1](slope)
-    assert _run.pool.waiting == waiting
+    assert _run.store.waiting == waiting
+
+
+def test_threads_share_no_memory(rng):
+    """Calls of several threads at once give what each gives alone, and so does one pull-back that all of them call."""
+    arrays = [list(layer_arrays(rng, "lstm", 3, 200, 2, 7).values()) for _ in range(4)]
+    kept = vjp(lstm, *arrays[0])
+    slope = random_like(rng, kept[0])
+
+    def work(i):
+        value, pullback = vjp(lstm, *arrays[i])
+        return [*leaves(lstm(*arrays[i])), *leaves(value), *pullback(slope), *kept[1](slope)]
+
+    alone = [work(i) for i in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            for mine, theirs in zip(pool.map(work, range(4)), alone, strict=True):
+                for a, b in zip(mine, theirs, strict=True):
+                    assert_same(a, b)
 
 
 # The gradient of sums, and partial derivatives
