@@ -185,7 +185,7 @@ def dense_pass(x: Array, v: Array, bias: Array | None, activation: Any) -> tuple
     """The same without copies: x and v must not change before the pull-back is called."""
     activation, dtype = known(activation), common({"x": x, "v": v, "bias": bias})
     x, v = x.astype(dtype, copy=False), v.astype(dtype, copy=False)
-    z, slope = weighed(x, v, bias), None
+    z, slope = weighed(x, v, bias, dtype), None
     if activation != "linear":
         e = z.astype(F8)
         z = respond(activation, e.copy()).astype(dtype, copy=False)

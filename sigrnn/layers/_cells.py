@@ -86,11 +86,11 @@ class Cell:
         """How many of the arrays may be given by position."""
         return len(self.arrays) - ("peephole" in self.arrays)
 
-    @property
+    @cached_property
     def states(self) -> tuple[str, ...]:
         return ("h0", "c0") if self.memory else ("h0",)
 
-    @property
+    @cached_property
     def weights(self) -> tuple[str, ...]:
         """Arguments that are trained."""
         return tuple(name for name in self.arrays if name not in ("x", "h0", "c0"))

@@ -16,15 +16,20 @@ from sigrnn.layers._run import PART, Part, Runs, form_of, outputs_of, run_of
 
 PLANS = 512  # kept
 
+FLOATS = F8, np.dtype(np.float32)
+
 ndarray = np.ndarray
 
 
 def common(arrays: Mapping[str, Any]) -> np.dtype[Any]:
     """The common dtype; integers become float64."""
-    return common_of({name: array(name, value).dtype for name, value in arrays.items() if value is not None})
+    given = {name: value for name, value in arrays.items() if value is not None}
+    return common_of({name: v.dtype if type(v) is ndarray else array(name, v).dtype for name, v in given.items()})
 
 
 def common_of(dtypes: dict[str, Any]) -> np.dtype[Any]:
+    if len(different := set(dtypes.values())) == 1 and (only := different.pop()) in FLOATS:
+        return only
     dtype = promoted(**{name: np.empty(0, each) for name, each in dtypes.items()})
     if dtype.kind in "biu":
         return F8

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -379,9 +381,9 @@ def dense(
     return e if activation == "linear" else respond(activation, e.astype(F8)).astype(e.dtype, copy=False)
 
 
-def weighed(x: ArrayLike, v: ArrayLike, bias: ArrayLike | None) -> Array:
-    """V x + v_0, checked."""
-    dtype = common({"x": x, "v": v, "bias": bias})
+def weighed(x: ArrayLike, v: ArrayLike, bias: ArrayLike | None, dtype: np.dtype[Any] | None = None) -> Array:
+    """V x + v_0, checked; `dtype`: the common one, if it is known."""
+    dtype = common({"x": x, "v": v, "bias": bias}) if dtype is None else dtype
     x, v = np.asarray(x, dtype), np.asarray(v, dtype)
     if v.ndim != 2:
         raise ValueError(f"v has shape {v.shape}, expected (outputs, inputs)")
