@@ -12,8 +12,17 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array
+from sigrnn._kernels.sizes import LINE_BYTES
 
 LEAST, MOST = 1 << 18, 1 << 26  # bytes of an array that is worth it; of all that wait for their next use
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An array with anything in it, from where a cache line begins: a vector across two lines takes two accesses."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + LINE_BYTES, np.uint8)
+    first = -memory.__array_interface__["data"][0] % LINE_BYTES
+    return memory[first : first + size].view(dtype).reshape(shape)
 
 
 class Loan:

@@ -89,7 +89,7 @@ def lfilter_direct(args: tuple[Any, ...]) -> tuple[Array, Expected, Direct] | No
     shape = x.shape
 
     def pull(dy: Any) -> tuple[tuple[Array, Array, Array], None] | None:
-        if type(dy) is not ndarray or dy.dtype is not F8 or dy.shape != shape or not dy.flags.aligned:
+        if type(dy) is not ndarray or dy.shape != shape or dy.dtype != F8 or not dy.flags.aligned:
             return None
         dx, sums = empty(samples), empty(filter.c.shape[::2])
         run(filter.c, first, kept, dy, dx, empty(samples + more), sums)

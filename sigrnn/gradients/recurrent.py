@@ -58,12 +58,7 @@ def layer_direct(cell: Cell, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...
         if len(each) != len(shapes):
             return None
         for slope, shape in zip(each, shapes, strict=True):
-            if (
-                type(slope) is not ndarray
-                or slope.dtype is not dtype
-                or slope.shape != shape
-                or not slope.flags.aligned
-            ):
+            if type(slope) is not ndarray or slope.shape != shape or slope.dtype != dtype or not slope.flags.aligned:
                 return None
         with errstate(all="ignore"):  # as in `Pullback`
             found = pull(*slopes)

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sigrnn._arrays import Array
+from sigrnn._arrays import F8, Array
 from sigrnn._kernels.sizes import unit_groups, units_in_vector
 from sigrnn._lookup import Kernels, entry_point, made_before, register_bytes
-from sigrnn._utils.memory import LEAST, Pool, Store
+from sigrnn._utils.memory import LEAST, Pool, Store, aligned
 from sigrnn.layers._cells import Cell
 
 LAYOUTS = 128  # kept
 ALL_GROUPS = 7  # vectors of units that leave groups of each size
 
-pool = Pool(np.empty)  # arrays of runs that are too large for the store
+pool = Pool(lambda count: aligned((count,), F8))  # arrays of runs that are too large for the store
 store = Store()
 
 kernels, weight_kernels = Kernels("layers.loops"), Kernels("layers.weights")
@@ -49,6 +49,13 @@ class Kind:
         self.make, self.size = partial(make, *arguments), size
 
 
+def zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Zeros from where a cache line begins."""
+    found = aligned(shape, dtype)
+    found.fill(0.0)
+    return found
+
+
 class Weights:
     """Packed weights, initially zero. Each packing writes the same entries, so the memory is used again as it is."""
 
@@ -56,14 +63,14 @@ class Weights:
 
     def __init__(self, layout: Layout, gradients: bool) -> None:
         dtype, units, sums = layout.dtype, layout.units, layout.sums
-        self.forward = np.zeros(layout.packed_shape, dtype)
+        self.forward = zeros(layout.packed_shape, dtype)
         self.scaled_peephole = np.zeros((3, units), dtype)  # peepholes with the factors of gates
         back = layout.none_back
         if gradients:
             back = (
-                np.zeros(layout.returned * units, dtype),
-                np.zeros((3, units), dtype),
-                np.zeros((layout.inputs, sums, units), dtype),
+                zeros((layout.returned * units,), dtype),
+                zeros((3, units), dtype),
+                zeros((layout.inputs, sums, units), dtype),
             )
         backward, self.peephole, into_x = back
         self.packed = self.forward, self.scaled_peephole, *back
@@ -178,7 +185,7 @@ class Layout:
         seen, memory = (rows, full, self.size), (rows if self.memory else 2, full, width)
         tape = kept, full, self.sums, self.units
         if rows * full * (self.size + self.sums * self.units) * dtype.itemsize < LEAST:
-            return Run(np.zeros(seen, dtype), np.zeros(memory, dtype), np.empty(tape, dtype))
+            return Run(zeros(seen, dtype), zeros(memory, dtype), aligned(tape, dtype))
         s, c = pool.borrow(seen, dtype), pool.borrow(memory, dtype)
         s[:, batch:] = s[0, :, self.first :] = c[0] = 0.0
         return Run(s, c, pool.borrow(tape, dtype))

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sigrnn._arrays import Array
+from sigrnn._utils.memory import aligned
 from sigrnn.activations import respond
-from sigrnn.layers._layout import Given, Kind, Layout, Run, Sums, Weights, pool, store
+from sigrnn.layers._layout import Given, Kind, Layout, Run, Sums, Weights, store
 from sigrnn.layers._product import add_product, product
 from sigrnn.workers import share
 
@@ -99,7 +100,7 @@ class Scratch:
     __slots__ = "d", "flat", "slopes"
 
     def __init__(self, layout: Layout, steps: int, full: int) -> None:
-        self.d = pool.borrow((steps, full, layout.sums, layout.units), layout.dtype)
+        self.d = aligned((steps, full, layout.sums, layout.units), layout.dtype)
         self.flat = self.d.reshape(steps * full, layout.sums * layout.units)
         self.slopes = np.zeros((steps, full, layout.units), layout.dtype)  # padding is not written
 

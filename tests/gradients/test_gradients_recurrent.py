@@ -2,6 +2,7 @@
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -509,6 +510,23 @@ def test_memory_is_used_again_but_not_shared(rng):
     for _ in range(3):
         vjp(lstm, **one)[1](slope)
     assert _run.store.waiting == waiting
+
+
+def test_slopes_of_any_kind(rng):
+    """What the pull-back of arrays by position is given need not be arrays of just its dtype."""
+    b, a, x = np.ones(2), np.array([1.0, -0.5]), rng.standard_normal(16)
+    sigrnn.lfilter(b, a, x)  # a filter that is kept
+    same = np.dtype(float).newbyteorder("=")  # equal to float64, but another object
+    for function, given in ((sigrnn.lfilter, (b, a, x)), (lstm, layer_arrays(rng, "lstm", None, 6, 1, 3).values())):
+        value, pullback = vjp(function, *given)
+        desired = pullback(value)
+        for make in (
+            np.ndarray.tolist,
+            partial(np.ndarray.astype, dtype=same),
+            partial(np.ndarray.astype, dtype=">f8"),
+        ):
+            for mine, theirs in zip(pullback(alike(value, make)), desired, strict=True):
+                assert_same(mine, theirs)
 
 
 def test_threads_share_no_memory(rng):
