@@ -12,8 +12,17 @@ from typing import Any
 import numpy as np
 
 from sigrnn._arrays import F8, Array
+from sigrnn._kernels.sizes import LINE_BYTES
 
 LEAST, MOST = 1 << 18, 1 << 26  # bytes of an array that is worth it; of all that wait for their next use
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An array with anything in it, from where a cache line begins: a vector across two lines takes two accesses."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + LINE_BYTES, np.uint8)
+    first = -memory.__array_interface__["data"][0] % LINE_BYTES
+    return memory[first : first + size].view(dtype).reshape(shape)
 
 
 class Loan:
@@ -23,15 +32,11 @@ class Loan:
         self.__array_interface__ = memory.__array_interface__
 
 
-class Pool:
-    """Memory for large arrays: given back when the last view of one goes, and lent to the next of the same size.
+class Store:
+    """What waits for its next use: arrays of calls, or objects that hold some, by a key for those that are alike."""
 
-    A training loop wants arrays of the same sizes in each turn.
-    """
-
-    def __init__(self, make: Callable[[int], Array]) -> None:
-        self.make = make  # from a number of float64 values
-        self.free: dict[int, list[Array]] = {}
+    def __init__(self) -> None:
+        self.free: dict[Any, list[Any]] = {}
         self.waiting = 0  # bytes in all of them
         self._renew()
         if hasattr(os, "register_at_fork"):
@@ -40,25 +45,43 @@ class Pool:
     def _renew(self) -> None:
         self.lock = threading.RLock()  # again in the same thread: a finalizer may run anywhere
 
+    def take(self, key: Any, size: int) -> Any:
+        """One of this key and size in bytes; None if there is none."""
+        with self.lock:
+            free = self.free.get(key)
+            if not free:
+                return None
+            self.waiting -= size
+            return free.pop()
+
+    def give(self, key: Any, size: int, used: Any) -> None:
+        """Let it wait for its next use. Nobody else may read or write it from now on."""
+        with self.lock:
+            if self.waiting + size > MOST:
+                self.free, self.waiting = {}, 0
+            if size <= MOST:
+                self.free.setdefault(key, []).append(used)
+                self.waiting += size
+
+
+class Pool(Store):
+    """Memory for large arrays: given back when the last view of one goes, and lent to the next of the same size.
+
+    A training loop wants arrays of the same sizes in each turn.
+    """
+
+    def __init__(self, make: Callable[[int], Array]) -> None:
+        super().__init__()
+        self.make = make  # from a number of float64 values
+
     def borrow(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """An array with anything in it."""
         size = math.prod(shape) * dtype.itemsize
         if size < LEAST:
             return np.empty(shape, dtype)
-        with self.lock:
-            free = self.free.get(size)
-            memory = free.pop() if free else None
-            self.waiting -= 0 if memory is None else size
+        memory = self.take(size, size)
         if memory is None:
             memory = self.make(-(-size // F8.itemsize)).view(np.uint8)[:size]
         loan = Loan(memory)
-        weakref.finalize(loan, self._give_back, memory).atexit = False
+        weakref.finalize(loan, self.give, size, size, memory).atexit = False
         return np.asarray(loan).view(dtype).reshape(shape)
-
-    def _give_back(self, memory: Array) -> None:
-        with self.lock:
-            if self.waiting + memory.size > MOST:
-                self.free, self.waiting = {}, 0
-            if memory.size <= MOST:
-                self.free.setdefault(memory.size, []).append(memory)
-                self.waiting += memory.size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sigrnn._arrays import Array, array, short, whole
 from sigrnn.gradients._arguments import Turn, arrays_of, bound, native, tangent_of, unpacked
 from sigrnn.gradients.checkpoints import by_blocks
-from sigrnn.gradients.linear import EXCITATION
+from sigrnn.gradients.linear import EXCITATION, Direct, Expected
 from sigrnn.gradients.rules import RULES, Named, Rule
 
 __all__ = ["jvp", "synchronous_grad", "vjp"]
@@ -104,11 +104,11 @@ def vjp(
     (array([2.]), array([-6., -8.]), array([0.25, 0.5 , 1.  ]))
     """
     rule = _rule(function)
-    if rule.direct is not None and len(args) == 3 and not kwargs and checkpoint is None:
-        found = rule.direct(*args)
+    if rule.direct is not None and not kwargs and checkpoint is None:
+        found = rule.direct(args)
         if found is not None:
-            value, direct = found
-            return value, DirectPullback(function.__name__, value, direct)
+            value, expected, direct = found
+            return value, DirectPullback(function.__name__, expected, direct)
     arguments, positional = bound(function, args, kwargs)
     positional = unpacked(rule, arguments, positional)
     arrays = arrays_of(rule, arguments, positional, kwargs)
@@ -360,27 +360,14 @@ class Pullback:
 class DirectPullback(Pullback):
     """The same where the gradients need no checks; made by `vjp`."""
 
-    def __init__(self, name: str, value: Array, direct: Callable[[Array], tuple[Array, ...]]) -> None:
-        self._name, self._direct = name, direct
-        self._shape, self._dtype = value.shape, value.dtype
-        self._excitation = None
+    def __init__(self, name: str, expected: Any, direct: Direct) -> None:
+        self._name, self._value, self._direct, self._excitation = name, expected, direct, None
 
     def __call__(self, cotangent: Any) -> tuple[Array, ...]:
-        if not (
-            type(cotangent) is np.ndarray
-            and cotangent.dtype is self._dtype
-            and cotangent.shape == self._shape
-            and cotangent.flags.aligned
-        ):
-            cotangent = _matching(Expected(self._shape, self._dtype), cotangent, "dy")
-        return self._direct(cotangent)
-
-
-class Expected(NamedTuple):
-    """What the gradient of an array must be like."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+        found = self._direct(cotangent) or self._direct(_matching(self._value, cotangent, "dy"))
+        assert found is not None
+        gradients, self._excitation = found
+        return gradients
 
 
 def _rule(function: Callable[..., Any]) -> Rule:
@@ -406,9 +393,7 @@ def _layout(value: Any) -> Any:
 
 def _matching(expected: Any, given: Any, name: str) -> Any:
     """The gradient of a value as arrays of its shape and dtype; zeros for None."""
-    if type(given) is np.ndarray and (given.shape, given.dtype) == expected and given.flags.aligned:
-        return given
-    if not isinstance(expected, Expected):
+    if type(expected) is not Expected:
         names = (
             (name, "dzf")
             if name == "dy" and len(expected) == 2

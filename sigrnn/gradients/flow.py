@@ -23,7 +23,7 @@ from sigrnn.gradients.recurrent import call_of
 from sigrnn.gradients.reverse import Rows
 from sigrnn.layers import recurrent as layers
 from sigrnn.layers._cells import FUNCTIONS
-from sigrnn.layers._run import Backward, Layer, Run
+from sigrnn.layers._run import Backward, Part, Scratch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -230,9 +230,9 @@ def path_of_sosfilt(arguments: dict[str, Any]) -> Path:
 
 
 def path_of_layer(function: str, arguments: dict[str, Any]) -> Path:
-    call = call_of(function, {**arguments, "lengths": None}, gradients=True)
-    _, run = call.run_whole()
-    return Path(len(call.x), 1, lambda lags: followed_in_layer(call.layer, run, call.x.shape[1], lags))
+    call = call_of(function, {**arguments, "lengths": None})
+    _, part = call.run_whole()
+    return Path(len(call.x), 1, lambda lags: followed_in_layer(part, lags))
 
 
 def path_of_model(model: Any, x: Any) -> Path:
@@ -311,9 +311,9 @@ def root_mean_square(delta: Array, axis: int) -> Array:
     return norm
 
 
-def followed_in_layer(layer: Layer, run: Run, batch: int, lags: int) -> Array:
+def followed_in_layer(part: Part, lags: int) -> Array:
     """Root mean square, over outputs and directions, of the norm of the gradient with respect to all sums of a step."""
-    steps, layout = len(run.tape), layer.layout
+    steps, batch, layout = part.form.steps, part.form.batch, part.form.layout
     ends = np.unique(np.linspace(lags, steps - 1, FEW_ENDS).astype(int))
     rng = np.random.default_rng(0)
     found = []
@@ -322,7 +322,8 @@ def followed_in_layer(layer: Layer, run: Run, batch: int, lags: int) -> Array:
             dy = np.zeros((lags + 1, batch, layout.hidden), layout.dtype)
             direction = rng.standard_normal((batch, layout.hidden))
             dy[-1] = direction / np.linalg.norm(direction, axis=1, keepdims=True)
-            d = Backward(layer, run, batch, total=True).piece(slice(end - lags, end + 1), dy)
+            scratch = Scratch(layout, lags + 1, part.form.full)
+            d = Backward(part, total=True).piece(end - lags, end + 1, dy, scratch)
             found.append(d[::-1, :batch].reshape(lags + 1, batch, -1))
     each = np.stack(found, axis=1).astype(F8)  # lags, runs, sequences, sums
     return root_mean_square(each.reshape(lags + 1, -1, each.shape[-1]), axis=2)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,7 +52,8 @@ DIRECT = 40_000  # samples up to which a plain pull-back without checks is faste
 EXCITATION = "excitation"  # the key of the gradient of what goes into an activation, among those by argument
 Named = dict[str, Any]
 Pull = Callable[..., Named]
-Direct = Callable[[Array], tuple[Array, ...]]  # from dy to the gradients by all arguments
+# From dy to the gradients by all arguments, and by an excitation; None where dy is not made of arrays as they have to be.
+Direct = Callable[[Any], tuple[tuple[Array, ...], Any] | None]
 Way = Callable[[Array, Array], tuple[Array, Reverse]]
 
 
@@ -60,8 +61,18 @@ def lfilter_vjp(arguments: Named) -> tuple[Any, Pull]:
     return _one_channel(**arguments) or _any_channels(arguments)
 
 
-def lfilter_direct(b: Any, a: Any, x: Any) -> tuple[Array, Direct] | None:
+class Expected(NamedTuple):
+    """What the gradient of an array must be like."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def lfilter_direct(args: tuple[Any, ...]) -> tuple[Array, Expected, Direct] | None:
     """A short channel through a filter that is kept already, from rest, all float64: what takes no checks. None for others."""
+    if len(args) != 3:
+        return None
+    b, a, x = args
     if not (
         type(x) is type(b) is type(a) is ndarray
         and x.dtype is b.dtype is a.dtype is F8
@@ -75,13 +86,17 @@ def lfilter_direct(b: Any, a: Any, x: Any) -> tuple[Array, Direct] | None:
     filter.one(x, y, z)
     kept[0], kept[1] = x, y
 
-    def pull(dy: Array) -> tuple[Array, Array, Array]:
+    shape = x.shape
+
+    def pull(dy: Any) -> tuple[tuple[Array, Array, Array], None] | None:
+        if type(dy) is not ndarray or dy.shape != shape or dy.dtype != F8 or not dy.flags.aligned:
+            return None
         dx, sums = empty(samples), empty(filter.c.shape[::2])
         run(filter.c, first, kept, dy, dx, empty(samples + more), sums)
         db, da = sums
-        return (db, da, dx) if taps_b == taps_a else (db[:taps_b], da[:taps_a], dx)
+        return ((db, da, dx) if taps_b == taps_a else (db[:taps_b], da[:taps_a], dx)), None
 
-    return y, pull
+    return y, Expected(shape, F8), pull
 
 
 def _one_channel(b: Any, a: Any, x: Any, axis: Any, zi: Any, method: str) -> tuple[Any, Pull] | None:

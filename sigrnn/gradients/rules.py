@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from sigrnn._arrays import Array
 from sigrnn.filters.deconvolution import deconvolve
 from sigrnn.filters.linear import lfilter, sosfilt
 from sigrnn.filters.nonlinear import nlfilter
@@ -39,8 +38,8 @@ class Rule(NamedTuple):
     rows : arguments other than `x` that have a row a sample (along axis -2).
     partial : like `vjp`, with the partial derivatives of the lecture for gradients.
     parts : an argument that may be a tuple of arrays, and their names: each is an argument then, and it is None itself.
-    direct : `direct(*args)`, asked first: the value and its pull-back where arguments given by position need no checks, or
-        None. All of them get a gradient, and all are of one dtype.
+    direct : `direct(args)`, asked first: where arguments given by position need no checks, the value, what its gradient must
+        be like, and the pull-back; otherwise None. All of them get a gradient, and all are of one dtype.
     by_blocks : `by_blocks(arguments, size)`: as `vjp`, with checkpoints, where the state is not `zi`.
     """
 
@@ -52,7 +51,7 @@ class Rule(NamedTuple):
     partial: Callable[[Named], tuple[Any, Callable[..., Named]]] | None = None
     by_blocks: Callable[[Named, int], tuple[Any, Callable[..., Named]]] | None = None
     parts: tuple[str, tuple[str, ...]] | None = None
-    direct: Callable[..., tuple[Any, Callable[[Array], tuple[Array, ...]]] | None] | None = None
+    direct: Callable[[tuple[Any, ...]], tuple[Any, Any, linear.Direct] | None] | None = None
 
 
 def of_layer(cell: Cell) -> Rule:
@@ -64,6 +63,7 @@ def of_layer(cell: Cell) -> Rule:
         cell.arrays,
         partial=partial(recurrent.layer_partial, given) if cell is RNN else None,
         by_blocks=partial(recurrent.layer_by_blocks, given),
+        direct=partial(recurrent.layer_direct, cell),
     )
 
 

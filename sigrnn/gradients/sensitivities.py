@@ -15,8 +15,8 @@ from sigrnn.activations import respond
 from sigrnn.gradients.linear import Named
 from sigrnn.gradients.recurrent import call_of
 from sigrnn.layers._cells import Step
+from sigrnn.layers._layout import Given, Layout
 from sigrnn.layers._prepare import Call
-from sigrnn.layers._run import Given, Layout
 
 
 class StepMap(NamedTuple):
@@ -64,12 +64,12 @@ class OfArguments(Tangents):
     def __init__(self, layout: Layout, call: Call, change: Call, now: StepMap) -> None:
         super().__init__(layout, call.x.shape[1], 1)
         self.now, self.x = now, change.x.astype(F8)
-        self.whole, self.late = step_map(layout, change.layer.given)
+        self.whole, self.late = step_map(layout, change.given)
         h0, c0 = change.states()
         self.h0[0, :, : layout.hidden] = h0
         self.c0[0, :, : layout.hidden] = c0
-        if change.layer.given.peephole is not None:
-            self.peephole[:, 0, 0, : layout.hidden] = change.layer.given.peephole
+        if change.given.peephole is not None:
+            self.peephole[:, 0, 0, : layout.hidden] = change.given.peephole
 
     def add(self, t: int, s: Array, da: Array) -> None:
         da[:, 0] += s @ self.whole + self.x[t] @ self.now.whole[:, : self.layout.inputs]
@@ -145,15 +145,16 @@ class Pushed(NamedTuple):
 
 def pushed(call: Call, now: StepMap, tangents: Tangents) -> Pushed:
     """Take tangents through all steps."""
-    layout, (steps, batch) = call.layer.layout, call.x.shape[:2]
+    layout, (steps, batch) = call.layout, call.x.shape[:2]
     cell, hidden = layout.cell, layout.hidden
-    y, run = call.run_whole()
+    y, part = call.run_whole()
+    run = part.memory.run
     s, tape = run.s[:, :batch].astype(F8), run.tape[:, :batch].astype(F8)
     c = run.c[:, :batch].astype(F8) if cell.memory else np.zeros((steps + 1, batch, layout.units))
     units = np.ascontiguousarray(now.whole[:, layout.first :])  # (Q, units before, units)
     peephole = np.zeros((3, layout.units))
-    if call.layer.given.peephole is not None:
-        peephole[:, :hidden] = call.layer.given.peephole
+    if call.given.peephole is not None:
+        peephole[:, :hidden] = call.given.peephole
     dh, dc = tangents.h0, tangents.c0
     dy = np.empty((tangents.count, batch, steps, hidden), y.dtype)
     ends = np.full(batch, steps) if call.lengths is None else call.lengths
@@ -174,21 +175,20 @@ def pushed(call: Call, now: StepMap, tangents: Tangents) -> Pushed:
         dy[:, :, t] = dh[..., :hidden]
         here = np.flatnonzero(ends == t + 1)
         final_h[:, here], final_c[:, here] = dh[:, here, :hidden], dc[:, here, :hidden]
-    last = steps if call.lengths is None else call.lengths
-    return Pushed(y, call.layer.state(run, batch, last), dy, (final_h, final_c))
+    return Pushed(y, part.states(call.lengths), dy, (final_h, final_c))
 
 
 def layer_jvp(function: str, arguments: Named, tangents: Named) -> tuple[Any, Any]:
     """The rule of a recurrent layer in forward mode."""
     call = call_of(function, arguments)
-    layout = call.layer.layout
+    layout = call.layout
     still = {
         name: np.zeros(np.shape(arguments[name]))
         for name in layout.cell.arrays
         if arguments.get(name) is not None and name not in tangents
     }
     change = call_of(function, {**arguments, **still, **tangents})
-    now = step_map(layout, call.layer.given)
+    now = step_map(layout, call.given)
     found = pushed(call, now, OfArguments(layout, call, change, now))
     dstates = (part[0] for part in found.dstates)
     return call.restore_layout(found.y, *found.states), call.restore_layout(found.dy[0], *dstates)
@@ -202,8 +202,8 @@ def layer_rows(function: str, arguments: Named, names: tuple[str, ...], rows: Ar
         tangents of x in place of those of weights.
     """
     call = call_of(function, {"lengths": None, **arguments})
-    layout = call.layer.layout
-    now = step_map(layout, call.layer.given)
+    layout = call.layout
+    now = step_map(layout, call.given)
     if rows is None:
         tangents: Tangents = OfEntries(layout, call.x.shape[1], {name: np.size(arguments[name]) for name in names})
     else:

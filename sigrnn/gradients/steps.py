@@ -24,6 +24,37 @@ def serves(x: Array, b: Array, a: Array) -> bool:
     return x.dtype is F8 and len(x) < LONG and b.shape == a.shape and len(a) > 1
 
 
+class Channel:
+    """One channel x (N,), which is copied, through a filter of some order and back: each run has coefficients of its own."""
+
+    def __init__(self, x: Array, order: int) -> None:
+        self.order, self.c, self.kept = order, np.empty((2, 1, order + 1)), np.empty((2, len(x)))
+        (self.b,), (self.a,) = self.c
+        self.x, self.y = self.kept
+        self.x[...] = x
+        self.loop = sample_by_sample(order)
+        self.back, more = pulled_short(order)
+        self.scratch = len(x) + more
+
+    def run(self, b: Array, a: Array, zi: Array | None) -> Array:
+        """Fill y (N,); returns the final state (P,). a[0] is 1."""
+        self.b[...], self.a[...] = b, a
+        z = np.zeros(self.order) if zi is None else np.array(zi, F8)
+        self.loop(self.c, self.x, self.y, z)
+        return z
+
+    def memory(self) -> tuple[Array, Array, Array]:
+        """What `pull` fills: dx, scratch, and the gradients of b and a."""
+        return np.empty(len(self.x)), np.empty(self.scratch), np.empty((2, self.order + 1))
+
+    def pull(self, dy: Array, memory: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        """Gradients of b, a and x from dy (N,); the state has none."""
+        dx, scratch, sums = memory
+        self.back(self.c, 1.0, self.kept, dy, dx, scratch, sums)
+        sums[1, 0] = 0.0
+        return sums[0], sums[1], dx
+
+
 def filtered(
     b: Array, a: Array, x: Array, zi: Array | None
 ) -> tuple[Array, Array, Callable[[Array], tuple[Array, ...]]]:
@@ -32,20 +63,9 @@ def filtered(
 
     a[0] is 1. Arrays may change before the pull-back is called.
     """
-    order, samples = len(a) - 1, len(x)
-    c, kept = np.empty((2, 1, order + 1)), np.empty((2, samples))
-    c[0, 0], c[1, 0], kept[0] = b, a, x
-    z = np.zeros(order) if zi is None else np.array(zi, F8)
-    sample_by_sample(order)(c, *kept, z)
-    run, scratch = pulled_short(order)
-
-    def pull(dy: Array) -> tuple[Array, Array, Array]:
-        dx, sums = np.empty(samples), np.empty((2, order + 1))
-        run(c, 1.0, kept, dy, dx, np.empty(samples + scratch), sums)
-        sums[1, 0] = 0.0
-        return sums[0], sums[1], dx
-
-    return kept[1].copy(), z, pull
+    channel = Channel(x, len(a) - 1)
+    z = channel.run(b, a, zi)
+    return channel.y.copy(), z, lambda dy: channel.pull(dy, channel.memory())
 
 
 @cache

@@ -56,7 +56,8 @@ def run(function: Callable[..., Any], given: dict[str, Any], **options: Any) -> 
     if lengths is not None:
         if "x" in arrays and not isinstance(lengths, jax.core.Tracer):
             x = arrays["x"]
-            counts(np.asarray(lengths), np.broadcast_to(0.0, x.shape), x.ndim < 3)
+            batch, steps = x.shape[:2] if x.ndim == 3 else (0, 0)
+            counts(np.asarray(lengths), batch, steps, x.ndim < 3)
         arrays["lengths"] = jnp.asarray(lengths)
     call = Call(function, tuple(arrays), tuple(a.ndim for a in arrays.values()), tuple(options.items()))
     call.results(tuple(arrays.values()))  # raises; an error while the program runs would come with pages of tracebacks

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -66,25 +67,30 @@ class Cell:
     onnx: tuple[int, ...] = ()
     rtneural: str = ""
 
-    @property
+    @cached_property
     def gates(self) -> int:
         """Rows of weights for each unit."""
         return max(self.x_gates) + 1
 
-    @property
+    @cached_property
     def sums(self) -> int:
         return len(self.x_gates)
 
-    @property
+    @cached_property
     def recurrent(self) -> bool:
         """Whether units are weighed."""
         return "w_hh" in self.arrays
 
-    @property
+    @cached_property
+    def places(self) -> int:
+        """How many of the arrays may be given by position."""
+        return len(self.arrays) - ("peephole" in self.arrays)
+
+    @cached_property
     def states(self) -> tuple[str, ...]:
         return ("h0", "c0") if self.memory else ("h0",)
 
-    @property
+    @cached_property
     def weights(self) -> tuple[str, ...]:
         """Arguments that are trained."""
         return tuple(name for name in self.arrays if name not in ("x", "h0", "c0"))

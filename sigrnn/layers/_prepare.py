@@ -11,17 +11,25 @@ from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array, array, promoted, whole
 from sigrnn.layers._cells import Cell
-from sigrnn.layers._run import Given, Layer, Layout, Run, Runs, layout_of
+from sigrnn.layers._layout import Given, Layout, layout_of
+from sigrnn.layers._run import PART, Part, Runs, form_of, outputs_of, run_of
 
 PLANS = 512  # kept
+
+FLOATS = F8, np.dtype(np.float32)
+
+ndarray = np.ndarray
 
 
 def common(arrays: Mapping[str, Any]) -> np.dtype[Any]:
     """The common dtype; integers become float64."""
-    return common_of({name: array(name, value).dtype for name, value in arrays.items() if value is not None})
+    given = {name: value for name, value in arrays.items() if value is not None}
+    return common_of({name: v.dtype if type(v) is ndarray else array(name, v).dtype for name, v in given.items()})
 
 
 def common_of(dtypes: dict[str, Any]) -> np.dtype[Any]:
+    if len(different := set(dtypes.values())) == 1 and (only := different.pop()) in FLOATS:
+        return only
     dtype = promoted(**{name: np.empty(0, each) for name, each in dtypes.items()})
     if dtype.kind in "biu":
         return F8
@@ -91,32 +99,43 @@ def hidden_of(cell: Cell, given: dict[str, Any]) -> int:
 class Call(NamedTuple):
     """One call of a layer: all arguments checked, sequences side by side."""
 
-    layer: Layer
+    layout: Layout
+    given: Given
     x: Array  # (T, B, I), zero after the lengths
     given_states: tuple[Array | None, Array | None]  # h0 and c0, (B, H)
     lengths: Array | None
     alone: bool  # one sequence, given without an axis for it
 
-    def run(self, taped: bool) -> Runs:
-        return Runs(self.layer, self.x, self.given_states, taped or self.lengths is not None)
+    def run(self, taped: bool) -> tuple[Array, Part | Runs]:
+        """Outputs (B, T, H), and what the run leaves."""
+        h, taped = self.outputs(), taped or self.lengths is not None
+        return h, run_of(self.layout, self.given, self.x, self.given_states, h, taped)
 
-    def run_whole(self) -> tuple[Array, Run]:
-        """Outputs (B, T, H), and all that a run leaves, of all sequences in one piece."""
-        layout = self.layer.layout
-        h = np.empty((self.x.shape[1], self.x.shape[0], layout.hidden), layout.dtype)
-        return h, self.layer.run(self.x, self.given_states, h, taped=True, alone=len(h) == 1)
+    def run_whole(self) -> tuple[Array, Part]:
+        """The same, all sequences in one part."""
+        h, (steps, batch, _) = self.outputs(), self.x.shape
+        form = form_of(self.layout, steps, batch, batch == 1)
+        return h, Part(form, self.given, self.x, self.given_states, h, taped=True)
+
+    def outputs(self) -> Array:
+        """Memory for them."""
+        steps, batch, _ = self.x.shape
+        return np.empty((batch, steps, self.layout.hidden), self.layout.dtype)
 
     def states(self) -> tuple[Array, Array]:
         """h0 and c0 as new arrays, (B, H)."""
-        shape, dtype = (self.x.shape[1], self.layer.layout.hidden), self.layer.layout.dtype
+        shape, dtype = (self.x.shape[1], self.layout.hidden), self.layout.dtype
         h0, c0 = (np.zeros(shape, dtype) if state is None else state.copy() for state in self.given_states)
         return h0, c0
 
-    def value(self, runs: Runs | None = None) -> Any:
+    def value(self) -> Any:
         """What the user gets."""
-        if runs is None:
-            runs = Runs(self.layer, self.x, self.given_states, self.lengths is not None)
-        return self.restore_layout(runs.h, *runs.states(self.lengths))
+        steps, batch, _ = self.x.shape
+        if self.lengths is None and batch <= PART:
+            form = form_of(self.layout, steps, batch, batch == 1)
+            return self.restore_layout(*outputs_of(form, self.given, self.x, self.given_states))
+        h, run = self.run(taped=False)
+        return self.restore_layout(h, *run.states(self.lengths))
 
     def restore_layout(self, h: Array, h_n: Array, c_n: Array) -> Any:
         """The same from outputs (B, T, H) and final states (B, H)."""
@@ -124,42 +143,51 @@ class Call(NamedTuple):
             h[np.arange(h.shape[1]) >= self.lengths[:, None]] = 0.0
         if self.alone:
             h, h_n, c_n = h[0], h_n[0], c_n[0]
-        return (h, (h_n, c_n)) if self.layer.layout.memory else (h, h_n)
+        return (h, (h_n, c_n)) if self.layout.memory else (h, h_n)
 
 
-def prepare(cell: Cell, given: Given, lengths: Any = None, *, activation: Any = None, gradients: bool = False) -> Call:
-    """Check the arguments of a layer; `gradients`: for a backward pass, too."""
+def prepare(cell: Cell, given: Given, lengths: Any = None, activation: Any = None) -> Call:
+    """Check the arguments of a layer."""
     kinds: list[Any] = []
-    for name, each in zip(Given._fields, given, strict=True):
-        if each is not None and type(each) is not np.ndarray:
-            each = array(name, each)
-            given = given._replace(**{name: each})
-        kinds.append(None if each is None else (each.dtype, each.shape))
-    x = given.x
+    for each in given:
+        if each is None:
+            kinds.append(None)
+        elif type(each) is ndarray:
+            kinds.append((each.dtype, each.shape))
+        else:
+            return prepare(cell, as_arrays(given), lengths, activation)
+    x, h0, c0 = given.x, given.h0, given.c0
     if x is None or x.ndim not in (2, 3):
         common(given._asdict())
         raise ValueError(f"x has shape {np.shape(x)}, expected (N, I) or (B, N, I)")
-    kinds[0] = (x.dtype, x.shape[-1])
-    layout, convert = plan_of(cell, activation, x.shape[:-2], tuple(kinds))
+    shape = x.shape
+    kinds[0] = (x.dtype, shape[-1])
+    layout, convert = plan_of(cell, activation, shape[:-2], tuple(kinds))
     if convert:
         given = Given(*(None if each is None else np.asarray(each, layout.dtype) for each in given))
-    x, h0, c0 = given.x, given.h0, given.c0
-    alone = x.ndim == 2
+        x, h0, c0 = given.x, given.h0, given.c0
+    alone = len(shape) == 2
     if alone:
-        x, h0, c0 = x[None], None if h0 is None else h0[None], None if c0 is None else c0[None]
-    steps = x.transpose(1, 0, 2)
+        steps, h0, c0 = x[:, None], None if h0 is None else h0[None], None if c0 is None else c0[None]
+    else:
+        steps = x.transpose(1, 0, 2)
     if lengths is not None:
-        lengths = counts(lengths, x, alone)
+        lengths = counts(lengths, steps.shape[1], len(steps), alone)
         steps = np.where((np.arange(len(steps))[:, None] < lengths)[..., None], steps, layout.dtype.type(0))
-    return Call(Layer(layout, given, gradients), steps, (h0, c0), lengths, alone)
+    return Call(layout, given, steps, (h0, c0), lengths, alone)
 
 
-def counts(lengths: ArrayLike, x: Array, alone: bool) -> Array:
+def as_arrays(given: Given) -> Given:
+    """All that was given, lists and numbers, as arrays."""
+    return Given(*(each if each is None else array(name, each) for name, each in given._asdict().items()))
+
+
+def counts(lengths: ArrayLike, batch: int, steps: int, alone: bool) -> Array:
     given = array("lengths", lengths)
-    if alone or given.shape != (len(x),):
-        expected = "none for a single sequence" if alone else f"{(len(x),)}"
+    if alone or given.shape != (batch,):
+        expected = "none for a single sequence" if alone else f"{(batch,)}"
         raise ValueError(f"lengths has shape {given.shape}, expected {expected}")
     found = np.array([whole("each of lengths", length) for length in given.tolist()], int)
-    if ((found < 0) | (found > x.shape[1])).any():
-        raise ValueError(f"lengths must be between 0 and the number of steps {x.shape[1]}, got {found.tolist()}")
+    if ((found < 0) | (found > steps)).any():
+        raise ValueError(f"lengths must be between 0 and the number of steps {steps}, got {found.tolist()}")
     return found

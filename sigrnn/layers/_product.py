@@ -36,7 +36,10 @@ def undivided(rows: int, columns: int) -> int:
 def add_product(whole: Array, a: Array, b: Array) -> None:
     """whole (M, N) += a^T b, for a (K, M) and b (K, N) of one dtype, float32 or float64."""
     size = undivided(*whole.shape) // max(whole.size, 1)
-    if size >= min(SHORTEST, len(a)):
+    if size >= len(a):
+        whole += a.T @ b
+        return
+    if size >= SHORTEST:
         for start in range(0, len(a), size):
             whole += a[start : start + size].T @ b[start : start + size]
         return

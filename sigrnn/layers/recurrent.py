@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import F8, Array
 from sigrnn.activations import Activation, known, respond
 from sigrnn.layers._cells import GRU, LSTM, MINGRU, PEEPHOLE, RESET_BEFORE, RNN
+from sigrnn.layers._layout import Given
 from sigrnn.layers._prepare import common, prepare, shaped
 from sigrnn.layers._product import product
-from sigrnn.layers._run import Given
 
 __all__ = ["dense", "gru", "lstm", "mingru", "rnn"]
 
@@ -88,7 +90,7 @@ def rnn(
            [0.25 , 0.125]])
     """
     given = Given(x, w_ih, w_hh, b_ih, b_hh, h0)
-    return prepare(RNN, given, lengths, activation=known(activation)).value()
+    return prepare(RNN, given, lengths, known(activation)).value()
 
 
 def gru(
@@ -379,9 +381,9 @@ def dense(
     return e if activation == "linear" else respond(activation, e.astype(F8)).astype(e.dtype, copy=False)
 
 
-def weighed(x: ArrayLike, v: ArrayLike, bias: ArrayLike | None) -> Array:
-    """V x + v_0, checked."""
-    dtype = common({"x": x, "v": v, "bias": bias})
+def weighed(x: ArrayLike, v: ArrayLike, bias: ArrayLike | None, dtype: np.dtype[Any] | None = None) -> Array:
+    """V x + v_0, checked; `dtype`: the common one, if it is known."""
+    dtype = common({"x": x, "v": v, "bias": bias}) if dtype is None else dtype
     x, v = np.asarray(x, dtype), np.asarray(v, dtype)
     if v.ndim != 2:
         raise ValueError(f"v has shape {v.shape}, expected (outputs, inputs)")

@@ -12,8 +12,9 @@ from sigrnn._arrays import Array, array
 from sigrnn._utils.errors import overlapping
 from sigrnn.activations import Activation, known
 from sigrnn.layers._cells import CELLS, FUNCTIONS, cell_of
+from sigrnn.layers._layout import Given, Layout, Run, Weights
 from sigrnn.layers._prepare import Call, common, prepare
-from sigrnn.layers._run import Given, Layer, Layout, Run
+from sigrnn.layers._run import state_of
 
 __all__ = ["LayerStream"]
 
@@ -23,7 +24,7 @@ State = Any  # (H,) or (B, H), for 'lstm' a pair of them
 class Prepared(NamedTuple):
     """A kernel with packed weights, and the blocks it takes."""
 
-    layer: Layer
+    layout: Layout
     kernel: Any
     packed: tuple[Array, Array]
     ndim: int
@@ -171,29 +172,30 @@ class LayerStream:
             before = f"the blocks before had sequences {self._sequences}"
             raise ValueError(f"x has shape {x.shape}, {before}: reset() comes first")
         call = self._call({"x": x, **self._weights, **self._states()})
-        layer, layout, batch = call.layer, call.layer.layout, call.x.shape[1]
+        layout, batch = call.layout, call.x.shape[1]
         x = x.astype(layout.dtype, copy=False)
         if self._ready is not None and layout.dtype is self._dtype:
             return x, self._ready, resumed(self._past)
-        run = layer.at_rest(batch, batch == 1)
-        layer.start(run, *call.given_states)
-        kernel, packed = layout.kernel("forward", batch == 1), (layer.forward, layer.scaled_peephole)
-        return x, Prepared(layer, kernel, packed, x.ndim, (batch, layout.inputs)), run
+        run, weights = layout.at_rest(batch, batch == 1), Weights(layout, gradients=False)
+        layout.start(run, *call.given_states)
+        layout.pack_into(weights, call.given)
+        kernel, packed = layout.kernel("forward", batch == 1), (weights.forward, weights.scaled_peephole)
+        return x, Prepared(layout, kernel, packed, x.ndim, (batch, layout.inputs)), run
 
     def _call(self, arrays: dict[str, Array]) -> Call:
-        return prepare(CELLS[self._cell], Given(*map(arrays.get, Given._fields)), activation=self._activation)
+        return prepare(CELLS[self._cell], Given(*map(arrays.get, Given._fields)), None, self._activation)
 
     def _layout_of(self, weights: dict[str, Array]) -> Layout:
         """Check weights."""
         inputs = weights["w_ih"].shape[-1] if weights["w_ih"].ndim else 1
-        return self._call({"x": np.zeros((0, inputs), np.float32), **weights}).layer.layout
+        return self._call({"x": np.zeros((0, inputs), np.float32), **weights}).layout
 
     def _states(self) -> dict[str, Array]:
         """The state as the function takes it; nothing at rest."""
         if isinstance(self._past, dict):
             return self._past
         assert self._ready is not None
-        h, c = self._ready.layer.state(self._past, self._ready.block[0], 0)
+        h, c = state_of(self._ready.layout, self._past, self._ready.block[0], 0)
         if self._ready.ndim == 2:
             h, c = h[0], c[0]
         return {"h0": h, "c0": c} if self._memory else {"h0": h}

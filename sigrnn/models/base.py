@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -168,6 +169,10 @@ class Model(Exchange, Parametrised):
             return grads, np.asarray(dx).astype(given, copy=False)
 
         return (self._given(y), state), pullback
+
+    def _repeated(self, x: Array, size: int | None = None) -> Callable[[], tuple[tuple[Array, Any], Pull]]:
+        """`_reverse` over the same x from rest again and again. What it returns is valid until the next call."""
+        return partial(self._reverse, x, None, size)
 
     def _tangent(
         self, x: Array, tangents: dict[str, Array], dx: Array | None = None, state: Any = None

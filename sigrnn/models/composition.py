@@ -139,8 +139,9 @@ class Composition(Model):
             start += part._unpack(theta[start:])
         return start
 
-    def _vector_gradient(self, grads: Mapping[str, Any]) -> Array:
-        return np.concatenate([part._vector_gradient(subset(i, grads)) for i, part in enumerate(self.parts)])
+    def _gradient_parts(self, grads: Mapping[str, Any], prefix: str) -> list[Array]:
+        parts = enumerate(self.parts)
+        return [each for i, part in parts for each in part._gradient_parts(grads, f"{prefix}{i}.")]
 
     def vector_sensitivities(self, J: Array) -> Array:
         ends = np.cumsum([part.n_parameters for part in self.parts])[:-1]

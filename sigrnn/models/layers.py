@@ -10,7 +10,7 @@ import numpy as np
 from sigrnn._arrays import F8, Array, whole
 from sigrnn.activations import Activation, known, respond, slope_of_output
 from sigrnn.gradients import jvp
-from sigrnn.gradients.recurrent import dense_pass
+from sigrnn.gradients.recurrent import dense_pass, layer_by_blocks, layer_vjp
 from sigrnn.gradients.sensitivities import layer_rows
 from sigrnn.layers import recurrent as layers
 from sigrnn.layers._cells import MODELS, Cell
@@ -19,7 +19,6 @@ from sigrnn.layers.recurrent import weighed as excitation
 from sigrnn.layers.streams import LayerStream
 from sigrnn.models.base import Model, Pull
 from sigrnn.models.parameters import precision
-from sigrnn.models.rules import checked_vjp
 from sigrnn.models.streams import Affine, BlockStream, ModelStream, Stream
 
 __all__ = ["GRU", "LSTM", "RNN", "Dense", "MinGRU"]
@@ -65,6 +64,8 @@ class Recurrent(Model):
         return dict(zip(states, state if len(states) > 1 else (state,), strict=True))
 
     def _arguments(self, x: Array, state: Any) -> dict[str, Any]:
+        if state is None and not self.initial:
+            return {**self._named(), **self._options()}
         return {**self._weights(), **self._state(x, state), **self._options()}
 
     def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
@@ -85,13 +86,23 @@ class Recurrent(Model):
         return self.function(x, **self._arguments(x, state))
 
     def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
-        begun, names = state is None, list(self._weights())
-        (y, state), pullback = checked_vjp(self.function, size, x=x, **self._arguments(x, state))
+        begun, names = state is None, self._weights() if self.initial else self._named()
+        arguments = {"x": x, "lengths": None, **self._arguments(x, state)}
+        if size is None:
+            (y, state), pullback = layer_vjp(self._cell.function, arguments)
+        else:
+            (y, state), pullback = layer_by_blocks(self._cell.function, arguments, size)
+        last = state if isinstance(state, tuple) else (state,)
+        shapes = [each.shape for each in last]
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
-            found = pullback(dy, tuple(map(np.zeros_like, state)) if isinstance(state, tuple) else np.zeros_like(state))
-            first = {name: found[name].sum(axis=0) if begun else np.zeros_like(v) for name, v in self._first().items()}
-            return {**{name: found[name] for name in names}, **first}, found["x"]
+            none = tuple([np.zeros(shape, dy.dtype) for shape in shapes])
+            found = pullback(dy, none if len(none) > 1 else none[0])
+            grads = {name: found[name] for name in names}
+            if self.initial:
+                for name, value in self._first().items():
+                    grads[name] = found[name].sum(axis=0) if begun else np.zeros_like(value)
+            return grads, found["x"]
 
         return (y, state), pull
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -155,15 +155,15 @@ class Fraction(Linear):
     def _inputs_of(self, params: Mapping[str, Any]) -> int:
         return inputs_of(params["b"])
 
-    def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
+    def _is_channel(self, x: Array) -> bool:
+        """Whether the filter, and a signal (B, N, I), are what `steps` is for."""
         given = self._named()
-        if (
-            size is not None
-            or "a" not in given
-            or not single(x)
-            or not steps.serves(x[0, :, 0], given["b"], given["a"])
-        ):
+        return "a" in given and single(x) and steps.serves(x[0, :, 0], given["b"], given["a"])
+
+    def _vjp(self, x: Array, state: Any, size: int | None = None) -> tuple[tuple[Array, Any], Pull]:
+        if size is not None or not self._is_channel(x):
             return super()._vjp(x, state, size)
+        given = self._named()
         y, after, pullback = steps.filtered(given["b"], given["a"], x[0, :, 0], state)
 
         def pull(dy: Array) -> tuple[dict[str, Array], Array]:
@@ -171,6 +171,23 @@ class Fraction(Linear):
             return {"b": db, "a": da}, dx.reshape(x.shape)
 
         return (y.reshape(x.shape), after), pull
+
+    def _repeated(self, x: Array, size: int | None = None) -> Callable[[], tuple[tuple[Array, Any], Pull]]:
+        if size is not None or not self._is_channel(self._cast(x)):
+            return super()._repeated(x, size)
+        shape, channel = x.shape, steps.Channel(x[0, :, 0], len(self._named()["a"]) - 1)
+        memory = channel.memory()
+
+        def pull(dy: Array) -> tuple[dict[str, Array], Array]:
+            db, da, dx = channel.pull(dy[0, :, 0].astype(F8, copy=False), memory)
+            return {"b": db, "a": da}, dx.reshape(shape)
+
+        def reverse() -> tuple[tuple[Array, Any], Pull]:
+            now = self._named()
+            after = channel.run(now["b"], now["a"], None)
+            return (channel.y.astype(self.dtype).reshape(shape), after), pull
+
+        return reverse
 
     def _sensitivities(self, x: Array, state: Any) -> tuple[Array, Array]:
         inputs, a = x.shape[-1], self._arguments()["a"]

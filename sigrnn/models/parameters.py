@@ -103,12 +103,13 @@ class Constraint:
         return array.reshape(-1).astype(F8)
 
     def unpack(self, vector: Array, array: Array) -> Array:
-        """A new array from such entries."""
-        return vector.reshape(array.shape)
+        """A new array of the same shape and dtype from such entries."""
+        return vector.astype(array.dtype).reshape(array.shape)
 
     def gradient(self, array: Array, gradient: Array) -> Array:
         """The gradient with respect to the entries, from that with respect to the array."""
-        return np.asarray(gradient, F8).reshape(-1)
+        flat = np.asarray(gradient, F8)
+        return flat if flat.ndim == 1 else flat.reshape(-1)
 
     def rows(self, array: Array, rows: Array) -> Array:
         """Sensitivities to the entries in the vector, from those to the free entries of the array."""
@@ -129,7 +130,7 @@ class Fixed(Constraint):
 
     def pack(self, array: Array) -> Array:
         if not self.index and array.ndim == 1:  # what trainers do in each step
-            return array[1:].astype(F8)
+            return array[1:].astype(F8, copy=False)
         others = array[..., : self.index], array[..., self.index + 1 :]
         return np.concatenate(others, axis=-1).reshape(-1).astype(F8, copy=False)
 
@@ -159,7 +160,7 @@ class Held(Constraint):
         return np.empty(0)
 
     def unpack(self, vector: Array, array: Array) -> Array:
-        return array
+        return array.copy()
 
     def gradient(self, array: Array, gradient: Array) -> Array:
         return np.empty(0)
@@ -280,8 +281,7 @@ class Parametrised:
         for name, value in self._values.items():
             constraint = self._constraint(name)
             stop = start + constraint.count(value)
-            new = constraint.unpack(theta[start:stop], value)
-            values[name] = np.array(new, value.dtype).reshape(value.shape)
+            values[name] = constraint.unpack(theta[start:stop], value)
             start = stop
         self._values = values  # all at once, whatever interrupts
         return start
@@ -305,9 +305,12 @@ class Parametrised:
 
     def _vector_gradient(self, grads: Mapping[str, Any]) -> Array:
         """`vector_gradient` without its checks."""
-        named = self._named()
-        parts = [self._constraint(name).gradient(value, grads[name]).reshape(-1) for name, value in named.items()]
+        parts = self._gradient_parts(grads, "")
         return np.concatenate(parts) if parts else np.empty(0)
+
+    def _gradient_parts(self, grads: Mapping[str, Any], prefix: str) -> list[Array]:
+        """Its parts, a vector for each parameter, whose names in `grads` begin with `prefix`."""
+        return [self._constraint(name).gradient(value, grads[prefix + name]) for name, value in self._named().items()]
 
     def vector_sensitivities(self, J: Array) -> Array:
         """

@@ -119,7 +119,8 @@ class Stable(Fixed):
 
     def unpack(self, vector: Array, array: Array) -> Array:
         each = np.asarray(vector, F8).reshape(*array.shape[:-1], -1)
-        return np.concatenate([each[..., : self.index], denominator(each[..., self.index :])], axis=-1)
+        full = np.concatenate([each[..., : self.index], denominator(each[..., self.index :])], axis=-1)
+        return full.astype(array.dtype, copy=False)
 
     def gradient(self, array: Array, gradient: Array) -> Array:
         gradient = np.asarray(gradient, F8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,21 +91,25 @@ class Adam:
     """Kingma and Ba's steps: about of the size of the learning rate, whatever the size of the gradient."""
 
     def __init__(self, size: int) -> None:
-        self.mean, self.square, self.count = np.zeros(size), np.zeros(size), 0
+        # Means of the slope and of its square, in the rows of an array: one operation for both.
+        self.means, self.terms = np.zeros((2, size)), np.empty((2, size))
+        self.kept = np.repeat([[0.9], [0.999]], size, axis=1)
+        self.mean, self.square = self.means
+        self.slope, self.slope_squared = self.terms
+        self.count = 0
 
     def __call__(self, slope: Array, rate: float) -> Array:
         self.count += 1
-        self.mean *= 0.9
-        self.mean += 0.1 * slope
-        self.square *= 0.999
-        slope = slope * slope
-        slope *= 0.001
-        self.square += slope
+        np.multiply(slope, 0.1, self.slope)
+        np.multiply(slope, slope, self.slope_squared)
+        self.slope_squared *= 0.001
+        self.means *= self.kept
+        self.means += self.terms
         # The means are divided by 1 - 0.9^n and 1 - 0.999^n: as numbers that saves two passes.
         root = np.sqrt(self.square)
         root *= 1.0 / math.sqrt(1.0 - 0.999**self.count)
         root += 1e-8
-        step = self.mean / root
+        step = np.divide(self.mean, root, root)
         step *= -rate / (1.0 - 0.9**self.count)
         return step
 
@@ -129,19 +133,18 @@ def descend(solver: str, problem: Problem, watch: Watch, plan: Plan, rng: np.ran
     descent = Descent(solver, problem, watch, plan)
     pad, whole = causal(problem.model), plan.tbptt is None and plan.batch is None
     same = [] if whole or not plan.takes_all(problem.data) else list(plan.batches(problem.data, rng, pad))
+    most = plan.clip or math.inf
     for epoch in range(plan.epochs):
-        start, descent.sums, norms = descent.theta, [0.0, 0.0], []
-        for batch in [None] if whole else same or plan.batches(problem.data, rng, pad):
-            for norm in descent.whole(epoch) if batch is None else descent.along(batch, epoch):
-                norms.append(norm)
-                watch.bar.update()
+        start = descent.theta
+        if whole:
+            loss, norms = descent.whole(epoch)
+            watch.bar.update()
+        else:
+            loss, norms = descent.pass_through(same or plan.batches(problem.data, rng, pad), epoch)
         # An epoch of one step has the loss at its start; the mean of many steps is about that of where they led to.
-        where, clipped = (
-            start if len(norms) == 1 else descent.theta,
-            sum(norm > (plan.clip or math.inf) for norm in norms),
-        )
-        numbers = sum(norms) / len(norms), clipped, descent.rate
-        watch.note(where, descent.sums[0] / descent.sums[1], **dict(zip(COLUMNS, numbers, strict=True)))
+        where = start if len(norms) == 1 else descent.theta
+        clipped = sum(norm > most for norm in norms)
+        watch.note(where, loss, gradient_norm=sum(norms) / len(norms), clipped=clipped, rate=descent.rate)
     if plan.epochs and where is start:  # the last step has not been judged
         watch.offer(descent.theta)
     return "max_iter", f"{plan.epochs} epochs completed"
@@ -156,6 +159,15 @@ class Descent:
         self.rule = RULES[solver](self.theta.size)
         self.per_epoch, self.sums, self.rate, self.taken = plan.steps(problem.data), [0.0, 0.0], 0.0, 0
 
+    def pass_through(self, batches: Iterable[Batch], epoch: int) -> tuple[float, list[float]]:
+        """Take the steps of all batches; returns the mean loss, and the norms of the gradients."""
+        self.sums, norms = [0.0, 0.0], []
+        for batch in batches:
+            for norm in self.along(batch, epoch):
+                norms.append(norm)
+                self.watch.bar.update()
+        return self.sums[0] / self.sums[1], norms
+
     def along(self, batch: Batch, epoch: int) -> Iterator[float]:
         """Take the steps of a batch, segment after segment; yields the norms of their gradients."""
         state: Any = None
@@ -168,7 +180,7 @@ class Descent:
                 continue
             value, slope, y, state = self.problem.pulled(part, state)
             slope = slope / weight + 2.0 * self.problem.regularization * self.theta
-            norm = float(np.sqrt(slope @ slope))
+            norm = math.sqrt(slope.dot(slope))
             if not (math.isfinite(value) and math.isfinite(norm)):
                 raise diverged(self.problem.model, part, y, self.moved_from(), epoch + 1)
             self.sums[0] += value
@@ -176,15 +188,14 @@ class Descent:
             self.step(slope, norm, epoch)
             yield norm
 
-    def whole(self, epoch: int) -> Iterator[float]:
-        """Take one step for all data; yields the norm of its gradient."""
+    def whole(self, epoch: int) -> tuple[float, list[float]]:
+        """The same with one step for all data."""
         loss, slope = self.problem.gradient(self.theta)
-        norm = float(np.sqrt(slope @ slope))
+        norm = math.sqrt(slope.dot(slope))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self.problem.check(self.theta, self.moved_from(), epoch + 1)
-        self.sums = [loss, 1.0]
         self.step(slope, norm, epoch)
-        yield norm
+        return loss, [norm]
 
     def step(self, slope: Array, norm: float, epoch: int) -> None:
         """Take one step."""

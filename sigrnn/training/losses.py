@@ -33,7 +33,7 @@ class Named(NamedTuple):
             slope = y - t
             flat = slope.reshape(-1)
             wide = flat.astype(F8, copy=False)
-            value = float(wide @ wide)
+            value = float(wide.dot(wide))
             slope *= 2.0 * self.scale
             return self.scale * value, slope
         # A sample of weight 0 may have any target, NaN too.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,21 +55,34 @@ class Problem:
     def gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the loss without the penalty, and the gradient of both."""
         self.model._unpack(theta)
-        total, slopes = 0.0, []
-        for batch in self.batches:
-            value, part, _, _ = self.pulled(batch, None)
+        total, slope = 0.0, None
+        for batch, reverse in zip(self.batches, self.passes, strict=True):
+            value, part, _, _ = self.pulled(batch, None, reverse)
             total += value / self.total
-            slopes.append(part / self.total)
-        slope: Array = slopes[0] if len(slopes) == 1 else sum(slopes[1:], slopes[0])
+            part /= self.total
+            slope = part if slope is None else slope + part
+        assert slope is not None
         if self.regularization:
             slope = slope + 2.0 * self.regularization * theta
         return total, slope
 
-    def pulled(self, batch: Batch, state: Any) -> tuple[float, Array, Array, Any]:
-        """Return the sum of losses over a batch from a state on, its gradient, the outputs, and the next state."""
-        size = SEGMENT if batch.x.shape[0] * batch.x.shape[1] > LONG else None
+    @cached_property
+    def passes(self) -> list[Callable[[], Any]]:
+        """The model run from rest over each batch."""
+        return [self.model._repeated(batch.x, interval(batch)) for batch in self.batches]
+
+    def pulled(
+        self, batch: Batch, state: Any, reverse: Callable[[], Any] | None = None
+    ) -> tuple[float, Array, Array, Any]:
+        """
+        Return the sum of losses over a batch from a state on, its gradient, the outputs, and the next state.
+
+        reverse : the one of `passes` for the batch, from rest.
+        """
         with np.errstate(all="ignore"):
-            (y, state), pullback = self.model._reverse(batch.x, state, size)
+            (y, state), pullback = (
+                self.model._reverse(batch.x, state, interval(batch)) if reverse is None else reverse()
+            )
             value, dy = self.loss(y, batch.t, batch.weights)
             slope = self.model._vector_gradient(pullback(dy)[0])
         return value, slope, y, state
@@ -106,6 +121,11 @@ class Problem:
         """Weights of the residuals, in their order, such that the weighted sum of their losses is the loss."""
         assert isinstance(self.loss, Named)
         return np.concatenate([b.w[b.w > 0] for b in self.batches]).astype(F8) * (self.loss.scale / self.total)
+
+
+def interval(batch: Batch) -> int | None:
+    """Samples between the states that a pull-back stores, None for short signals: it stores all."""
+    return SEGMENT if batch.x.shape[0] * batch.x.shape[1] > LONG else None
 
 
 def causal(model: Any) -> bool:

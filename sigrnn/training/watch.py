@@ -62,10 +62,11 @@ class History(Sequence[float]):
     def __repr__(self) -> str:
         return f"<History of {len(self)} iterations: {', '.join(self.columns)}>"
 
-    def add(self, numbers: dict[str, float]) -> None:
-        """Add a row."""
-        for name, number in numbers.items():
-            self.columns.setdefault(name, []).append(number)
+    def add(self, *parts: dict[str, float]) -> None:
+        """Add a row, in parts."""
+        for numbers in parts:
+            for name, number in numbers.items():
+                self.columns.setdefault(name, []).append(number)
 
 
 class Stopped(Exception):
@@ -130,14 +131,15 @@ class Watch:
         if self.validation is not None:
             judged = self.validation.value(theta)
             row["validation_loss"] = judged * self.factor
-        self.history.add({**row, **numbers, "time": time.perf_counter() - self.began})
+        self.history.add(row, numbers, {"time": time.perf_counter() - self.began})
         score = judged if judged is not None else loss + self.problem.penalty(theta)
         self.since += 1
         if score < self.score:
             self.best, self.score, self.since = theta.copy(), score, 0
         if type(self.bar) is not Silent:
             self.bar.set_postfix({name: f"{value:.3g}" for name, value in row.items()}, refresh=False)
-        self.call(theta, loss, judged)
+        if self.callback is not None:
+            self.call(self.callback, theta, loss, judged)
         if judged is not None and self.since >= self.patience:
             raise Stopped("early_stopping", f"the validation loss has not improved for {self.since} iterations")
 
@@ -160,14 +162,12 @@ class Watch:
         deque(map(setattr, leaves_of(self.model), repeat("_values"), values), 0)
         self.model._touch()
 
-    def call(self, theta: Array, loss: float, judged: float | None) -> None:
+    def call(self, callback: Callable[[Iteration], Any], theta: Array, loss: float, judged: float | None) -> None:
         """Call the user's callback; it stops the run by returning True or raising StopIteration."""
-        if self.callback is None:
-            return
         self.show(theta)
         try:
             seen = None if judged is None else judged * self.factor
-            stop = self.callback(Iteration(self.iterations, loss * self.factor, seen, self.model))
+            stop = callback(Iteration(self.iterations, loss * self.factor, seen, self.model))
         except StopIteration:
             stop = True
         if stop is True:

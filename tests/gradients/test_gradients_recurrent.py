@@ -1,6 +1,8 @@
 """Gradients of `rnn`, `gru`, `lstm`, `dense`: complex steps through slow twins, central differences, torch, blocks."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -493,6 +495,7 @@ def test_many_sequences(rng, name):
 
 def test_memory_is_used_again_but_not_shared(rng):
     """Two pull-backs that live at the same time keep what is theirs; of those that are gone the next has the memory."""
+    _run.store.free, _run.store.waiting = {}, 0  # full, it would be emptied some time
     one, two = (layer_arrays(rng, "lstm", 32, 64, 1, 16) for _ in range(2))
     value, first = vjp(lstm, **one)
     slope = random_like(rng, value)
@@ -502,11 +505,46 @@ def test_memory_is_used_again_but_not_shared(rng):
     for mine, theirs in zip(first(slope), desired, strict=True):
         assert_same(mine, theirs)
     del first, second
-    waiting = _run.pool.waiting
-    assert waiting >= _run.LEAST
+    waiting = _run.store.waiting
+    assert waiting >= 1 << 18
     for _ in range(3):
         vjp(lstm, **one)[1](slope)
-    assert _run.pool.waiting == waiting
+    assert _run.store.waiting == waiting
+
+
+def test_slopes_of_any_kind(rng):
+    """What the pull-back of arrays by position is given need not be arrays of just its dtype."""
+    b, a, x = np.ones(2), np.array([1.0, -0.5]), rng.standard_normal(16)
+    sigrnn.lfilter(b, a, x)  # a filter that is kept
+    same = np.dtype(float).newbyteorder("=")  # equal to float64, but another object
+    for function, given in ((sigrnn.lfilter, (b, a, x)), (lstm, layer_arrays(rng, "lstm", None, 6, 1, 3).values())):
+        value, pullback = vjp(function, *given)
+        desired = pullback(value)
+        for make in (
+            np.ndarray.tolist,
+            partial(np.ndarray.astype, dtype=same),
+            partial(np.ndarray.astype, dtype=">f8"),
+        ):
+            for mine, theirs in zip(pullback(alike(value, make)), desired, strict=True):
+                assert_same(mine, theirs)
+
+
+def test_threads_share_no_memory(rng):
+    """Calls of several threads at once give what each gives alone, and so does one pull-back that all of them call."""
+    arrays = [list(layer_arrays(rng, "lstm", 3, 200, 2, 7).values()) for _ in range(4)]
+    kept = vjp(lstm, *arrays[0])
+    slope = random_like(rng, kept[0])
+
+    def work(i):
+        value, pullback = vjp(lstm, *arrays[i])
+        return [*leaves(lstm(*arrays[i])), *leaves(value), *pullback(slope), *kept[1](slope)]
+
+    alone = [work(i) for i in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            for mine, theirs in zip(pool.map(work, range(4)), alone, strict=True):
+                for a, b in zip(mine, theirs, strict=True):
+                    assert_same(a, b)
 
 
 # The gradient of sums, and partial derivatives

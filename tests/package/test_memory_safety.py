@@ -117,7 +117,7 @@ def run_guarded_layouts():
 
 def run_guarded_layers():
     """Recurrent layers, with pages around all arrays that they make for their loops."""
-    from sigrnn.layers import _run
+    from sigrnn.layers import _layout, _prepare, _run
 
     class Guarding:
         def __init__(self, side):
@@ -143,13 +143,17 @@ def run_guarded_layers():
             arrays = layer_arrays(rng, name, batch, steps, 2, hidden, kind)
             desired, results = leaves(twin(**arrays, **options)), []
             for side in ("after", "before"):
-                _run.np = Guarding(side)
+                _layout.store.free.clear()  # of arrays without pages around them
+                for module in (_layout, _prepare, _run):
+                    module.np = Guarding(side)
+                _layout.aligned = _run.aligned = _run.np.empty
                 value, pullback = sigrnn.vjp(function, **arrays, **options)
                 results.append(pullback(value))
                 for taken in (value, function(**arrays, **options)):
                     for mine, theirs in zip(leaves(taken), desired, strict=True):
                         np.testing.assert_allclose(mine, theirs, rtol=0, atol=tolerance)
-            _run.np = np
+            for module in (_layout, _prepare, _run):
+                module.np = np
             for mine, theirs, free in zip(*results, sigrnn.vjp(function, **arrays, **options)[1](value), strict=True):
                 np.testing.assert_array_equal(mine, free)
                 np.testing.assert_array_equal(theirs, free)

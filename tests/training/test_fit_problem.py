@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import python_calls
 
 import sigrnn
 from sigrnn._utils.progress import Silent
@@ -203,3 +204,27 @@ def test_shapes_that_are_the_same_data(rng):
     ragged = sequences([[1, 2, 3], [4, 5]], [[1, 2, 3], [4, 5]])
     assert [len(a) for a in ragged.x] == [3, 2]
     assert len(sequences([1.0, 2.0], [1.0, 2.0]).x) == 1
+
+
+# What an iteration costs
+
+
+@pytest.mark.parametrize(
+    ("make", "most"),
+    [
+        (lambda: sigrnn.IIR(2), 40),
+        (lambda: sigrnn.Chain(sigrnn.GRU(8), sigrnn.Dense(1)), 150),
+        (lambda: sigrnn.Chain(sigrnn.LSTM(8), sigrnn.Dense(1)), 150),
+    ],
+)
+def test_an_iteration_enters_few_functions(make, most, rng):
+    """They are what an iteration over a short signal costs, not its loops."""
+    x, t = rng.standard_normal((2, 200))
+
+    def calls(iterations):
+        model = make().init(1, rng=0)
+        return python_calls(
+            lambda: sigrnn.fit(model, x, t, solver="adam", max_iter=iterations, start="given", progress=False)
+        )
+
+    assert calls(30) - calls(20) <= 10 * most
