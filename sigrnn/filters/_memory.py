@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
 from sigrnn._arrays import F8, Array
-from sigrnn._kernels.sizes import LINE_BYTES
+from sigrnn._utils import memory
 
 
 def aligned(*shape: int) -> Array:
-    """Memory for vectors, with anything in it, from where a cache line begins: a vector across two lines takes two accesses."""
-    size = math.prod(shape)
-    memory = np.empty(size + LINE_BYTES // F8.itemsize)
-    first = -memory.__array_interface__["data"][0] % LINE_BYTES // F8.itemsize
-    return memory[first : first + size].reshape(shape)
+    """Memory for numbers of float64, with anything in it, from where a cache line begins."""
+    return memory.aligned(shape, F8)
 
 
 _free: list[Array] = []  # scratch that no call uses at present; a call takes it out, so that no two share it
