@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 from ast import literal_eval
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from types import BuiltinFunctionType
 from typing import Any
 
 import numpy as np
 
-from sigrnn._kernels.aside import load_numba
+from sigrnn._kernels.aside import imported, load_numba
 
 __all__ = ["Kernels", "entry_point", "load_compiler", "machine_code", "made_before", "register_bytes"]
 
@@ -28,6 +27,7 @@ SETTINGS = [
     for name in ("BOUNDSCHECK", "CPU_FEATURES", "CPU_NAME", "DEBUGINFO", "DISABLE_JIT", "FULL_TRACEBACKS", "OPT")
 ]
 WIDE = "x86-64-v4"  # the level with registers of 64 bytes
+JIT = "sigrnn._kernels.base.jit"
 FOLDER = Path(__file__).parent / "_kernels"
 
 requests: set[tuple[Any, ...]] | None = None  # a build of machine code collects here what is asked for
@@ -55,7 +55,7 @@ def machine_code() -> MachineCode | None:
     if wish == "0" or any(name in os.environ for name in SETTINGS):
         return None
     try:
-        extension: Any = import_module("sigrnn._machine_code")
+        extension: Any = imported("sigrnn._machine_code")
     except ImportError:  # none, or one for another Python or NumPy
         return None
     levels = extension.levels()
@@ -94,7 +94,7 @@ class Kernels:
         if name.startswith("_"):  # what tools ask any object for
             raise AttributeError(name)
         if machine_code() is None and requests is None:
-            maker: Any = getattr(import_module(f"sigrnn._kernels.{self._file}"), name)
+            maker: Any = getattr(imported(f"sigrnn._kernels.{self._file}"), name)
         else:
             maker = Maker(self._file, name)
         setattr(self, name, maker)
@@ -122,7 +122,7 @@ class Maker:
                 self._found[arguments] = found
                 return found
         if self._module is None:
-            self._module = import_module(f"sigrnn._kernels.{self._file}")
+            self._module = imported(f"sigrnn._kernels.{self._file}")
         return getattr(self._module, self._name)(*arguments)
 
 
@@ -130,9 +130,7 @@ def entry_point(compiled: Any) -> Any:
     """The fastest form of a compiled function in which Python can call it."""
     if isinstance(compiled, BuiltinFunctionType):
         return compiled
-    from sigrnn._kernels.base import jit
-
-    return jit.entry_point(compiled)
+    return imported(JIT).entry_point(compiled)
 
 
 def load_compiler() -> None:
@@ -147,6 +145,4 @@ def register_bytes() -> int:
     code = machine_code()
     if code is not None:
         return 64 if code.level == WIDE else 32
-    from sigrnn._kernels.base import jit
-
-    return jit.register_bytes()
+    return int(imported(JIT).register_bytes())

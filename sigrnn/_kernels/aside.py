@@ -56,6 +56,16 @@ def _within_numba() -> bool:
     return lock is not None and lock.is_locked()
 
 
+def imported(name: str) -> Any:
+    """Import a module, here and not aside: a fork waits for it, since a child process could never finish it."""
+    if name.startswith("sigrnn._kernels"):
+        load_numba()  # in another thread, which would wait for the lock
+    if _within_numba():
+        return import_module(name)
+    with LOCK:
+        return import_module(name)
+
+
 @cache
 def load_numba() -> None:
     """Import Numba without interruption, before another import does it."""
