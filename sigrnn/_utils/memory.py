@@ -33,7 +33,7 @@ class Loan:
 
 
 class Store:
-    """What waits for its next use: arrays of calls, or objects that hold some, by a key for those that are alike."""
+    """Memory that waits for its next use: arrays, or objects that hold arrays, by a key that only interchangeable ones share."""
 
     def __init__(self) -> None:
         self.free: dict[Any, list[Any]] = {}

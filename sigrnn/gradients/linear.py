@@ -62,7 +62,7 @@ def lfilter_vjp(arguments: Named) -> tuple[Any, Pull]:
 
 
 class Expected(NamedTuple):
-    """What the gradient of an array must be like."""
+    """The shape and dtype that the gradient of an array must have."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

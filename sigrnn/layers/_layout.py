@@ -1,4 +1,4 @@
-"""What layers of the same cell, dtype and shapes have in common: sizes, compiled loops, memory for packed weights.
+"""What layers of the same cell, dtype and shapes share: sizes, compiled loops, memory for packed weights.
 
 A step's sums are one affine map of the row s[n] = [x[n], 1, h[n-1]] that it sees, so a single matrix product gives the
 gradients of all weights and biases.

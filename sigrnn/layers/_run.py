@@ -34,7 +34,7 @@ class Gradients(NamedTuple):
 
 
 class Form:
-    """Runs of as many steps and sequences through a layout: their loops and memory. Kept from call to call."""
+    """Runs of a given number of steps and sequences through a layout: their loops and memory. Kept from call to call."""
 
     def __init__(self, layout: Layout, steps: int, batch: int, alone: bool) -> None:
         self.layout, self.steps, self.batch, self.alone = layout, steps, batch, alone
@@ -68,7 +68,7 @@ class Form:
 @lru_cache(FORMS)
 def form_of(layout: Layout, steps: int, batch: int, alone: bool) -> Form:
     """`alone`: whether there is but one sequence in all: it has loops of its own, that sum in another order, which must not
-    depend on how sequences are parted."""
+    depend on how sequences are divided."""
     return Form(layout, steps, batch, alone)
 
 
