@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from sigrnn._arrays import C16, F8, Array, array, short
 from sigrnn.filters._fir import FIRFilter
+from sigrnn.filters._kept import cascades, direct_forms, keep
 from sigrnn.filters._recursive import METHODS, RecursiveFilter
 
 ndarray = np.ndarray
-Filter = TypeVar("Filter", RecursiveFilter, FIRFilter)
-KEPT = 128  # filters of either kind
 SIMPLE = ndarray, list, tuple, float, int
 REAL = "fiub"  # kinds of dtypes
 
@@ -84,14 +83,9 @@ def inner(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return C16 if dtype.kind == "c" else F8
 
 
-# The filters used last, by the bytes of their float64 coefficients, oldest first
-direct_forms: dict[tuple[bytes, bytes], RecursiveFilter | FIRFilter] = {}  # of b, a
-cascades: dict[bytes, RecursiveFilter] = {}  # of sos
-
-
 def direct_form(b: bytes, a: bytes) -> RecursiveFilter | FIRFilter | None:
     """The filter of float64 coefficients; None where there is a single tap, or none is finite, without feedback."""
-    known = direct_forms.get((b, a))
+    known: RecursiveFilter | FIRFilter | None = direct_forms.get((b, a))
     if known is None and b and len(a) >= F8.itemsize and len(a) + len(b) > 2 * F8.itemsize:
         taps, poles = normalised(np.frombuffer(b), np.frombuffer(a), F8)
         if len(poles) > 1:
@@ -109,19 +103,12 @@ def recursive(b: bytes, a: bytes) -> RecursiveFilter | None:
 
 def cascaded(sos: bytes) -> RecursiveFilter | None:
     """The filter of float64 sections. None if they are no sections."""
-    known = cascades.get(sos)
+    known: RecursiveFilter | None = cascades.get(sos)
     if known is None:
         rows = np.frombuffer(sos)
         if rows.size and not rows.size % 6 and (rows[3::6] == 1.0).all():
             known = keep(cascades, sos, filter_of_sections(rows.reshape(-1, 6)))
     return known
-
-
-def keep(kept: dict[Any, Any], key: Any, filter: Filter) -> Filter:
-    """Keep a filter, and forget the oldest of many. Threads may do so at once."""
-    for oldest in list(kept)[: len(kept) + 1 - KEPT]:
-        kept.pop(oldest, None)
-    return kept.setdefault(key, filter)
 
 
 def recall(b: Any, a: Any, x: Array) -> tuple[RecursiveFilter | FIRFilter, np.dtype[Any]] | None:

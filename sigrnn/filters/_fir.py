@@ -11,7 +11,7 @@ import numpy as np
 from sigrnn._arrays import F8, Array
 from sigrnn._kernels.sizes import FIR_SPAN
 from sigrnn._lookup import Kernels, entry_point
-from sigrnn.filters import _recursive, _transforms
+from sigrnn.filters import _kept, _recursive, _transforms
 from sigrnn.workers import get_workers, share
 
 CHUNK = 960  # samples in the scratch of the sums: first-level cache
@@ -23,16 +23,13 @@ THREADED = 20_000_000  # products from which threads may pay
 class FIRFilter:
     """Taps b (M + 1,), float64 and finite, at least two of them, of one channel."""
 
-    kind, least, started = "fir", 0, 0
+    kind, least, started = "fir", 0, 0  # `started`: numbers of the state of a signal that begins at rest
 
     def __init__(self, b: Array) -> None:
-        self.b, self.c, self.states = (
-            b,
-            b,
-            len(b) - 1,
-        )  # `started`: numbers of the state of a signal that begins at rest
+        self.b, self.c, self.states = b, b, len(b) - 1
         self.shape = (self.states,)
         self._reversed = np.ascontiguousarray(b[::-1])
+        self.bytes = 3 * b.nbytes  # with the key of the cache
         self._transformed: dict[tuple[int, str], _transforms.OverlapSave] = {}
         self._size = self.states + up(max(CHUNK, 2 * self.states)) + FIR_SPAN
 
@@ -70,9 +67,11 @@ class FIRFilter:
         known = self._transformed.get((samples, dtype))
         if known is None:
             known = _transforms.OverlapSave(self.b, samples, dtype, True, direct)
-            if len(self._transformed) >= KEPT:
+            if len(self._transformed) >= KEPT or self.bytes + known.bytes > _kept.BYTES:
                 self._transformed.clear()
             self._transformed[samples, dtype] = known
+            self.bytes = 3 * self.b.nbytes + sum(found.bytes for found in list(self._transformed.values()))
+            _kept.forget_oldest()
         return known
 
 

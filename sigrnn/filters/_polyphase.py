@@ -19,7 +19,7 @@ from sigrnn.workers import get_workers, share
 SCRATCH = 8192  # samples: a first-level cache
 THREADED = 500_000  # nanoseconds from which threads pay
 SHORT = 4096  # taps, and a factor up to which `one_channel` serves
-KEPT = 1 << 20  # entries of a table that is kept
+KEPT = 1 << 17  # entries of a table that is kept
 
 
 class Rates(NamedTuple):

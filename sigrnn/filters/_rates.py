@@ -49,7 +49,7 @@ def taps_of(window: Any, up: int, down: int, kind: np.dtype[Any]) -> tuple[Array
     return up * h, kind if kind.kind in "fc" else np.dtype(np.float64)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def low_pass(rate: int, window: Any) -> Array:
     """The filter of `resample_poly` for the larger of both factors."""
     from scipy.signal import firwin
@@ -57,7 +57,7 @@ def low_pass(rate: int, window: Any) -> Array:
     return np.asarray(firwin(20 * rate + 1, 1.0 / rate, window=window), np.float64)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def windowed(n: int, q: int) -> Array:
     """The filter without feedback of `decimate`."""
     from scipy.signal import firwin

@@ -13,7 +13,7 @@ import numpy as np
 from sigrnn._arrays import C16, F8, Array
 from sigrnn._kernels.sizes import LANES, LANES_ORDER, STACK_STATES, UNROLLED_ORDER
 from sigrnn._lookup import Kernels, entry_point
-from sigrnn.filters import _fixed_point
+from sigrnn.filters import _fixed_point, _kept
 from sigrnn.filters._blocks import (
     SCRATCH,
     Blocks,
@@ -33,7 +33,7 @@ PER_CHANNEL = (
     600  # samples from which, for each of a few channels, they run one by one in blocks; below, in lanes together
 )
 SHARE = 1 << 20  # samples for a thread at a time: what is found ahead takes no more memory than that
-KEPT = 8  # lengths of blocks a filter keeps, for signals of different length
+KEPT = 32  # lengths of blocks a filter keeps, for signals of different length
 MANY_LENGTHS = 64  # of signals whose loops a filter keeps
 DEEPEST = 4  # sections run together: more do not fit the registers
 NO_TAPE = np.empty((1, 0)), np.empty((1, 0, LANES))
@@ -77,6 +77,7 @@ class RecursiveFilter:
         "_run",
         "a",
         "b",
+        "bytes",
         "c",
         "depth",
         "in_blocks",
@@ -111,6 +112,7 @@ class RecursiveFilter:
         self._blocks: dict[int, Blocks] = {}
         self._normal: NormalForm | Literal[False] | None = None  # False: none
         self._lanes: tuple[Array, Array] | None = None
+        self.bytes = 2 * self.c.nbytes  # with the key of the cache
 
     def kernel(self, loop: str, dtype: str) -> Any:
         """One of the compiled loops, for samples of this type."""
@@ -180,7 +182,15 @@ class RecursiveFilter:
                 known = self._normal.blocks(length, self.c)
                 if len(self._blocks) >= KEPT:
                     self._blocks.clear()
+                    self.in_blocks.clear()
                 self._blocks[length] = known
+                arrays = [
+                    *self._normal.systems,
+                    *self._normal.bases,
+                    *(found.whole for found in list(self._blocks.values())),
+                ]
+                self.bytes = 2 * self.c.nbytes + sum(array.nbytes for array in arrays)
+                _kept.forget_oldest()
         return known
 
     def groups(self) -> list[tuple[Array, Array]]:

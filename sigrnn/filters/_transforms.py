@@ -78,7 +78,9 @@ class OverlapSave:
         with np.errstate(over="ignore"):
             limit = HIGHEST / (size * max(1.0, np.abs(b).sum()))
         settings = self.reach, self.length, piece, QUIET if careful else np.inf, limit
-        self.run = partial(compiled(dtype), *settings, spectrum(self.b, size), twiddles(size))
+        transformed = spectrum(self.b, size)
+        self.bytes = transformed.nbytes
+        self.run = partial(compiled(dtype), *settings, transformed, twiddles(size))
 
     def __call__(self, x: Array, y: Array) -> None:
         source = x if x.flags.c_contiguous and not np.may_share_memory(x, y) else x.copy()

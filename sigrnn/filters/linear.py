@@ -24,7 +24,6 @@ from sigrnn.filters._coefficients import (
     check_first,
     check_method,
     coefficients,
-    direct_forms,
     filter_of,
     filter_of_sections,
     inner,
@@ -34,6 +33,7 @@ from sigrnn.filters._coefficients import (
     sections,
     weak,
 )
+from sigrnn.filters._kept import direct_forms
 from sigrnn.filters._options import FORWARD, PROPAGATE, deliver, options, real_for
 from sigrnn.filters._recursive import RecursiveFilter
 

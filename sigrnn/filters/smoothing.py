@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import factorial
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -108,9 +107,9 @@ def savgol_filter(
     y = resampled(taps, x, Rates(1, 1, half, x.shape[axis]), axis, kind, MODES[mode], float(cval))
     if mode == "interp" and half:
         given, result = time_last(x, axis), time_last(y, axis)
-        first, last = edges(window_length, polyorder, deriv, delta)
-        result[..., :half] = given[..., :window_length] @ first.T
-        result[..., -half:] = given[..., -window_length:] @ last.T
+        fit, first, last = edges(window_length, polyorder, deriv, delta)
+        result[..., :half] = given[..., :window_length] @ fit.T @ first.T
+        result[..., -half:] = given[..., -window_length:] @ fit.T @ last.T
     return y
 
 
@@ -125,13 +124,14 @@ def coefficients(window_length: int, polyorder: int, deriv: int, delta: float) -
 
 
 @lru_cache(maxsize=64)
-def edges(window_length: int, polyorder: int, deriv: int, delta: float) -> tuple[Array, Array]:
-    """What leads from the first and from the last samples to the outputs there, (window_length // 2, window_length)."""
+def edges(window_length: int, polyorder: int, deriv: int, delta: float) -> tuple[Array, Array, Array]:
+    """The polynomial of a window, (polyorder + 1, window_length), and what its coefficients make at the first and at the last
+    places, (window_length // 2, polyorder + 1) each."""
     places, half = np.arange(window_length), window_length // 2
     middle = (window_length - 1) / 2  # powers of small numbers: the fit is better conditioned
     fit = np.linalg.pinv(np.vander(places - middle, polyorder + 1, increasing=True))
     powers = np.zeros((window_length, polyorder + 1))
     for k in range(deriv, polyorder + 1):
         powers[:, k] = factorial(k) / factorial(k - deriv) * (places - middle) ** (k - deriv)
-    outputs: Any = powers @ fit / delta**deriv
-    return outputs[:half], outputs[-half:]
+    powers /= delta**deriv
+    return fit, powers[:half], powers[-half:]

@@ -27,13 +27,13 @@ from sigrnn.filters._call import matched, state_given, state_layout, state_rows
 from sigrnn.filters._coefficients import (
     check_method,
     coefficients,
-    direct_forms,
     inner,
     normalised,
     recall,
     recursive,
     weak,
 )
+from sigrnn.filters._kept import direct_forms
 from sigrnn.filters._recursive import METHODS, RecursiveFilter
 from sigrnn.filters.linear import lfilter
 from sigrnn.filters.varying import lfilter_tv

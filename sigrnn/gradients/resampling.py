@@ -149,7 +149,7 @@ def savgol_filter_vjp(arguments: Named) -> tuple[Any, Pull]:
         raise NotImplementedError(f"savgol_filter has a gradient for real signals, got dtype {x.dtype}")
     y = savgol_filter(**arguments)
     fit = tuple(arguments[name] for name in ("window_length", "polyorder", "deriv", "delta"))
-    taps, (first, last), size = coefficients(*fit), edges(*fit), arguments["window_length"]
+    taps, (polynomial, first, last), size = coefficients(*fit), edges(*fit), arguments["window_length"]
     axis, samples, half = time_axis(arguments["axis"], x), y.shape[arguments["axis"]], size // 2
 
     def pull(dy: Array) -> Named:
@@ -160,8 +160,8 @@ def savgol_filter_vjp(arguments: Named) -> tuple[Any, Pull]:
         rates = Rates(1, 1, half, samples)
         dx = transposed(taps, inside, rates, dy.ndim - 1, samples, MODES[mode])
         if alone:
-            dx[..., :size] += slope[..., :half] @ first
-            dx[..., -size:] += slope[..., -half:] @ last
+            dx[..., :size] += slope[..., :half] @ first @ polynomial
+            dx[..., -size:] += slope[..., -half:] @ last @ polynomial
         return {"x": time_back(dx, axis)}
 
     return y, pull
