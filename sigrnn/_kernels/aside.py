@@ -18,12 +18,13 @@ from importlib import import_module
 from typing import Any
 
 LOCK = threading.RLock()  # held during such work
+_importer: int | None = None  # the thread that holds it to import kernels
 held: list[Any] = []  # the locks a fork holds: this one, and those of Numba and LLVM
 
 
 def completed(work: Callable[..., Any], *arguments: Any) -> Any:
     """Do the work, and return its result; the work is completed even if this call is interrupted."""
-    if _within_numba():  # called by a compilation of the user's, whose lock another thread would wait for
+    if _within_numba() or _importer == threading.get_ident():  # this thread has a lock that another would wait for
         return work(*arguments)
     if threading.current_thread() is not threading.main_thread():
         with LOCK:
@@ -51,7 +52,7 @@ def _found(found: list[Any], work: Callable[..., Any], arguments: tuple[Any, ...
 
 
 def _within_numba() -> bool:
-    """Whether this thread is already compiling."""
+    """Whether this thread is already compiling, perhaps a function of the user's."""
     lock = getattr(sys.modules.get("numba.core.compiler_lock"), "global_compiler_lock", None)
     return lock is not None and lock.is_locked()
 
@@ -62,8 +63,13 @@ def imported(name: str) -> Any:
         load_numba()  # in another thread, which would wait for the lock
     if _within_numba():
         return import_module(name)
+    global _importer
     with LOCK:
-        return import_module(name)
+        before, _importer = _importer, threading.get_ident()
+        try:
+            return import_module(name)
+        finally:
+            _importer = before
 
 
 @cache

@@ -128,6 +128,20 @@ def test_within_a_compilation():
 
 # Forks
 
+IMPORTS = """
+import json, pkgutil
+import sigrnn._kernels
+from sigrnn._kernels.aside import imported
+files = [file.name for file in pkgutil.walk_packages(sigrnn._kernels.__path__, "sigrnn._kernels.")]
+print(json.dumps([imported(name).__name__ for name in files]))
+"""
+
+
+def test_each_file_of_kernels_can_be_imported_by_a_first_call():
+    # An import that makes a kernel holds the lock of compilation: a thread that compiles would wait for it for ever.
+    assert "sigrnn._kernels.filters.nonlinear_adjoint" in answer_of_fresh_process(IMPORTS, timeout=300)
+
+
 FORK = """
 import os, signal, sys, threading, time, warnings
 import numpy as np, sigrnn
