@@ -138,7 +138,7 @@ print(json.dumps([imported(name).__name__ for name in files]))
 
 
 def test_each_file_of_kernels_can_be_imported_by_a_first_call():
-    # An import that makes a kernel holds the lock of compilation: a thread that compiles would wait for it for ever.
+    # An import that makes a kernel holds the lock of compilation, for which a thread that compiles would wait.
     assert "sigrnn._kernels.filters.nonlinear_adjoint" in answer_of_fresh_process(IMPORTS, timeout=300)
 
 
