@@ -15,6 +15,11 @@ from sigrnn.filters import _transition
 _kernels = Kernels("filters.block_transition")
 
 LEAST = 16  # shortest block: with less than 256 samples a segment costs as much as the plain recurrence
+# Up to FEW states, what is done once for each block takes so little time that blocks are shorter: 16 of them, as input, tile
+# and output, fit a first-level cache (order 1, 65,536 samples: 41 instead of 57 us; order 8: 92 instead of 88).
+SHORT, FEW = 128, 4
+SEGMENT, SAMPLE = 200, 3  # nanoseconds of a segment beyond those of its samples, and of a sample after the last segment
+FAR = 1 << 17  # samples: memory beyond a second-level cache
 SCRATCH = (LONGEST + BLOCK_STATES) * LANES  # numbers; filters with many sections add their states
 
 MANY = 32  # filters whose constants NumPy finds, in 2 to 80 ms each, before the kernels for that are compiled (3 s)
@@ -59,27 +64,51 @@ class NormalForm(NamedTuple):
         whole = np.empty(size + sum(_size(length, n) for n in states))
         whole[:size] = coefficients.reshape(-1)
         found = Blocks(length, states, whole, whole[size:])
-        for g, (system, basis) in enumerate(zip(self.systems, self.bases, strict=True)):
+        carries = carried(coefficients[1], states)
+        for g, (system, basis, carry) in enumerate(zip(self.systems, self.bases, carries, strict=True)):
             power, basis_of_group, inputs = found.group(g)
             basis_of_group[...] = basis
             if _compiled():
                 work = np.zeros((3, *system.shape))
                 column = np.zeros((2, 2, system.shape[1], TRANSITION_WIDTH))
-                _kernels.transition("inputs")(system, inputs, column, work)
+                _kernels.transition("inputs")(system, inputs, carry, column, work)
                 _kernels.transition("power")(system, length, power, work)
             else:
-                _transition.inputs(system, inputs)
+                _transition.inputs(system, inputs, carry)
                 _transition.power(system, length, power)
         return found
 
 
-def length_for(samples: int) -> int:
-    """How long blocks are in a signal of this length; 0 if it is too short for them."""
+def carried(a: Array, states: tuple[int, ...]) -> list[float]:
+    """Of each group of the sections a (S, P + 1): 1 if its poles are closer to -1 than to 1, so that it rejects offsets, else 0.
+
+    With a pole close to 1 the numbers hardly differ, and without a carry neither do their errors: no more than another gain.
+    """
+    at_one, at_nyquist = (np.abs(a @ signs) for signs in powers_of_one(a.shape[1]))
+    ends = np.cumsum(states) // (a.shape[1] - 1)
+    groups = [slice(last - n // (a.shape[1] - 1), last) for last, n in zip(ends, states, strict=True)]
+    return [1.0 if at_nyquist[group].prod() < at_one[group].prod() else 0.0 for group in groups]
+
+
+def length_for(samples: int, states: int) -> int:
+    """How long blocks are in a signal of this length, for that many states together; 0 if it is too short for them.
+
+    What segments leave over runs sample after sample, so blocks are as long as leaves little, if not much shorter than the longest.
+    """
     if samples < LEAST * LANES:
         return 0
-    segments = -(-samples // (LANES * LONGEST))
-    length = samples // (LANES * segments) // 4 * 4
-    return length - 4 if length % 64 == 0 else length  # rows a power of two apart would share the sets of the cache
+    longest = LONGEST if states > FEW else SHORT
+    fewest = -(-samples // (LANES * longest))
+    lengths = {samples // (LANES * segments) // 4 * 4 for segments in (fewest, fewest + 1)}
+    if fewest > 2:
+        lengths |= set(range(longest * 3 // 16 * 4, longest + 1, 4))
+    costs = {}
+    for length in lengths:
+        if (samples > FAR or length > SHORT) and length % 64 == 0:
+            continue  # rows a power of two apart share the sets of a cache
+        segments = samples // (LANES * length)
+        costs[length] = SEGMENT * segments + SAMPLE * (samples - segments * LANES * length)
+    return min(costs, key=lambda length: costs[length])
 
 
 def entered_exactly(a: Array) -> bool:
@@ -90,7 +119,7 @@ def entered_exactly(a: Array) -> bool:
     in a state is a step in the output of its section, and white, where SciPy's errors have the colour of the section: if the
     others reject that and let through what is white, 600 times SciPy's error was seen, and 7 times without such poles.
     """
-    signs = (-1.0) ** np.arange(a.shape[1])
+    _, signs = powers_of_one(a.shape[1])
     at, slope = (
         a @ signs,
         a @ (signs * np.arange(a.shape[1])),
@@ -103,6 +132,11 @@ def entered_exactly(a: Array) -> bool:
     root = np.sqrt(np.abs(half**2 - product))
     radius = np.where(half**2 < product, np.sqrt(np.abs(product)), np.abs(half) + root)
     return not (radius > 1.0 - 1e-6).any()
+
+
+def powers_of_one(count: int) -> tuple[Array, Array]:
+    """1, 1, 1, ... and 1, -1, 1, ..."""
+    return np.ones(count), (-1.0) ** np.arange(count)
 
 
 def state_space(b: Array, a: Array) -> Array:

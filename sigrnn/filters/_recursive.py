@@ -169,7 +169,7 @@ class RecursiveFilter:
         """Blocks for one channel of this length; None where it runs sample after sample."""
         least = 0 if method == "blocked" else self.least
         suited = method != "sequential" and self.kind in BLOCKED and self.b.ndim == 2 and self.b.dtype == F8
-        return self.blocks_of(length_for(samples)) if suited and samples >= least else None
+        return self.blocks_of(length_for(samples, self.depth * self.order)) if suited and samples >= least else None
 
     def blocks_of(self, length: int) -> Blocks | None:
         """Blocks of this length; None if it is 0, or the filter is not stable or would lose accuracy."""

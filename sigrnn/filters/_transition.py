@@ -237,9 +237,13 @@ def input_normal(system: Array, basis: Array, normal: Array) -> bool:
     return squared_norm(normal[0]) < 4.0 * states
 
 
-def inputs(normal: Array, g: Array) -> None:
-    """g[n] <- A^(L - 1 - n) B in the coordinates w: what sample n of L adds to the state after them."""
+def inputs(normal: Array, g: Array, carry: float) -> None:
+    """g[n] <- A^(L - 1 - n) B in the coordinates w: what sample n of L adds to the state after them.
+
+    With `carry` 1, not 0, each rounding error is added to the next number.
+    """
     length, states = g.shape
+    left = np.zeros(states)
     x = np.zeros((2, states, TRANSITION_WIDTH))
     x[:, :, 0] = normal[:, :, states]
     forward(normal, x)
@@ -248,7 +252,11 @@ def inputs(normal: Array, g: Array) -> None:
         step = multiply(step, step)
     for n in range(0, length, TRANSITION_WIDTH):
         count = min(TRANSITION_WIDTH, length - n)
-        g[length - n - count : length - n] = x[0, :, :count].T[::-1]
+        for k in range(count):
+            high, rest = x[0, :, k], x[1, :, k] + carry * left
+            rounded = high + rest
+            g[length - 1 - n - k] = rounded
+            left = (high - rounded) + rest
         x = multiply(step, x)
 
 

@@ -126,7 +126,9 @@ OUTSIDE = {
 }
 
 
-APART = np.array([1.5, 2.0])  # factors of both errors; the largest is a single sample, and varies more
+# Factor of both errors. It is below 1 on average, but rounding errors of blocks add up where their length and the carrier fit: with
+# blocks of 92 to 248 samples, the narrow band and the carrier 2.9, medians of 16 signals are 0.96 to 1.9.
+APART = 2.5
 
 
 @pytest.mark.parametrize("level", [1e2, 1e3, 1e5])

@@ -6,10 +6,10 @@ import scipy.signal
 from helpers import answer_of_fresh_process
 
 from sigrnn._kernels.filters import block_transition
-from sigrnn._kernels.sizes import TRANSITION_WIDTH, transition_columns
+from sigrnn._kernels.sizes import LANES, LONGEST, TRANSITION_WIDTH, transition_columns
 from sigrnn.filters import _blocks, _transition
 
-LENGTH = 60
+LENGTH, CARRY = 60, 1.0
 
 
 def constants(b, a, compiled):
@@ -22,12 +22,13 @@ def constants(b, a, compiled):
         kernel = block_transition.transition
         kernel("state_space")(b, a, system)
         stable = kernel("basis")(system, basis, normal, np.zeros((4, *shape)), np.zeros((2, 2, *shape)))
-        kernel("inputs")(normal, added, np.zeros((2, 2, states, TRANSITION_WIDTH)), np.zeros((3, 2, *shape)))
+        work = np.zeros((2, 2, states, TRANSITION_WIDTH)), np.zeros((3, 2, *shape))
+        kernel("inputs")(normal, added, CARRY, *work)
         kernel("power")(normal, LENGTH, power, np.zeros((3, 2, *shape)))
     else:
         _transition.state_space(b, a, system)
         stable = _transition.input_normal(system, basis, normal)
-        _transition.inputs(normal, added)
+        _transition.inputs(normal, added, CARRY)
         _transition.power(normal, LENGTH, power)
     return (system, stable, basis, normal, added, power) if stable else (system, stable)
 
@@ -53,6 +54,30 @@ def test_numpy_finds_the_bits_of_the_kernels(rng, kind, order):
         b, a = filters(rng, kind, order)
         for numpys, kernels in zip(constants(b, a, False), constants(b, a, True), strict=True):
             np.testing.assert_array_equal(numpys, kernels)
+
+
+@pytest.mark.parametrize("pole", [-0.9998, -0.99, -0.7])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_rounding_errors_of_weights_do_not_add_up(pole, compiled):
+    b, a = np.array([[1.0, 0.3]]), np.array([[1.0, -pole]])
+    _, _, _, normal, added, _ = constants(b, a, compiled)
+    factor, weight = (normal[0, 0, k].astype(np.longdouble) + normal[1, 0, k] for k in range(2))
+    exact = weight * np.sum(factor ** np.arange(LENGTH, dtype=np.longdouble))
+    assert abs(added.astype(np.longdouble).sum() - exact) <= np.spacing(abs(added).max())
+
+
+@pytest.mark.parametrize("states", [1, 2, 4, 5, 32])
+def test_lengths_of_blocks(states):
+    for samples in [*range(200, 9000, 7), *(10 ** np.linspace(4, 7, 200)).astype(int).tolist()]:
+        length = _blocks.length_for(samples, states)
+        if samples < 256:
+            assert length == 0
+            continue
+        assert length % 4 == 0
+        assert 16 <= length <= LONGEST
+        segments, left = divmod(samples, length * LANES)
+        assert segments > 0
+        assert left < max(64, 0.1 * samples)
 
 
 def test_coefficients_out_of_range_are_left_to_the_kernels(monkeypatch):

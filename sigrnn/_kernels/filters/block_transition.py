@@ -322,12 +322,20 @@ def _basis(m, basis, normal, plain, work):
     return squared_norm(form, states) < 4.0 * states
 
 
-def _inputs(normal, g, column, work):
-    """g[n] <- A^(L - 1 - n) B in the coordinates w: what sample n of L adds to the state after them."""
-    # normal (2, R, W)   g (L, R)   scratch: column (2, 2, R, WIDTH), work (2, 2, R, W)
+def _inputs(normal, g, carry, column, work):
+    """g[n] <- A^(L - 1 - n) B in the coordinates w: what sample n of L adds to the state after them.
+
+    With `carry` 1, not 0, the rounding error of a number is carried over to the next one, so that the sum of all is as accurate
+    as one of them. Where a filter rejects an offset, the sum is far smaller than its terms, and its error would be the same in
+    each block.
+    """
+    # normal (2, R, W)   g (L, R)   scratch: column (2, 2, R, WIDTH), work (3, 2, R, W)
     length, states, width = g.shape[0], normal.shape[1], normal.shape[2]
     system, x, first = pointer(normal), pointer(column), pointer(work)
     y, second, at = offset(x, 2 * states * WIDTH), offset(first, 2 * states * width), pointer(g)
+    left = offset(second, 2 * states * width)
+    for p in range(states):
+        left[p] = 0.0
     for p in range(2 * states):
         x[p * WIDTH] = system[p * width + states]
     forward(system, x, states, WIDTH)
@@ -337,7 +345,10 @@ def _inputs(normal, g, column, work):
     for n in range(0, length, WIDTH):
         for k in range(min(WIDTH, length - n)):
             for p in range(states):
-                at[(length - 1 - n - k) * states + p] = x[p * WIDTH + k]
+                high, rest = x[p * WIDTH + k], x[(states + p) * WIDTH + k] + carry * left[p]
+                rounded = high + rest
+                at[(length - 1 - n - k) * states + p] = rounded
+                left[p] = (high - rounded) + rest
         multiply(first, x, y, states, WIDTH)
         assign(y, x, 2 * states * WIDTH)
 
@@ -449,7 +460,7 @@ MATRIX, CONSTANT = packed("d", 3), packed("d", 3, read=True)
 KERNELS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "state_space": (_transition, (*[packed("d", 2, read=True)] * 2, MATRIX)),
     "basis": (_basis, (CONSTANT, packed("d", 4), MATRIX, MATRIX, packed("d", 4))),
-    "inputs": (_inputs, (CONSTANT, packed("d", 2), packed("d", 4), packed("d", 4))),
+    "inputs": (_inputs, (CONSTANT, packed("d", 2), types.float64, packed("d", 4), packed("d", 4))),
     "power": (_power, (CONSTANT, types.intp, packed("d", 2), packed("d", 4))),
 }
 

@@ -17,7 +17,7 @@ from sigrnn._kernels.base.calls import NUMBERS, address, caller, function
 from sigrnn._kernels.base.jit import device, entry_point, kernel, once, packed, strided
 from sigrnn._kernels.base.vec import lanes, offset, pointer, settle, stack
 from sigrnn._kernels.filters.block_transition import chain, columns_of, from_normal, size_of, to_normal
-from sigrnn._kernels.filters.steps import LINE, final_states, halves, recurrence, sweep, sweep_any
+from sigrnn._kernels.filters.steps import LINE, final_states, halves, recurrence, short_sweep, sweep, sweep_any
 from sigrnn._kernels.filters.transfers import (
     all_finite,
     channel_callers,
@@ -29,7 +29,7 @@ from sigrnn._kernels.filters.transfers import (
     moves,
     step_of,
 )
-from sigrnn._kernels.sizes import AREA, BLOCK_STATES, LANES, LONGEST, STACK_STATES, TILE, UNROLLED_ORDER
+from sigrnn._kernels.sizes import AREA, BLOCK_STATES, LANES, LONGEST, SECTION_ORDER, STACK_STATES, TILE, UNROLLED_ORDER
 
 __all__ = ["entry_point", "functions", "kernels"]
 
@@ -114,7 +114,8 @@ call_chain, call_normal_states = caller(*CHAINED), caller(*NORMAL_STATES)
 def block_sweep(kind: Any, order: int, depth: int) -> int:
     """`depth` sections over a tile of time blocks, one in each lane; sums may be fused."""
     known = order if order <= UNROLLED_ORDER else 0
-    sections = sweep(recurrence(kind).step, known, depth)
+    short = kind in ("direct", "sections") and order <= SECTION_ORDER and depth == 1
+    sections = short_sweep(order) if short else sweep(recurrence(kind).step, known, depth)
 
     def run(b, a, z, order, tile, stride, count, at, step):
         # b, a (D, P + 1)   z (D, P, LANES)   tile (L, LANES), rows `stride` elements apart

@@ -19,7 +19,7 @@ from sigrnn._kernels.base.calls import fetch_line, place
 from sigrnn._kernels.base.jit import device, once
 from sigrnn._kernels.base.vec import Vec, filled, load, pointer, read, spread, stack, store
 from sigrnn._kernels.base.vec import width as width_of
-from sigrnn._kernels.sizes import LANES, LANES_ORDER
+from sigrnn._kernels.sizes import LANES, LANES_ORDER, SECTION_ORDER
 
 LINE = 8  # samples of a cache line
 
@@ -223,6 +223,41 @@ def sweep(step: Any, order: int, depth: int, each: int = 0) -> Any:
             store(tile, n * stride, x)
         for i in range(depth * order):
             store(z, i * width_of(like), zz[i])
+
+    return run
+
+
+def short_sweep(order: int) -> Any:
+    """The same for one linear section of order 1 or 2 whose sums may be fused, with the state in the direct form I meanwhile.
+
+    An output waits for one product and sum with the output before it, not for two (order 2, time blocks: 0.11 instead of 0.17 ns
+    a sample).
+    """
+    second = order == SECTION_ORDER
+
+    @device
+    def run(b, a, z, _, tile, stride, count, like, coming):
+        b_0, b_1, a_1 = spread(b[0], like), spread(b[1], like), spread(a[1], like)
+        b_2, a_2 = (spread(b[2], like), spread(a[2], like)) if second else (like, like)
+        # t = b[1] x[n-1] + b[2] x[n-2] and t_next = b[2] x[n-1], with the state as what came before
+        t, t_next = load(z, 0, like), load(z, width_of(like), like) if second else like
+        y, y_before = like, like
+        for n in range(count):
+            x = load(tile, n * stride, like)
+            ask(coming, n)
+            t = t + b_0 * x
+            if second:
+                t = t - a_2 * y_before
+                y_before = y
+            y = t - a_1 * y
+            store(tile, n * stride, y)
+            t = t_next + b_1 * x if second else b_1 * x
+            if second:
+                t_next = b_2 * x
+        if second:
+            t = t - a_2 * y_before
+            store(z, width_of(like), t_next - a_2 * y)
+        store(z, 0, t - a_1 * y)
 
     return run
 

@@ -33,14 +33,14 @@ def to_lanes(at, hop, along, rows, tile, ahead, coming):
     back, asked = ROWS - 1 if along < 0 else 0, 0
     for first in range(0, rows, TILE):
         for k in range(0, LANES, ROWS):
+            later = (k + ROWS) * hop if k + ROWS < LANES else ahead
             for n in range(first, min(first + TILE, rows), ROWS):
                 transpose(at, k * hop + n * along - back, hop, tile, (n + back) * LANES + k, along * LANES)
                 ask(coming, asked)
                 asked += 1
                 if ahead and n % LINE == 0:
-                    later = ahead if k + ROWS == LANES else 0
-                    for j in range(k, k + ROWS):
-                        prefetch(at, (j + ROWS) % LANES * hop + n * along + later)
+                    for j in range(ROWS):
+                        prefetch(at, later + j * hop + n * along)
 
 
 @device
@@ -49,14 +49,14 @@ def from_lanes(tile, rows, at, hop, along, ahead, coming):
     back, asked = ROWS - 1 if along < 0 else 0, 0
     for first in range(0, rows, TILE):
         for k in range(0, LANES, ROWS):
+            later = (k + ROWS) * hop if k + ROWS < LANES else ahead
             for n in range(first, min(first + TILE, rows), ROWS):
                 transpose(tile, (n + back) * LANES + k, along * LANES, at, k * hop + n * along - back, hop)
                 ask(coming, asked)
                 asked += 1
                 if ahead and n % LINE == 0:
-                    later = ahead if k + ROWS == LANES else 0
-                    for j in range(k, k + ROWS):
-                        prefetch(at, (j + ROWS) % LANES * hop + n * along + later)
+                    for j in range(ROWS):
+                        prefetch(at, later + j * hop + n * along)
 
 
 def _gather(x, c, width, start, count, tile, way):
@@ -139,7 +139,7 @@ def _back(tile, y, hop, along, rows, coming, step):
     """
     small()
     if abs(along) == 1:
-        from_lanes(tile, rows, y, hop, along, along * TILE, (coming, step))
+        from_lanes(tile, rows, y, hop, along, along * TILE if rows > TILE else LANES * hop, (coming, step))
     else:
         for n in range(rows):
             for k in range(LANES):
