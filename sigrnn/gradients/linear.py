@@ -48,7 +48,7 @@ from sigrnn.gradients.tape import (
 )
 
 ndarray, empty, zeros = np.ndarray, np.empty, np.zeros
-DIRECT = 40_000  # samples up to which a plain pull-back without checks is faster than one in blocks
+DIRECT = 50_000  # samples up to which a plain pull-back without checks is faster than one in blocks
 EXCITATION = "excitation"  # the key of the gradient of what goes into an activation, among those by argument
 Named = dict[str, Any]
 Pull = Callable[..., Named]

@@ -107,20 +107,17 @@ def _pulled_plain(order: int) -> Any:
         # tail (P,) v after the last sample, left as v from the first one on   scratch: v (N + P,)   sums (P + 1, 2, WIDTH)
         order, samples, total = known if known else b.shape[0] - 1, x.shape[0], pointer(sums)
         if known:
-            poles, z = stack(capacity, 0.0), stack(capacity, 0.0)
+            poles, later = stack(capacity, 0.0), stack(capacity, 0.0)
         else:  # any order: in the memory of the sums, which are not used yet
-            poles, z = total, offset(total, order + 1)
+            poles, later = total, offset(total, order + 1)
         for p in range(order):
-            poles[p], z[p] = 0.0 - a[p + 1], 0.0
-            for m in range(p, order):
-                z[p] -= a[m + 1] * tail[m - p]
-            v[samples + p] = tail[p]
-        z[order] = 0.0
+            poles[p], later[p], v[samples + p] = 0.0 - a[p + 1], tail[p], tail[p]
         for i in range(samples):
             n = samples - 1 - i
-            now = z[0] + dy[n]
-            for p in range(order):
-                z[p] = fused(poles[p], now, z[p + 1])
+            now = dy[n]
+            for p in range(order - 1, -1, -1):  # v[n + 1] at last: a single product and sum waits for it
+                now = fused(poles[p], later[p], now)
+                later[p] = later[p - 1] if p else now
             v[n] = now
         for p in range(order):
             tail[p] = v[p]
