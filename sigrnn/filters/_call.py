@@ -23,6 +23,8 @@ from sigrnn.workers import get_workers
 
 ndarray, empty, zeros, may_share_memory = np.ndarray, np.empty, np.zeros, np.may_share_memory
 
+AUTO = "auto"  # the method unless another is given
+
 fir = Kernels("filters.fir")
 
 
@@ -100,13 +102,15 @@ def one_channel(
     """Filter x (N,), of any real dtype, in float32 or float64: y, or (y, zf). None where that takes more care."""
     if out is None:
         y = empty(len(x), dtype)
-    elif type(out) is ndarray and out.dtype is dtype and out.shape == x.shape and out.flags.behaved:
-        if out is not x and not (out.base is x.base is None) and may_share_memory(out, x):
-            return None
+    elif (
+        type(out) is ndarray
+        and out.dtype is dtype
+        and out.shape == x.shape
+        and out.flags.behaved
+        and (out is x or out.base is x.base is None or not may_share_memory(out, x))
+    ):
         y = out
     else:
-        return None
-    if method != "auto" and (method not in METHODS or method == "fft"):
         return None
     if zi is None:
         z = flat = zeros(filter.started)
@@ -115,10 +119,15 @@ def one_channel(
         flat = z if z.ndim == 1 else z.reshape(-1)
     else:
         return None
-    if x.dtype is not dtype:
-        y[...] = x
-        x = y
-    filter.one(x, y, flat, method)
+    if method is AUTO and x.dtype is dtype is F8 and len(x) < filter.least:
+        filter.plain(x, y, flat)
+    else:
+        if method not in METHODS or method == "fft":
+            return None
+        if x.dtype is not dtype:
+            y[...] = x
+            x = y
+        filter.one(x, y, flat, method)
     return y if zi is None else (y, z if dtype is F8 else z.astype(dtype))
 
 

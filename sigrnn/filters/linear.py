@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sigrnn._arrays import F8, NATIVE, Array, Double, Sample, array, initial_state, promoted, time_axis
 from sigrnn.filters._call import (
+    AUTO,
     Recursion,
     Taps,
     apply,
@@ -33,7 +34,7 @@ from sigrnn.filters._coefficients import (
     sections,
     weak,
 )
-from sigrnn.filters._kept import direct_forms
+from sigrnn.filters._kept import cascades, direct_forms
 from sigrnn.filters._options import FORWARD, PROPAGATE, deliver, options, real_for
 from sigrnn.filters._recursive import RecursiveFilter
 
@@ -41,7 +42,7 @@ __all__ = ["lfilter", "sosfilt"]
 
 # Looked up, and compared by identity: a short call is counted in nanoseconds
 ndarray, empty, zeros = np.ndarray, np.empty, np.zeros
-LAST, AUTO = -1, "auto"
+LAST = -1
 
 
 class Choices(TypedDict, total=False):
@@ -388,7 +389,7 @@ def sosfilt(
         and sos.shape[1] == 6
         and direction is FORWARD
         and nan_policy is PROPAGATE
-        and (known := cascaded(sos.tobytes())) is not None
+        and (known := cascades.get(key := sos.tobytes()) or cascaded(key)) is not None
     ):
         if x.ndim == 1 and (axis is LAST or (type(axis) is int and axis == 0)):
             if zi is out is None and method is AUTO:
