@@ -15,7 +15,7 @@ from sigrnn.filters import _transition
 _kernels = Kernels("filters.block_transition")
 
 LEAST = 16  # shortest block: with less than 256 samples a segment costs as much as the plain recurrence
-# Up to FEW states, what is done once for each block takes so little time that blocks are shorter: 16 of them, as input, tile
+# With at most FEW states, the work done once for each block is cheap, and shorter blocks pay off: 16 of them, as input, tile
 # and output, fit a first-level cache (order 1, 65,536 samples: 41 instead of 57 us; order 8: 92 instead of 88).
 SHORT, FEW = 128, 4
 SEGMENT, SAMPLE = 200, 3  # nanoseconds of a segment beyond those of its samples, and of a sample after the last segment
@@ -84,7 +84,7 @@ def carried(a: Array, states: tuple[int, ...]) -> list[float]:
 
     With a pole close to 1 the numbers hardly differ, and without a carry neither do their errors: no more than another gain.
     """
-    at_one, at_nyquist = (np.abs(a @ signs) for signs in powers_of_one(a.shape[1]))
+    at_one, at_nyquist = np.abs(a.sum(axis=1)), np.abs(a @ alternating(a.shape[1]))
     ends = np.cumsum(states) // (a.shape[1] - 1)
     groups = [slice(last - n // (a.shape[1] - 1), last) for last, n in zip(ends, states, strict=True)]
     return [1.0 if at_nyquist[group].prod() < at_one[group].prod() else 0.0 for group in groups]
@@ -93,7 +93,7 @@ def carried(a: Array, states: tuple[int, ...]) -> list[float]:
 def length_for(samples: int, states: int) -> int:
     """How long blocks are in a signal of this length, for that many states together; 0 if it is too short for them.
 
-    What segments leave over runs sample after sample, so blocks are as long as leaves little, if not much shorter than the longest.
+    What segments leave over runs sample after sample. The length is chosen to leave little, but not much below the longest.
     """
     if samples < LEAST * LANES:
         return 0
@@ -119,7 +119,7 @@ def entered_exactly(a: Array) -> bool:
     in a state is a step in the output of its section, and white, where SciPy's errors have the colour of the section: if the
     others reject that and let through what is white, 600 times SciPy's error was seen, and 7 times without such poles.
     """
-    _, signs = powers_of_one(a.shape[1])
+    signs = alternating(a.shape[1])
     at, slope = (
         a @ signs,
         a @ (signs * np.arange(a.shape[1])),
@@ -134,9 +134,10 @@ def entered_exactly(a: Array) -> bool:
     return not (radius > 1.0 - 1e-6).any()
 
 
-def powers_of_one(count: int) -> tuple[Array, Array]:
-    """1, 1, 1, ... and 1, -1, 1, ..."""
-    return np.ones(count), (-1.0) ** np.arange(count)
+def alternating(count: int) -> Array:
+    """1, -1, 1, ..."""
+    signs: Array = (-1.0) ** np.arange(count)
+    return signs
 
 
 def state_space(b: Array, a: Array) -> Array:

@@ -125,8 +125,8 @@ def coefficients(window_length: int, polyorder: int, deriv: int, delta: float) -
 
 @lru_cache(maxsize=64)
 def edges(window_length: int, polyorder: int, deriv: int, delta: float) -> tuple[Array, Array, Array]:
-    """The polynomial of a window, (polyorder + 1, window_length), and what its coefficients make at the first and at the last
-    places, (window_length // 2, polyorder + 1) each."""
+    """The fit of a polynomial to a window, (polyorder + 1, window_length), and the matrices that evaluate it at the first and at
+    the last places, (window_length // 2, polyorder + 1) each."""
     places, half = np.arange(window_length), window_length // 2
     middle = (window_length - 1) / 2  # powers of small numbers: the fit is better conditioned
     fit = np.linalg.pinv(np.vander(places - middle, polyorder + 1, increasing=True))

@@ -197,7 +197,7 @@ def test_threads_together_give_what_each_gives_alone():
     jobs = [*made, *CALLS]
     memory = Memory(0.25 * SECONDS, STEADY_IN_THREADS)
     ready = threading.Barrier(THREADS)
-    tracemalloc.start()  # before the filters that are forgotten later, which would not count else
+    tracemalloc.start()  # first, or the filters that are forgotten later would not be counted
     x, d = signals(ROUND * BLOCK, 0)
     for k in range(NUMBER):
         CALLS["taps"](x, d[k:])  # a round brings a new filter: as many are kept from the beginning as ever will be
